@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What stands behind an area. One file per kind; adding a kind touches no other file. */
+#ifndef STAGE2_BACKEND_H
+#define STAGE2_BACKEND_H
+
+#include <stage2/area.h>
+#include <stage2/op.h>
+
+/* MAP, UNMAP: `part` of `area` comes or goes. PROTECT: `part` gets `attr`. SPLIT: `area` will be cut at part.start
+ * (part is empty). MERGE: `area` will absorb its upper neighbour `part`. */
+enum s2_step { S2_STEP_MAP, S2_STEP_UNMAP, S2_STEP_PROTECT, S2_STEP_SPLIT, S2_STEP_MERGE };
+
+struct s2_change {
+    enum s2_step step;
+    struct s2_area area;       /* the whole area, as it is before (MAP: as it will be) */
+    struct s2_ipa_range part;
+    s2_attr attr;              /* PROTECT: the new attribute */
+    bool replacing;            /* MAP: what lies there now is being unmapped by the same operation */
+};
+
+struct s2_backend {
+    const char *kind; /* "linear", "alloc", "trap" */
+
+    /* May refuse (S2_EREFUSED, or its own code through s2_refuse on op->detail) and has no effect besides adding needs
+     * to op. The library's own never refuse an UNMAP, SPLIT or MERGE. May be null: agrees. */
+    enum s2_err (*prepare)(void *ctx, struct s2_op *op, const struct s2_change *c);
+    /* Between reserve and commit, for takings that the op cannot do by count (chunks of frames). All or nothing; `undo`
+     * takes back what `take` took and cannot fail. May be null. */
+    enum s2_err (*take)(void *ctx, struct s2_op *op, const struct s2_change *c);
+    void (*undo)(void *ctx, struct s2_op *op, const struct s2_change *c);
+    /* Makes it so in the tables. Cannot fail. */
+    void (*commit)(void *ctx, struct s2_op *op, const struct s2_change *c);
+    /* After the flush: what UNMAP took away (frames, rights) goes back. May be null. */
+    void (*release)(void *ctx, struct s2_op *op, const struct s2_change *c);
+
+    /* Pure: the backing of the part of `area` that begins at `start`; null: area->backing whatever the start. */
+    uint64_t (*backing_at)(const struct s2_area *area, s2_ipa start);
+    /* Pure: may these neighbours, equal in attr, name, flags and backend, become one? null: backing_at(low,
+     * high.start) == high.backing. */
+    bool (*mergeable)(const struct s2_area *low, const struct s2_area *high);
+};
+
+/* The library's own. ctx is a struct s2_space. */
+extern const struct s2_backend s2_backend_linear; /* backing = PA; the ledger must show the frames as the VM's */
+extern const struct s2_backend s2_backend_alloc;  /* backing = 0; S2_AREA_LAZY, S2_AREA_OVERCOMMIT */
+extern const struct s2_backend s2_backend_trap;   /* backing = the caller's handle; never in the tables */
+
+#endif

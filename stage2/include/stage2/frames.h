@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The frame allocator: power-of-two blocks of 4K frames, largest aligned block first, each free frame dirty or clean.
+ * It writes nothing into a free frame and keeps its books outside them, since EL2 does not map guest memory. */
+#ifndef STAGE2_FRAMES_H
+#define STAGE2_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stage2/addr.h>
+#include <stage2/error.h>
+#include <stage2/port_types.h>
+
+#define S2_FRAME_LOG2     12u
+#define S2_FRAME          (1ull << S2_FRAME_LOG2)
+#define S2_FRAME_ORDERS   19u /* blocks of 4 KiB << 0 .. 18 (1 GiB) */
+#define S2_FRAME_REGIONS  8u
+
+/* One bank of RAM. free[o] has one bit per block of order o, set when exactly that block is free; a second bit map
+ * says which free order-o blocks are wholly clean. `sum` counts set bits per 512-bit stretch, so that a search skips. */
+struct s2_frame_region {
+    s2_pa base;
+    uint64_t frames;
+    uint64_t *free[S2_FRAME_ORDERS], *clean[S2_FRAME_ORDERS];
+    uint64_t count[S2_FRAME_ORDERS], clean_count[S2_FRAME_ORDERS]; /* free blocks (clean ones) of the order */
+    uint64_t hint[S2_FRAME_ORDERS];                                /* no free block lies below this word */
+};
+
+struct s2_frames {
+    struct s2_lock lock;
+    struct s2_port *port;
+    unsigned regions;
+    uint64_t total, free, clean, reserved; /* frames */
+    struct s2_frame_region region[S2_FRAME_REGIONS];
+};
+
+struct s2_block {
+    s2_pa pa;
+    uint8_t order;
+    bool clean;
+};
+
+void s2_frames_init(struct s2_frames *f, struct s2_port *port);
+/* Bytes of book-keeping that a bank of that size needs. */
+size_t s2_frames_meta_bytes(s2_pa base, uint64_t bytes);
+/* Adds a bank, all of it in use (nothing free); meta is 8-byte aligned. S2_EALIGN, S2_EINVAL, S2_EEXIST (meets a
+ * bank), S2_ERANGE (more banks than S2_FRAME_REGIONS). */
+S2_NODISCARD enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t bytes, void *meta,
+                                       struct s2_detail *d);
+
+/* Promise n frames: later allocations with `reserved` true draw on promises and find something, perhaps only of order
+ * 0. S2_EFRAMES when free - reserved < n. */
+S2_NODISCARD enum s2_err s2_frames_reserve(struct s2_frames *f, uint64_t n);
+void s2_frames_unreserve(struct s2_frames *f, uint64_t n);
+
+/* The largest free block of at most `max_order`, clean ones first. `reserved`: spends a promise of that many frames
+ * (then it cannot fail while the promise holds max_order's frames). S2_EFRAMES. */
+S2_NODISCARD enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserved, struct s2_block *out);
+/* Exactly that range, for RAM at a chosen address. S2_EALIGN, S2_EINVAL, S2_ENOENT (not RAM of a bank), S2_EEXIST (in
+ * part in use; detail names the first frame), S2_EFRAMES (promised to others). All or nothing. *clean: all of it was. */
+S2_NODISCARD enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bool *clean,
+                                            struct s2_detail *d);
+/* Back to the free blocks; never fails on ranges that were allocated. `clean` only when nothing was ever written. A
+ * promise may be renewed in the same step (reserve_again), so that a lazy area that gives a frame back still has it. */
+void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, bool reserve_again);
+
+/* Zeroes [pa, pa+bytes) through windows and cleans it to the point of coherency. pa and bytes are multiples of 4K. */
+void s2_frames_zero(struct s2_port *port, s2_pa pa, uint64_t bytes);
+/* One idle step: zeroes at most `budget` frames of free dirty memory. True while dirty memory is left. */
+bool s2_frames_scrub_step(struct s2_frames *f, uint64_t budget);
+
+/* For tests, the console and the checker. */
+bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa);
+uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order);
+/* Null when counts and bit maps agree and no frame lies in two free blocks. */
+const char *s2_frames_check(const struct s2_frames *f);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The shape of a space's tables, computed at run time: granule, IPA size, start level, concatenation, VTCR_EL2. */
+#ifndef STAGE2_GEOMETRY_H
+#define STAGE2_GEOMETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stage2/addr.h>
+#include <stage2/caps.h>
+#include <stage2/error.h>
+
+enum s2_granule { S2_4K = 12, S2_16K = 14, S2_64K = 16 }; /* log2 bytes */
+
+struct s2_geometry {
+    uint8_t granule_log2;  /* enum s2_granule */
+    uint8_t ipa_bits;      /* 32..52 */
+    uint8_t pa_bits;       /* output address bits that a descriptor of this space may carry */
+    int8_t start_level;    /* -1..3, as the Arm ARM counts */
+    int8_t block_level;    /* L: the lowest level number at which leaves may be blocks */
+    uint8_t stride;        /* index bits per level: granule_log2 - 3 */
+    uint16_t roots;        /* concatenated root tables: 1, 2, 4, 8, 16 */
+    bool ds;               /* VTCR_EL2.DS */
+    uint64_t vtcr;         /* the value for VTCR_EL2, VS and HA/HD included */
+};
+
+struct s2_geometry_request {
+    enum s2_granule granule;
+    uint8_t ipa_bits;
+    bool access_flag, dirty; /* ask for HA, HD (S2_EUNSUP when absent) */
+};
+
+/* Chooses the highest start level that concatenation allows. S2_EUNSUP: the CPU lacks the granule or the size, with
+ * detail->what saying which and found_end holding the largest IPA size it can do, in bits; S2_EINVAL: not a size. */
+S2_NODISCARD enum s2_err s2_geometry_make(const struct s2_caps *caps, const struct s2_geometry_request *req,
+                                          struct s2_geometry *out, struct s2_detail *d);
+
+/* log2 of the bytes that one entry at `level` covers. */
+static inline unsigned s2_level_shift(const struct s2_geometry *g, int level)
+{
+    return g->granule_log2 + (unsigned)(3 - level) * g->stride;
+}
+static inline uint64_t s2_granule_bytes(const struct s2_geometry *g)
+{
+    return 1ull << g->granule_log2;
+}
+static inline uint64_t s2_ipa_limit(const struct s2_geometry *g)
+{
+    return 1ull << g->ipa_bits;
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The ledger: who owns which frame. RAM and device frames alike; one interval map over physical addresses.
+ *
+ *   FREE --take--> OWNED(vm) --give back--> FREE       (RAM: give back only after unmap, flush; it is dirty then)
+ *   DEVICE(none) --take--> DEVICE(vm) --give back--> DEVICE(none)
+ *   HYP: the hypervisor's image, stacks, tables, the bundle. Never given away.
+ *   SHARED, LENT: reserved for sharing between VMs.
+ *
+ * A range that no entry covers is no memory that the machine told us of; nothing maps it. */
+#ifndef STAGE2_LEDGER_H
+#define STAGE2_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stage2/addr.h>
+#include <stage2/error.h>
+#include <stage2/imap.h>
+#include <stage2/port_types.h>
+
+enum { S2_OWNER_NONE = 0, S2_OWNER_HYP = 1, S2_OWNER_FIRST_VM = 2, S2_OWNER_MAX = 0xffff };
+
+enum s2_frame_state { S2_FREE, S2_HYP, S2_OWNED, S2_SHARED, S2_LENT, S2_DEVICE };
+
+struct s2_ledger_entry {
+    struct s2_pa_range range;
+    uint16_t owner;
+    uint8_t state;  /* enum s2_frame_state */
+    uint8_t rights; /* S2_R | S2_W | S2_X | S2_UX: the most that a leaf may allow */
+    uint32_t share; /* handle in the share table; 0: none */
+    s2_ipa ipa;     /* where the owner maps range.start; S2_IPA_NONE while it does not */
+};
+
+/* A planned change: the range must match {owner, state} wholly; it lives with the operation until confirmed or
+ * dropped, and meanwhile other plans that meet it get S2_EBUSY. */
+struct s2_claim {
+    struct s2_ledger_entry want;
+    uint32_t nodes; /* promised */
+    bool pending;
+    struct s2_claim *next;
+};
+
+struct s2_ledger {
+    struct s2_lock lock;
+    struct s2_port *port;
+    struct s2_imap map;
+    struct s2_claim *pending;
+};
+
+void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits);
+/* At boot: makes an entry where none is. S2_EEXIST (names the holder), S2_EALIGN, S2_EINVAL, S2_ERANGE, S2_ENODES. */
+S2_NODISCARD enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d);
+
+/* Plan that [range) which is {from_owner, from_state} throughout becomes *want. Reads the ledger under its lock, takes
+ * the promise of nodes. S2_EPERM: another owner or state (detail: first such range and its holder); S2_ENOENT: not
+ * known memory; S2_EBUSY; S2_ENODES; S2_EALIGN; S2_EINVAL. */
+S2_NODISCARD enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner,
+                                        enum s2_frame_state from_state, const struct s2_ledger_entry *want,
+                                        struct s2_detail *d);
+void s2_ledger_commit(struct s2_ledger *l, struct s2_claim *c); /* never fails */
+void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c);   /* never fails; no effect when not pending */
+
+/* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED or DEVICE) and allows
+ * `rights`; else S2_EPERM or S2_ENOENT with detail. */
+S2_NODISCARD enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range, uint8_t rights,
+                                         struct s2_detail *d);
+bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out);
+/* First entry with end > pa; for iteration. Takes and drops the lock at each call. */
+bool s2_ledger_next(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out);
+/* Frames in that state of that owner. */
+uint64_t s2_ledger_count(struct s2_ledger *l, uint16_t owner, enum s2_frame_state state);
+
+#endif

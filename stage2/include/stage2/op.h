@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The operation object. It lives on the caller's stack; collects what an operation can need, takes all of it at once,
+ * owns the gather, and gives back what was not used. Begin, plan, reserve, commit, end. */
+#ifndef STAGE2_OP_H
+#define STAGE2_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stage2/error.h>
+#include <stage2/gather.h>
+#include <stage2/imap.h>
+#include <stage2/ledger.h>
+#include <stage2/tpool.h>
+
+struct s2_space;
+
+#define S2_OP_SIDES 2u /* an operation may span two spaces */
+#define S2_OP_POOLS 4u
+
+struct s2_op_pool {
+    struct s2_pool *pool;
+    uint32_t need, taken;
+};
+
+struct s2_op_side {
+    struct s2_space *space;
+    uint32_t tables;         /* need */
+    uint64_t frames;         /* need, in 4K frames */
+    uint64_t frames_taken;
+    bool cut;                /* table pages may come from the cut reserve */
+    struct s2_tstash stash;  /* table pages taken */
+    struct s2_claim claim;
+    struct s2_gather gather;
+};
+
+struct s2_op {
+    struct s2_detail *detail; /* may be null */
+    unsigned sides;
+    struct s2_op_side side[S2_OP_SIDES];
+    struct s2_op_pool pool[S2_OP_POOLS];
+    bool reserved;
+};
+
+/* space may be null: an area set that stands alone (tests, other uses). Never fails. */
+void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail);
+/* Adds to what will be reserved. S2_ENODES only if more than S2_OP_POOLS pools are named. */
+S2_NODISCARD enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
+void s2_op_need_tables(struct s2_op *op, uint32_t n);
+void s2_op_need_frames(struct s2_op *op, uint64_t n);
+/* Takes everything or nothing: S2_ENODES, S2_ETABLES, S2_EFRAMES, S2_EQUOTA, S2_ECUT. */
+S2_NODISCARD enum s2_err s2_op_reserve(struct s2_op *op);
+/* Closes the gather: every invalidation that the commits asked for, and the barrier that new mappings need. */
+void s2_op_flush(struct s2_op *op);
+/* Gives back what was not used, frees detached tables (they were flushed). Call once, with the space's lock dropped or
+ * held; idempotent. */
+void s2_op_end(struct s2_op *op);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* An address space: areas, tables, frames and rights of one VM, joined. This is the face of the library. Every operation
+ * is plan, reserve, commit: on an error nothing has changed, and detail says what collided.
+ *
+ * Locks: each function takes the space's lock itself. Invalidation: done when a function returns. None may be called
+ * from a backend or a visitor. */
+#ifndef STAGE2_SPACE_H
+#define STAGE2_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stage2/area.h>
+#include <stage2/backend.h>
+#include <stage2/error.h>
+#include <stage2/fault.h>
+#include <stage2/frames.h>
+#include <stage2/ledger.h>
+#include <stage2/table_types.h>
+
+struct s2_space_config {
+    struct s2_port *port;
+    const struct s2_caps *caps;
+    struct s2_geometry geometry;
+    uint16_t id; /* the VM's owner number in the ledger; also orders locks */
+    struct s2_tpool *tables;
+    uint32_t table_pages; /* quota, root and cut reserve included */
+    struct s2_vmids *vmids;
+    struct s2_frames *frames;
+    uint64_t frame_quota; /* 4K frames */
+    struct s2_ledger *ledger;
+    struct s2_pool *nodes; /* this VM's own: areas and chunks */
+    uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
+    bool small_leaves;     /* tests: pages only */
+};
+
+struct s2_space {
+    struct s2_lock lock;
+    struct s2_space_config cfg;
+    struct s2_area_set areas;
+    struct s2_imap chunks;       /* IPA -> {PA} of memory held by alloc areas, congruent and merged */
+    struct s2_table table;
+    struct s2_tstash cut;        /* the cut reserve (principle 3) */
+    uint64_t frames_held, frames_promised;
+    bool dying;
+};
+
+S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
+
+/* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING. --------------------------------------------- */
+
+S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode,
+                                      struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update,
+                                          void *arg, struct s2_detail *d);
+bool s2_space_find(struct s2_space *sp, s2_ipa ipa, struct s2_area *out);
+/* First area with end > ipa; for iteration. */
+bool s2_space_next(struct s2_space *sp, s2_ipa ipa, struct s2_area *out);
+S2_NODISCARD enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, uint64_t size, struct s2_ipa_range limit,
+                                            uint64_t align, enum s2_fit fit, s2_ipa *out);
+
+/* --- the fault path ------------------------------------------------------------------------------------------------ */
+
+/* A vCPU's table pages, so that faults do not contend on the pool. Topped up outside any lock, charged to the VM. */
+struct s2_cache {
+    struct s2_tstash tables;
+    s2_ipa last;      /* progress: the address of the last retry, and how often in a row */
+    uint32_t repeats;
+};
+void s2_cache_init(struct s2_cache *c);
+S2_NODISCARD enum s2_err s2_cache_refill(struct s2_space *sp, struct s2_cache *c);
+void s2_cache_drain(struct s2_space *sp, struct s2_cache *c);
+
+/* Resolves a stage-2 fault of a vCPU of this space; *out says what to do. Lock: shared, for a new chunk exclusive. */
+enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
+                              struct s2_fault_result *out);
+
+/* --- access, context, life ----------------------------------------------------------------------------------------- */
+
+/* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
+ * loader's right, whatever the area allows). All or nothing as to checks; S2_EPERM, S2_ENOENT. Written memory is cleaned
+ * to the point of coherency; `code`: and made visible to instruction fetch. At most one window at a time. */
+S2_NODISCARD enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need,
+                                          bool code, struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa from, size_t bytes, uint32_t need,
+                                           struct s2_detail *d);
+
+/* Interrupts masked: loads VTTBR_EL2 and VTCR_EL2 for this VM on this CPU, with a current VMID. */
+void s2_space_load(struct s2_space *sp);
+
+/* Takes the space down: after begin every operation and fault is refused; step frees about `budget` frames or table
+ * pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU may run. */
+void s2_space_destroy_begin(struct s2_space *sp);
+bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
+void s2_space_destroy_end(struct s2_space *sp);
+
+/* --- for people and tools ------------------------------------------------------------------------------------------ */
+
+/* Translation of ipa by the tables. */
+bool s2_space_translate(struct s2_space *sp, s2_ipa ipa, struct s2_leaf *out);
+unsigned s2_space_walk(struct s2_space *sp, s2_ipa ipa, struct s2_walk_step steps[5]);
+
+struct s2_space_stats {
+    uint64_t areas, mapped_bytes, leaves[5]; /* leaves by level + 1 */
+    uint32_t table_pages;
+    uint64_t frames_held, frames_promised;
+};
+void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out);
+/* Leaves by level inside one range, for the areas' table. */
+void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5]);
+
+/* Text, line by line without the newline, to `line`. */
+typedef void s2_line_fn(void *arg, const char *line);
+void s2_space_dump_areas(struct s2_space *sp, s2_line_fn *line, void *arg);
+void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg); /* equal runs grouped */
+
+/* Principle 1: every valid leaf is one that the area tree (with chunks and ledger) would produce; nothing populated is
+ * missing; counts, quotas and ledger agree. Null when consistent, else a phrase, with the place in *d. */
+const char *s2_space_check(struct s2_space *sp, struct s2_detail *d);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Table pages: a pool of granule-sized pages that EL2 maps, with their metadata outside the pages. Shared by all spaces,
+ * charged to quotas. */
+#ifndef STAGE2_TPOOL_H
+#define STAGE2_TPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stage2/addr.h>
+#include <stage2/error.h>
+#include <stage2/port_types.h>
+
+#define S2_TPAGE_NONE UINT32_MAX
+
+/* Per table page. `valid` counts entries that are not zero; `leaves` those that are congruent leaves (promotion). */
+struct s2_tpage {
+    uint16_t valid;
+    uint16_t leaves;
+    int8_t level;   /* S2_TPAGE_FREE when free */
+    uint8_t flags;
+    uint16_t space; /* id of the owner */
+    uint32_t link;  /* free list, stash, cache or gather */
+    uint32_t roots; /* first page of a root: how many */
+};
+#define S2_TPAGE_FREE INT8_MIN
+
+struct s2_tpool {
+    struct s2_lock lock;
+    struct s2_port *port;
+    s2_pa base;
+    uint32_t pages, free, free_head;
+    uint8_t granule_log2;
+    struct s2_tpage *meta;
+};
+
+/* A VM's share of the pool. */
+struct s2_tquota {
+    uint32_t limit, used, promised;
+};
+
+/* Pages taken and not yet used, linked through the metadata. */
+struct s2_tstash {
+    uint32_t head, count;
+};
+#define S2_TSTASH_EMPTY ((struct s2_tstash){S2_TPAGE_NONE, 0})
+
+/* base: granule-aligned, bytes a multiple of it; meta: one struct s2_tpage per page. Zeroes nothing. S2_EALIGN. */
+S2_NODISCARD enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes,
+                                       unsigned granule_log2, struct s2_tpage *meta);
+/* n pages, each all zero, charged to q. All or nothing: S2_EQUOTA, S2_ETABLES. */
+S2_NODISCARD enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
+void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash);
+/* n contiguous zeroed pages aligned to n pages, for a root; returns the PA. */
+S2_NODISCARD enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root);
+void s2_tpool_give_root(struct s2_tpool *p, struct s2_tquota *q, s2_pa root);
+
+static inline uint32_t s2_tpool_index(const struct s2_tpool *p, s2_pa pa)
+{
+    return (uint32_t)((pa.v - p->base.v) >> p->granule_log2);
+}
+static inline s2_pa s2_tpool_pa(const struct s2_tpool *p, uint32_t index)
+{
+    return S2_PA(p->base.v + ((uint64_t)index << p->granule_log2));
+}
+uint32_t s2_tstash_pop(struct s2_tpool *p, struct s2_tstash *stash); /* pre: not empty */
+void s2_tstash_push(struct s2_tpool *p, struct s2_tstash *stash, uint32_t index);
+const char *s2_tpool_check(const struct s2_tpool *p);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* VMIDs with generations: 0 is reserved; when they run out one broadcast starts a new generation and VMs that run keep
+ * theirs. */
+#ifndef STAGE2_VMID_H
+#define STAGE2_VMID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stage2/port_types.h>
+
+#ifndef S2_MAX_CPUS
+#define S2_MAX_CPUS 16u
+#endif
+
+/* generation << 16 | vmid; 0: never had one. */
+struct s2_vmid {
+    uint64_t id;
+};
+
+struct s2_vmids {
+    struct s2_lock lock;
+    struct s2_port *port;
+    uint64_t generation; /* in the high bits, as in s2_vmid.id */
+    uint32_t bits, next;
+    uint64_t active[S2_MAX_CPUS], reserved[S2_MAX_CPUS];
+    uint64_t used[65536 / 64];
+};
+
+/* bits: 8 or 16, or fewer for tests (>= 2). Never fails. */
+void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits);
+/* On the CPU about to enter the VM, interrupts masked: makes v->id current and active here; returns the VMID. May do
+ * one ALLE1IS (rollover). */
+uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid);
+/* Can the TLBs of any CPU hold anything under this VMID? False: never ran, or from an older generation. */
+bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid);
+/* After the VM's last flush: the VMID may be used again at once. */
+void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid);
+
+#endif
