@@ -18,21 +18,23 @@
 #define S2_FRAME_ORDERS   19u /* blocks of 4 KiB << 0 .. 18 (1 GiB) */
 #define S2_FRAME_REGIONS  8u
 
-/* One bank of RAM. free[o] has one bit per block of order o, set when exactly that block is free; a second bit map
- * says which free order-o blocks are wholly clean. `sum` counts set bits per 512-bit stretch, so that a search skips. */
+/* One bank of RAM. free[o] has one bit per naturally aligned block of order o, set when exactly that block is free.
+ * clean has one bit per frame; it says something about free frames only. */
 struct s2_frame_region {
     s2_pa base;
     uint64_t frames;
-    uint64_t *free[S2_FRAME_ORDERS], *clean[S2_FRAME_ORDERS];
-    uint64_t count[S2_FRAME_ORDERS], clean_count[S2_FRAME_ORDERS]; /* free blocks (clean ones) of the order */
-    uint64_t hint[S2_FRAME_ORDERS];                                /* no free block lies below this word */
+    uint64_t *free[S2_FRAME_ORDERS];
+    uint64_t *clean;
+    uint64_t count[S2_FRAME_ORDERS]; /* free blocks of the order */
+    uint64_t hint[S2_FRAME_ORDERS];  /* no free block of the order lies below this word */
 };
 
 struct s2_frames {
     struct s2_lock lock;
     struct s2_port *port;
     unsigned regions;
-    uint64_t total, free, clean, reserved; /* frames */
+    uint64_t total, free, clean, reserved; /* frames; clean: free and clean */
+    s2_pa scrub;                           /* where the next scrub step looks */
     struct s2_frame_region region[S2_FRAME_REGIONS];
 };
 
@@ -55,20 +57,23 @@ S2_NODISCARD enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t
 S2_NODISCARD enum s2_err s2_frames_reserve(struct s2_frames *f, uint64_t n);
 void s2_frames_unreserve(struct s2_frames *f, uint64_t n);
 
-/* The largest free block of at most `max_order`, clean ones first. `reserved`: spends a promise of that many frames
- * (then it cannot fail while the promise holds max_order's frames). S2_EFRAMES. */
+/* A block of `max_order`, cut from the smallest larger one if need be, else the largest there is; the lowest of its
+ * order. `reserved`: spends a promise of as many frames as it gets, and cannot fail while one frame is promised; else it
+ * leaves enough for every promise. S2_EFRAMES. out->clean: every frame is known to be zero. */
 S2_NODISCARD enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserved, struct s2_block *out);
 /* Exactly that range, for RAM at a chosen address. S2_EALIGN, S2_EINVAL, S2_ENOENT (not RAM of a bank), S2_EEXIST (in
  * part in use; detail names the first frame), S2_EFRAMES (promised to others). All or nothing. *clean: all of it was. */
 S2_NODISCARD enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bool *clean,
                                             struct s2_detail *d);
-/* Back to the free blocks; never fails on ranges that were allocated. `clean` only when nothing was ever written. A
- * promise may be renewed in the same step (reserve_again), so that a lazy area that gives a frame back still has it. */
+/* Back to the free blocks; never fails on ranges that were allocated. `clean`: nothing but zeroes was written since the
+ * allocation, so each frame is as clean as it was then; else all of it is dirty. A promise may be renewed in the same
+ * step (reserve_again), so that a lazy area that gives a frame back still has it. */
 void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, bool reserve_again);
 
 /* Zeroes [pa, pa+bytes) through windows and cleans it to the point of coherency. pa and bytes are multiples of 4K. */
 void s2_frames_zero(struct s2_port *port, s2_pa pa, uint64_t bytes);
-/* One idle step: zeroes at most `budget` frames of free dirty memory. True while dirty memory is left. */
+/* One idle step: zeroes at most `budget` frames of free dirty memory, not holding the lock meanwhile, and looks at a
+ * bounded number of others. True while dirty memory is left. */
 bool s2_frames_scrub_step(struct s2_frames *f, uint64_t budget);
 
 /* For tests, the console and the checker. */
