@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include <stage2/frames.h>
+#include <stage2/ledger.h>
+
+#include <s2_port.h>
+
+/* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. Other
+ * claims may have made the map one level higher before this one commits; each insertion then takes
+ * one node more. */
+enum { CHANGE_INSERTS = 2 };
+
+static uint32_t change_nodes(const struct s2_ledger *l)
+{
+    return s2_imap_need(&l->map, CHANGE_INSERTS) + CHANGE_INSERTS;
+}
+
+/* Promises that last (s2_ledger_promise) must not depend on how high the map is when they are made,
+ * so they are counted for the highest that a map of 32-bit node indices with half-full nodes can
+ * be. */
+enum { HIGHEST = 12, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
+
+/* --- entries and values: w[0] = owner | state | rights | share, w[1] = IPA
+ * ----------------------------------------- */
+
+static struct s2_ival pack(const struct s2_ledger_entry *e)
+{
+    return (struct s2_ival){{(uint64_t)e->owner | (uint64_t)e->state << 16 |
+                                 (uint64_t)e->rights << 24 | (uint64_t)e->share << 32,
+                             e->ipa.v, 0}};
+}
+
+static struct s2_ledger_entry unpack(const struct s2_ient *e)
+{
+    return (struct s2_ledger_entry){
+        .range = {S2_PA(e->start), S2_PA(e->end)},
+        .owner = (uint16_t)e->val.w[0],
+        .state = (uint8_t)(e->val.w[0] >> 16),
+        .rights = (uint8_t)(e->val.w[0] >> 24),
+        .share = (uint32_t)(e->val.w[0] >> 32),
+        .ipa = S2_IPA(e->val.w[1]),
+    };
+}
+
+/* The value of the part of an entry that begins `offset` bytes into it. */
+static struct s2_ival part_value(struct s2_ival val, uint64_t offset)
+{
+    if (val.w[1] != S2_IPA_NONE.v)
+        val.w[1] += offset;
+    return val;
+}
+
+static bool joins(const struct s2_ient *low, const struct s2_ient *high)
+{
+    return low->end == high->start && low->val.w[0] == high->val.w[0] &&
+           part_value(low->val, low->end - low->start).w[1] == high->val.w[1];
+}
+
+/* --- edits, under the lock, nodes reserved
+ * -------------------------------------------------------------------------- */
+
+/* Removes [start, end) from whatever entries cover it; what sticks out on either side stays. */
+static void cut_out(struct s2_imap *map, uint64_t start, uint64_t end)
+{
+    struct s2_ient e;
+
+    while (s2_imap_overlaps(map, start, end, &e)) {
+        if (e.start < start) {
+            s2_imap_resize(map, e.start, e.start, start);
+            if (e.end > end) {
+                struct s2_ient tail = {end, e.end, part_value(e.val, end - e.start)};
+                s2_imap_insert(map, &tail);
+            }
+        } else if (e.end > end) {
+            struct s2_ival val = part_value(e.val, end - e.start);
+            s2_imap_resize(map, e.start, end, e.end);
+            s2_imap_set(map, end, &val);
+        } else {
+            s2_imap_erase(map, e.start);
+        }
+    }
+}
+
+/* Puts an entry in and joins it with equal neighbours. */
+static void put_in(struct s2_imap *map, struct s2_ient e)
+{
+    struct s2_ient near;
+
+    if (s2_imap_find_below(map, e.start, &near) && joins(&near, &e)) {
+        s2_imap_erase(map, near.start);
+        e.start = near.start;
+        e.val = near.val;
+    }
+    if (s2_imap_find(map, e.end, &near) && joins(&e, &near)) {
+        s2_imap_erase(map, near.start);
+        e.end = near.end;
+    }
+    s2_imap_insert(map, &e);
+}
+
+static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
+{
+    struct s2_ient e = {want->range.start.v, want->range.end.v, pack(want)};
+
+    cut_out(&l->map, e.start, e.end);
+    put_in(&l->map, e);
+}
+
+/* --- refusals
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range,
+                          const char *what)
+{
+    return s2_refuse(d, err, S2_AXIS_PA, range.start.v, range.end.v, what);
+}
+
+static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range,
+                                const char *what, const struct s2_ledger_entry *found)
+{
+    if (d) {
+        (void)refuse(d, err, range, what);
+        d->found_start = found->range.start.v;
+        d->found_end = found->range.end.v;
+        d->holder = found->owner;
+    }
+    return err;
+}
+
+static enum s2_err check_range(const struct s2_ledger *l, struct s2_pa_range range,
+                               struct s2_detail *d)
+{
+    if (range.start.v >= range.end.v)
+        return refuse(d, S2_EINVAL, range, "is empty or wraps");
+    if ((range.start.v | range.end.v) & (S2_FRAME - 1))
+        return refuse(d, S2_EALIGN, range, "is not aligned to a frame");
+    if (range.end.v > l->map.hi)
+        return refuse(d, S2_ERANGE, range, "lies beyond the physical address size");
+    return S2_OK;
+}
+
+static struct s2_claim *pending_on(struct s2_ledger *l, struct s2_pa_range range)
+{
+    for (struct s2_claim *c = l->pending; c; c = c->next)
+        if (c->want.range.start.v < range.end.v && range.start.v < c->want.range.end.v)
+            return c;
+    return NULL;
+}
+
+/* Under the lock: every frame of the range is in an entry that `owner` has in `state`. */
+static enum s2_err covered(struct s2_ledger *l, struct s2_pa_range range, uint16_t owner,
+                           enum s2_frame_state state, struct s2_detail *d)
+{
+    for (uint64_t pa = range.start.v; pa < range.end.v;) {
+        struct s2_ient e;
+        if (!s2_imap_find(&l->map, pa, &e))
+            return refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
+        struct s2_ledger_entry found = unpack(&e);
+        if (found.owner != owner || found.state != state)
+            return refuse_found(d, S2_EPERM, range, "is held by another", &found);
+        pa = e.end;
+    }
+    return S2_OK;
+}
+
+/* --- the public face
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void lock(struct s2_ledger *l)
+{
+    s2_port_lock(l->port, &l->lock, S2_LOCK_LEDGER, 0);
+}
+
+static void unlock(struct s2_ledger *l)
+{
+    s2_port_unlock(l->port, &l->lock);
+}
+
+void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool,
+                    uint8_t pa_bits)
+{
+    l->lock = (struct s2_lock){0};
+    l->port = port;
+    l->pending = NULL;
+    s2_imap_init(&l->map, pool, 0, 1ull << pa_bits);
+}
+
+enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d)
+{
+    enum s2_err err = check_range(l, e->range, d);
+    struct s2_ient met;
+
+    if (err)
+        return err;
+    lock(l);
+    uint32_t nodes = change_nodes(l);
+    if (s2_imap_overlaps(&l->map, e->range.start.v, e->range.end.v, &met)) {
+        struct s2_ledger_entry found = unpack(&met);
+        err = refuse_found(d, S2_EEXIST, e->range, "overlaps what is known already", &found);
+    } else if (s2_pool_reserve(l->map.pool, nodes)) {
+        err = refuse(d, S2_ENODES, e->range, "needs more ledger nodes than there are");
+    } else {
+        apply(l, e);
+        s2_pool_unreserve(l->map.pool, nodes);
+    }
+    unlock(l);
+    return err;
+}
+
+enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner,
+                           enum s2_frame_state from_state, const struct s2_ledger_entry *want,
+                           struct s2_detail *d)
+{
+    enum s2_err err = check_range(l, want->range, d);
+    struct s2_claim *other;
+
+    *c = (struct s2_claim){.want = *want};
+    if (err)
+        return err;
+    lock(l);
+    other = pending_on(l, want->range);
+    if (other)
+        err = refuse_found(d, S2_EBUSY, want->range,
+                           "meets a range that another operation is changing", &other->want);
+    else
+        err = covered(l, want->range, from_owner, from_state, d);
+    if (err == S2_OK) {
+        c->nodes = change_nodes(l);
+        if (s2_pool_reserve(l->map.pool, c->nodes)) {
+            err = refuse(d, S2_ENODES, want->range, "needs more ledger nodes than there are");
+        } else {
+            c->pending = true;
+            c->next = l->pending;
+            l->pending = c;
+        }
+    }
+    unlock(l);
+    return err;
+}
+
+/* Under the lock. */
+static void retire(struct s2_ledger *l, struct s2_claim *c)
+{
+    struct s2_claim **link = &l->pending;
+
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    c->pending = false;
+    s2_pool_unreserve(l->map.pool, c->nodes);
+}
+
+void s2_ledger_commit(struct s2_ledger *l, struct s2_claim *c)
+{
+    lock(l);
+    apply(l, &c->want);
+    retire(l, c);
+    unlock(l);
+}
+
+void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c)
+{
+    if (!c->pending)
+        return;
+    lock(l);
+    retire(l, c);
+    unlock(l);
+}
+
+enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n)
+{
+    lock(l);
+    enum s2_err err = s2_pool_reserve(l->map.pool, n * PROMISE_NODES);
+    unlock(l);
+    return err;
+}
+
+void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n)
+{
+    lock(l);
+    s2_pool_unreserve(l->map.pool, n * PROMISE_NODES);
+    unlock(l);
+}
+
+void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want)
+{
+    lock(l);
+    apply(l, want);
+    unlock(l);
+}
+
+enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range,
+                            uint8_t rights, struct s2_detail *d)
+{
+    enum s2_err err = check_range(l, range, d);
+
+    if (err)
+        return err;
+    lock(l);
+    for (uint64_t pa = range.start.v; pa < range.end.v && !err;) {
+        struct s2_ient e;
+        if (!s2_imap_find(&l->map, pa, &e)) {
+            err = refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
+            break;
+        }
+        struct s2_ledger_entry found = unpack(&e);
+        if (found.owner != owner || (found.state != S2_OWNED && found.state != S2_DEVICE))
+            err = refuse_found(d, S2_EPERM, range, "is held by another", &found);
+        else if (rights & ~found.rights)
+            err = refuse_found(d, S2_EPERM, range, "does not allow that access", &found);
+        pa = e.end;
+    }
+    unlock(l);
+    return err;
+}
+
+bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out)
+{
+    struct s2_ient e;
+
+    lock(l);
+    bool found = s2_imap_find(&l->map, pa.v, &e);
+    unlock(l);
+    if (found)
+        *out = unpack(&e);
+    return found;
+}
+
+bool s2_ledger_next(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out)
+{
+    struct s2_ient e;
+
+    lock(l);
+    bool found = s2_imap_find_from(&l->map, pa.v, &e);
+    unlock(l);
+    if (found)
+        *out = unpack(&e);
+    return found;
+}
+
+struct tally {
+    uint16_t owner;
+    enum s2_frame_state state;
+    uint64_t bytes;
+};
+
+static bool add_up(void *arg, const struct s2_ient *e)
+{
+    struct tally *t = arg;
+    struct s2_ledger_entry entry = unpack(e);
+
+    if (entry.owner == t->owner && entry.state == t->state)
+        t->bytes += e->end - e->start;
+    return true;
+}
+
+uint64_t s2_ledger_count(struct s2_ledger *l, uint16_t owner, enum s2_frame_state state)
+{
+    struct tally t = {owner, state, 0};
+
+    lock(l);
+    s2_imap_walk(&l->map, 0, l->map.hi, add_up, &t);
+    unlock(l);
+    return t.bytes / S2_FRAME;
+}
