@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What the cpu floor calls and higher floors define. All run with interrupts masked. */
+#ifndef CPU_HOOKS_H
+#define CPU_HOOKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cpu/vcpu.h>
+
+/* device/gic.c: this CPU's redistributor and CPU interface; a software-generated interrupt that
+ * only wakes. */
+void gic_init_cpu(void);
+void gic_kick(unsigned cpu);
+
+/* device/irq.c: acknowledges and handles what is pending on this CPU. */
+void irq_handle(void);
+
+/* device/vgic*.c. Load and save: on a change of the loaded vCPU. Before each entry vgic_flush fills
+ * the list registers, after each exit vgic_sync reads them back. */
+void vgic_load(struct vcpu *v);
+void vgic_save(struct vcpu *v);
+void vgic_flush(struct vcpu *v);
+void vgic_sync(struct vcpu *v);
+bool vgic_pending(
+    struct vcpu *v); /* something that would be delivered now, whatever PSTATE.I says */
+enum vgic_sgi_reg { VGIC_SGI1R, VGIC_ASGI1R, VGIC_SGI0R };
+void vgic_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value);
+
+/* device/vtimer.c. deadline: the counter value at which a vCPU that is not loaded must be looked
+ * at; UINT64_MAX: none. expire: that value has come; makes the interrupt pending and wakes it.
+ * sysreg: an access to a CNTP_* register; regs as in the encoding op1 CRm op2 of op0 = 3, CRn = 14.
+ */
+void vtimer_load(struct vcpu *v);
+void vtimer_save(struct vcpu *v);
+uint64_t vtimer_deadline(struct vcpu *v);
+void vtimer_expire(struct vcpu *v);
+enum vtimer_reg { VTIMER_CNTP_TVAL, VTIMER_CNTP_CTL, VTIMER_CNTP_CVAL };
+void vtimer_access(struct vcpu *v, enum vtimer_reg reg, bool write, uint64_t *value);
+
+/* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
+void exit_handle(struct vcpu *v, enum exit_class c);
+/* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent),
+ * or switched its caches on or off after that: cleans and invalidates what the VM has populated,
+ * bounded per call. */
+void vm_set_way(struct vcpu *v);
+void vm_caches_toggled(struct vcpu *v, bool on);
+/* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
+void sched_stopped(struct vcpu *v);
+/* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call
+ * again. */
+bool vm_idle_step(void);
+
+#endif
