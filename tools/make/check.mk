@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+#
+# Every test speaks TAP and prove runs them, so that its verdict is the last line.
+
+JOBS ?= 2
+boot_tests := $(sort $(wildcard tests/boot/test_*.py))
+# AT_SELFTEST: the hypervisor that compares every page with the CPU's own walker, in a build directory of its own.
+at_image := $(O)/at/target/bulkhead.img
+prove = @echo; BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_AT_IMAGE=$(abspath $(at_image)) \
+	BULKHEAD_ARM64=$(abspath $(A64)) MAKEFLAGS= prove --timer -j $(JOBS) --exec '' $(1)
+
+.PHONY: check check-unit check-boot at-image boot-files
+at-image:
+	@mkdir -p $(O)/at
+	@grep -qs '^CONFIG_SELFTEST_AT=y' $(O)/at/.config || echo 'CONFIG_SELFTEST_AT=y' > $(O)/at/.config
+	$(Q)$(MAKE) O=$(O)/at A64=$(A64) hyp
+boot-files: hyp at-image $(bundles) $(O)/uboot-env.img
+
+check-unit: $(unit_bin)
+	$(call prove,$(unit_bin) $(unit_scripts))
+check-boot: boot-files
+	$(call prove,$(boot_tests))
+check: $(unit_bin) boot-files
+	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
+
+# --- lint, format -------------------------------------------------------------------------------------------------------
+c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+
+.PHONY: lint format
+lint: $(autoconf) $(hyp_obj)
+	$(call say,SPDX,every file)tests/unit/test_tree.py
+	$(call say,FORMAT,*.[ch])clang-format --dry-run --Werror $(c_files)
+	$(call say,CPPCHECK,stage2 hyp)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=unusedStructMember $(stage2_inc) -Istage2/port/extern -Ihyp -I$(O)/include \
+		-I$(O)/gen $(stage2_src) $(filter %.c,$(hyp_src))
+	$(call say,TIDY,stage2 hyp)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(stage2_src) $(filter %.c,$(hyp_src)) -- \
+		--target=aarch64-linux-gnu $(filter-out -mno-outline-atomics,$(targetflags)) 2>/dev/null
+	$(call say,PYTHON,tools tests)$(PYTHON) -c 'import ast,sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' \
+		$$(git ls-files '*.py')
+format:
+	$(call say,FORMAT,*.[ch])clang-format -i $(c_files)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+
+define helptext
+Bulkhead partitions guest memory on 64-bit Arm.
+
+  make run            boot U-Boot, Bulkhead and the guests of a manifest under QEMU
+      MANIFEST=my.dts   the manifest                 (guest/manifests/demo.dts)
+      CPU=name          cortex-a53, cortex-a72, max  ($(CPU))
+      SMP=n  MEM=size   CPUs and memory              ($(SMP), $(MEM))
+  make check          every test: unit tests, then boot tests under QEMU
+  make check-unit     the tests that run on this machine, plain and under sanitizers
+  make check-boot     the tests that boot the hypervisor
+  make bench          measures, as ratios within one run
+
+  make                the hypervisor: $(O)/target/bulkhead.img
+  make guests         the bare-metal guests and the initramfs
+  make bundles        every manifest of guest/manifests with its images
+  make install        headers, libstage2.a and stage2.pc   (PREFIX=, DESTDIR=, STAGE2_CROSS=)
+  make menuconfig | defconfig | olddefconfig | savedefconfig
+  make lint           format, static analysis, licence headers, floors
+  make format         let clang-format lay out every C file
+  make clean          remove what was built (fetched files stay)
+
+  O=dir  build elsewhere     V=1  show commands     CC_KIND=clang or LLVM=1  use clang
+endef
+export helptext
+
+.PHONY: help
+help:
+	@printf '%s\n' "$$helptext"

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+#
+# The hypervisor: bulkhead.elf, and bulkhead.img as boot loaders take it (an arm64 Image).
+
+ifeq ($(CC_KIND),clang)
+CC := clang --target=aarch64-linux-gnu
+T  := $(O)/target-clang
+else
+CC := $(CROSS)gcc
+T  := $(O)/target
+endif
+LD      := $(if $(LLVM),ld.lld,$(CROSS)ld)
+AR      := $(if $(LLVM),llvm-ar,$(CROSS)ar)
+OBJCOPY := $(if $(LLVM),llvm-objcopy,$(CROSS)objcopy)
+SIZE    := $(if $(LLVM),llvm-size,$(CROSS)size)
+
+# What all code that runs without an operating system is built with.
+baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -mstrict-align -mno-outline-atomics \
+	-fno-stack-protector -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+targetflags := $(baremetal) -Os $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
+	-I$(A64)/usr/include -include $(autoconf)
+libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
+
+hyp_src := $(sort $(wildcard hyp/*/*.c hyp/*/*.S stage2/port/arm64/*.c))
+hyp_obj := $(patsubst %,$(T)/%.o,$(basename $(stage2_src) $(hyp_src)))
+$(call remember,$(T)/.flags,$(CC) $(targetflags))
+-include $(hyp_obj:.o=.d)
+
+$(T)/%.o: %.c $(autoconf) $(T)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(targetflags) $(deps) -c -o $@ $<
+$(T)/%.o: %.S $(autoconf) $(T)/.flags
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(CC) $(targetflags) $(deps) -c -o $@ $<
+
+$(T)/hyp.lds: hyp/boot/hyp.lds $(autoconf)
+	@mkdir -p $(@D)
+	$(call say,LDS,$@)$(CC) $(targetflags) -E -P -x c -D__ASSEMBLY__ -o $@ $<
+$(T)/bulkhead.elf: $(hyp_obj) $(T)/hyp.lds $(libfdt)
+	$(call say,LD,$@)$(LD) -o $@ -T $(T)/hyp.lds --gc-sections -z noexecstack -z max-page-size=4096 -Map $(@:.elf=.map) \
+		$(hyp_obj) $(libfdt)
+$(T)/bulkhead.img: $(T)/bulkhead.elf
+	$(call say,OBJCOPY,$@)$(OBJCOPY) -O binary $< $@
+
+.PHONY: hyp
+hyp: $(T)/bulkhead.img
