@@ -106,8 +106,7 @@ unsigned s2_frames_largest_order(uint64_t pa, uint64_t bytes)
 {
     unsigned order = 0;
 
-    while (order + 1 < S2_FRAME_ORDERS && !(pa & (S2_FRAME << order)) &&
-           (S2_FRAME << (order + 1)) <= bytes)
+    while (order + 1 < S2_FRAME_ORDERS && !(pa & (S2_FRAME << order)) && (S2_FRAME << (order + 1)) <= bytes)
         order++;
     return order;
 }
@@ -207,8 +206,7 @@ size_t s2_frames_meta_bytes(s2_pa base, uint64_t bytes)
     return (size_t)(n * sizeof(uint64_t));
 }
 
-enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t bytes, void *meta,
-                          struct s2_detail *d)
+enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t bytes, void *meta, struct s2_detail *d)
 {
     uint64_t end = base.v + bytes;
 
@@ -287,8 +285,7 @@ static bool take_block(struct s2_frames *f, unsigned order, struct s2_block *out
     return false;
 }
 
-enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserved,
-                            struct s2_block *out)
+enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserved, struct s2_block *out)
 {
     enum s2_err err = S2_EFRAMES;
 
@@ -309,8 +306,7 @@ enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserv
 }
 
 /* Under the lock. Is all of the range free? Else *used is the first frame that is not. */
-static bool range_is_free(const struct s2_frame_region *r, uint64_t pa, uint64_t end,
-                          uint64_t *used)
+static bool range_is_free(const struct s2_frame_region *r, uint64_t pa, uint64_t end, uint64_t *used)
 {
     while (pa < end) {
         unsigned o = free_order(r, pa);
@@ -324,8 +320,7 @@ static bool range_is_free(const struct s2_frame_region *r, uint64_t pa, uint64_t
 }
 
 /* Under the lock; pre: all of it is free. Returns how many frames were clean. */
-static uint64_t take_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start,
-                           uint64_t end)
+static uint64_t take_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start, uint64_t end)
 {
     uint64_t clean = clean_frames(r, start, end);
 
@@ -342,8 +337,7 @@ static uint64_t take_range(struct s2_frames *f, struct s2_frame_region *r, uint6
     return clean;
 }
 
-enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bool *clean,
-                               struct s2_detail *d)
+enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bool *clean, struct s2_detail *d)
 {
     uint64_t start = range.start.v, end = range.end.v, used;
 
@@ -394,8 +388,7 @@ void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, b
 /* Under the lock. The first run of free dirty frames at or after pa that lies inside one free
  * block; looks at no more than `looks` blocks and frames. Returns its length in frames, 0 when none
  * was found; *pa is where to look next. */
-static uint64_t dirty_run(const struct s2_frame_region *r, uint64_t *pa, uint64_t looks,
-                          uint64_t most)
+static uint64_t dirty_run(const struct s2_frame_region *r, uint64_t *pa, uint64_t looks, uint64_t most)
 {
     while (*pa < region_end(r) && looks-- > 0) {
         unsigned o = free_order(r, *pa);
@@ -407,8 +400,7 @@ static uint64_t dirty_run(const struct s2_frame_region *r, uint64_t *pa, uint64_
         while (*pa < end && test(r->clean, (*pa - r->base.v) / S2_FRAME))
             *pa += S2_FRAME;
         uint64_t n = 0;
-        while (*pa + n * S2_FRAME < end && n < most &&
-               !test(r->clean, (*pa - r->base.v) / S2_FRAME + n))
+        while (*pa + n * S2_FRAME < end && n < most && !test(r->clean, (*pa - r->base.v) / S2_FRAME + n))
             n++;
         if (n)
             return n;

@@ -25,9 +25,9 @@ enum { HIGHEST = 12, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
 static struct s2_ival pack(const struct s2_ledger_entry *e)
 {
-    return (struct s2_ival){{(uint64_t)e->owner | (uint64_t)e->state << 16 |
-                                 (uint64_t)e->rights << 24 | (uint64_t)e->share << 32,
-                             e->ipa.v, 0}};
+    return (struct s2_ival){
+        {(uint64_t)e->owner | (uint64_t)e->state << 16 | (uint64_t)e->rights << 24 | (uint64_t)e->share << 32, e->ipa.v,
+         0}};
 }
 
 static struct s2_ledger_entry unpack(const struct s2_ient *e)
@@ -110,14 +110,13 @@ static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range,
-                          const char *what)
+static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what)
 {
     return s2_refuse(d, err, S2_AXIS_PA, range.start.v, range.end.v, what);
 }
 
-static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range,
-                                const char *what, const struct s2_ledger_entry *found)
+static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what,
+                                const struct s2_ledger_entry *found)
 {
     if (d) {
         (void)refuse(d, err, range, what);
@@ -128,8 +127,7 @@ static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_
     return err;
 }
 
-static enum s2_err check_range(const struct s2_ledger *l, struct s2_pa_range range,
-                               struct s2_detail *d)
+static enum s2_err check_range(const struct s2_ledger *l, struct s2_pa_range range, struct s2_detail *d)
 {
     if (range.start.v >= range.end.v)
         return refuse(d, S2_EINVAL, range, "is empty or wraps");
@@ -149,8 +147,8 @@ static struct s2_claim *pending_on(struct s2_ledger *l, struct s2_pa_range range
 }
 
 /* Under the lock: every frame of the range is in an entry that `owner` has in `state`. */
-static enum s2_err covered(struct s2_ledger *l, struct s2_pa_range range, uint16_t owner,
-                           enum s2_frame_state state, struct s2_detail *d)
+static enum s2_err covered(struct s2_ledger *l, struct s2_pa_range range, uint16_t owner, enum s2_frame_state state,
+                           struct s2_detail *d)
 {
     for (uint64_t pa = range.start.v; pa < range.end.v;) {
         struct s2_ient e;
@@ -178,8 +176,7 @@ static void unlock(struct s2_ledger *l)
     s2_port_unlock(l->port, &l->lock);
 }
 
-void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool,
-                    uint8_t pa_bits)
+void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits)
 {
     l->lock = (struct s2_lock){0};
     l->port = port;
@@ -209,9 +206,8 @@ enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, 
     return err;
 }
 
-enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner,
-                           enum s2_frame_state from_state, const struct s2_ledger_entry *want,
-                           struct s2_detail *d)
+enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner, enum s2_frame_state from_state,
+                           const struct s2_ledger_entry *want, struct s2_detail *d)
 {
     enum s2_err err = check_range(l, want->range, d);
     struct s2_claim *other;
@@ -222,8 +218,7 @@ enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t fro
     lock(l);
     other = pending_on(l, want->range);
     if (other)
-        err = refuse_found(d, S2_EBUSY, want->range,
-                           "meets a range that another operation is changing", &other->want);
+        err = refuse_found(d, S2_EBUSY, want->range, "meets a range that another operation is changing", &other->want);
     else
         err = covered(l, want->range, from_owner, from_state, d);
     if (err == S2_OK) {
@@ -291,8 +286,8 @@ void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want)
     unlock(l);
 }
 
-enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range,
-                            uint8_t rights, struct s2_detail *d)
+enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range, uint8_t rights,
+                            struct s2_detail *d)
 {
     enum s2_err err = check_range(l, range, d);
 
