@@ -5,6 +5,7 @@
 #ifndef VM_PROBLEM_H
 #define VM_PROBLEM_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,8 +43,10 @@ struct text {
 /* Formats: %s text (null prints "?"), %u unsigned (64-bit argument), %x 0x-hex (64-bit argument), %r struct range * as
  * start..end, %%. Never fails. */
 void text_add(struct text *t, const char *fmt, ...);
+void text_addv(struct text *t, const char *fmt, va_list args);
 
 /* One problem: "<subject><format...>"; subject may be empty. Counts it. */
 void problem(struct problems *p, const char *subject, const char *fmt, ...);
+void problemv(struct problems *p, const char *subject, const char *fmt, va_list args);
 
 #endif

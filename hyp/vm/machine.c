@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "vm/machine.h"
+
+#include <libfdt.h>
+#include <string.h>
+
+enum {
+    DEPTH = 8,      /* deeper nodes are no devices of ours */
+    CELL = 4,       /* bytes */
+    GIC_CELLS = 3,  /* of an interrupt specifier: kind, number, flags */
+    GIC_SPI = 0,
+    GIC_EDGE = 3,   /* flags: rising or falling edge */
+};
+
+/* A bus on the way from the root to a node: how its children count addresses and how they map to its parent's. */
+struct bus {
+    int address_cells, size_cells;
+    const uint8_t *ranges;
+    int ranges_len; /* < 0: no way through */
+};
+
+struct walk {
+    struct machine *m;
+    struct problems *p;
+    struct bus bus[DEPTH + 1];
+    int skip_below; /* nodes deeper than this belong to a subtree that holds no devices; 0: none */
+};
+
+/* Peripherals without a bus master, by what their device tree calls them. */
+static const char *const no_dma[] = {
+    "arm,pl011",     "arm,pl031",      "arm,pl061", "arm,sp804",         "arm,sp805",
+    "arm,sbsa-uart", "arm,sbsa-gwdt", "ns16550a",  "snps,dw-apb-uart",
+};
+
+static uint64_t read_cells(const uint8_t *p, int cells)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < cells * CELL; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+static bool translate(const struct walk *w, int depth, uint64_t *addr)
+{
+    for (int d = depth - 1; d > 0; d--) {
+        const struct bus *bus = &w->bus[d];
+        int parent_cells = w->bus[d - 1].address_cells;
+        int entry = (bus->address_cells + parent_cells + bus->size_cells) * CELL;
+        if (bus->ranges_len < 0)
+            return false;
+        if (bus->ranges_len == 0)
+            continue;
+        bool found = false;
+        for (int at = 0; !found && at + entry <= bus->ranges_len; at += entry) {
+            const uint8_t *e = bus->ranges + at;
+            uint64_t child = read_cells(e, bus->address_cells);
+            uint64_t parent = read_cells(e + bus->address_cells * CELL, parent_cells);
+            uint64_t size =
+                read_cells(e + (bus->address_cells + parent_cells) * CELL, bus->size_cells);
+            found = *addr >= child && *addr - child < size;
+            if (found)
+                *addr = *addr - child + parent;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Entry `index` of the node's reg, in the CPU's addresses. */
+static bool node_reg(const struct walk *w, int node, int depth, int index, struct range *out)
+{
+    const struct bus *bus = &w->bus[depth - 1];
+    int len, entry = (bus->address_cells + bus->size_cells) * CELL;
+    const uint8_t *reg = fdt_getprop(w->m->fdt, node, "reg", &len);
+    if (reg == NULL || entry == 0 || bus->address_cells > 2 || bus->size_cells > 2 ||
+        (index + 1) * entry > len)
+        return false;
+    uint64_t start = read_cells(reg + index * entry, bus->address_cells);
+    uint64_t size = read_cells(reg + index * entry + bus->address_cells * CELL, bus->size_cells);
+    if (!translate(w, depth, &start) || size == 0 || start + size < start)
+        return false;
+    *out = (struct range){start, start + size};
+    return true;
+}
+
+static bool is(const void *fdt, int node, const char *prop, const char *value)
+{
+    int len;
+    const char *text = fdt_getprop(fdt, node, prop, &len);
+    return text != NULL && len == (int)strlen(value) + 1 && memcmp(text, value, (size_t)len) == 0;
+}
+
+static const char *text_of(const void *fdt, int node, const char *prop)
+{
+    int len;
+    const char *text = node < 0 ? NULL : fdt_getprop(fdt, node, prop, &len);
+    return text != NULL && len > 0 && memchr(text, '\0', (size_t)len) != NULL ? text : NULL;
+}
+
+static void read_interrupts(const void *fdt, int node, struct machine_device *dev)
+{
+    int len;
+    const uint8_t *cells = fdt_getprop(fdt, node, "interrupts", &len);
+    for (int at = 0; cells != NULL && at + GIC_CELLS * CELL <= len; at += GIC_CELLS * CELL) {
+        if (read_cells(cells + at, 1) != GIC_SPI || dev->spis == MACHINE_DEVICE_SPIS)
+            continue;
+        dev->spi[dev->spis++] = (uint16_t)read_cells(cells + at + CELL, 1);
+        dev->edge = (read_cells(cells + at + 2 * CELL, 1) & GIC_EDGE) != 0;
+    }
+}
+
+static void add_device(struct walk *w, int node, int depth)
+{
+    struct machine *m = w->m;
+    struct range reg;
+    for (int i = 0; node_reg(w, node, depth, i, &reg); i++) {
+        if (m->devices == MACHINE_DEVICES) {
+            problem(w->p, "machine: ", "more than %u devices; the rest is not used",
+                    (uint64_t)MACHINE_DEVICES);
+            return;
+        }
+        struct machine_device *dev = &m->device[m->devices++];
+        memset(dev, 0, sizeof(*dev));
+        dev->reg = reg;
+        dev->node = node;
+        dev->name = fdt_get_name(m->fdt, node, NULL);
+        dev->compatible = text_of(m->fdt, node, "compatible");
+        for (size_t k = 0; k < sizeof(no_dma) / sizeof(no_dma[0]); k++)
+            dev->no_dma |= dev->compatible != NULL && strcmp(dev->compatible, no_dma[k]) == 0;
+        read_interrupts(m->fdt, node, dev);
+    }
+}
+
+static void add_bank(struct walk *w, int node, int depth)
+{
+    struct range r;
+    for (int i = 0; node_reg(w, node, depth, i, &r); i++) {
+        if (w->m->banks == MACHINE_BANKS) {
+            problem(w->p, "machine: ", "more than %u banks of RAM; the rest is not used",
+                    (uint64_t)MACHINE_BANKS);
+            return;
+        }
+        w->m->bank[w->m->banks++] = r;
+    }
+}
+
+static void add_reserved(struct walk *w, struct range r, const char *name)
+{
+    if (!machine_reserve(w->m, r, name, false))
+        problem(w->p, "machine: ", "more than %u reserved ranges", (uint64_t)MACHINE_RESERVED);
+}
+
+static void visit(struct walk *w, int node, int depth)
+{
+    const void *fdt = w->m->fdt;
+    struct bus *bus = &w->bus[depth];
+    bus->address_cells = fdt_address_cells(fdt, node);
+    bus->size_cells = fdt_size_cells(fdt, node);
+    bus->ranges = fdt_getprop(fdt, node, "ranges", &bus->ranges_len);
+    if (depth == 0)
+        return;
+    struct range r;
+    const char *name = fdt_get_name(fdt, node, NULL);
+    if (is(fdt, node, "device_type", "memory")) {
+        add_bank(w, node, depth);
+    } else if (is(fdt, node, "device_type", "cpu")) {
+        int len;
+        const uint8_t *reg = fdt_getprop(fdt, node, "reg", &len);
+        int cells = w->bus[depth - 1].address_cells;
+        if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL &&
+            w->m->cpus < MACHINE_CPUS)
+            w->m->mpidr[w->m->cpus++] = read_cells(reg, cells);
+    } else if (w->skip_below > 0) {
+        for (int i = 0; node_reg(w, node, depth, i, &r); i++)
+            add_reserved(w, r, name);
+    } else if (depth == 1 && name != NULL && strcmp(name, "reserved-memory") == 0) {
+        w->skip_below = depth;
+    } else {
+        add_device(w, node, depth);
+    }
+}
+
+static void read_chosen(struct machine *m)
+{
+    int node = fdt_path_offset(m->fdt, "/chosen");
+    if (node < 0)
+        return;
+    m->bootargs = text_of(m->fdt, node, "bootargs");
+    const char *out = text_of(m->fdt, node, "stdout-path");
+    for (size_t i = 0; out != NULL && out[i] != '\0' && out[i] != ':' && i + 1 < sizeof(m->stdout_path); i++)
+        m->stdout_path[i] = out[i];
+    int start_len, end_len;
+    const uint8_t *start = fdt_getprop(m->fdt, node, "linux,initrd-start", &start_len);
+    const uint8_t *end = fdt_getprop(m->fdt, node, "linux,initrd-end", &end_len);
+    if (start != NULL && end != NULL && start_len / CELL >= 1 && start_len / CELL <= 2 &&
+        end_len / CELL >= 1 && end_len / CELL <= 2)
+        m->initrd = (struct range){read_cells(start, start_len / CELL), read_cells(end, end_len / CELL)};
+}
+
+bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct problems *p)
+{
+    memset(m, 0, sizeof(*m));
+    int err = bytes < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(fdt, bytes);
+    if (err != 0) {
+        problem(p, "machine: ", "damaged device tree: %s", fdt_strerror(err));
+        return false;
+    }
+    m->fdt = fdt;
+    struct walk w = {.m = m, .p = p};
+    int depth = 0;
+    for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(fdt, node, &depth)) {
+        if (depth <= w.skip_below)
+            w.skip_below = 0;
+        if (depth <= DEPTH)
+            visit(&w, node, depth);
+    }
+    for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
+        uint64_t addr, size;
+        if (fdt_get_mem_rsv(fdt, i, &addr, &size) == 0 && size > 0 && addr + size > addr)
+            add_reserved(&w, (struct range){addr, addr + size}, "memreserve");
+    }
+    read_chosen(m);
+    if (m->banks == 0)
+        problem(p, "machine: ", "its device tree lists no RAM");
+    return m->banks > 0;
+}
+
+bool machine_reserve(struct machine *m, struct range r, const char *name, bool hypervisor)
+{
+    if (m->reserved == MACHINE_RESERVED)
+        return false;
+    m->res[m->reserved++] = (struct machine_reserved){r, name, hypervisor};
+    return true;
+}
+
+const struct machine_device *machine_device_at(const struct machine *m, const char *path)
+{
+    int node = fdt_path_offset(m->fdt, path);
+    for (unsigned i = 0; node >= 0 && i < m->devices; i++)
+        if (m->device[i].node == node)
+            return &m->device[i];
+    return NULL;
+}
+
+const struct machine_device *machine_device_in(const struct machine *m, struct range r)
+{
+    for (unsigned i = 0; i < m->devices; i++)
+        if (range_meets(m->device[i].reg, r))
+            return &m->device[i];
+    return NULL;
+}
