@@ -2,37 +2,46 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The table engine, internal to stage2/: programs one space's translation tables. It knows no areas, no ledger and no
  * frames; `void` functions cannot fail, their callers have counted and reserved first. Caller's lock: the space's,
- * exclusive, unless said. Invalidation: recorded in the gather, done by s2_gather_flush. */
+ * exclusive, unless said. Invalidation: recorded in the gather, done by s2_gather_flush at the operation's end; a function
+ * that must have it earlier (break-before-make) flushes by itself. Ranges are inside the IPA size and aligned to the
+ * granule, attributes passed s2_attr_check, outputs are below the PA size. */
 #ifndef STAGE2_TABLE_H
 #define STAGE2_TABLE_H
 
 #include <stage2/gather.h>
 #include <stage2/table_types.h>
 
+/* Takes the root from the pool. S2_EINVAL: the pool's granule is another; S2_EQUOTA, S2_ETABLES. */
 S2_NODISCARD enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct s2_caps *caps,
                                        const struct s2_geometry *geo, struct s2_tpool *pool, struct s2_vmids *vmids,
                                        uint32_t page_limit, uint16_t id);
 
 /* Table pages that mapping [range) -> pa can take, by walking non-leaf levels only. `as_empty`: count as if nothing
- * were mapped there (it is being replaced). */
+ * were mapped there (it is being replaced). Without as_empty exact; with it an upper bound: tables that also hold
+ * something outside the range, and so stay, are counted. */
 uint32_t s2_table_need_map(const struct s2_table *t, struct s2_ipa_range range, s2_pa pa, bool as_empty);
-/* pre: no valid leaf in range. The largest leaves that IPA, PA and range allow, chosen per sub-range. */
+/* pre: no valid leaf in range. The largest leaves that IPA, PA and range allow, chosen per sub-range. When the gather
+ * holds an invalidation or a split that meets the range, it is flushed first: a remap is break-before-make. */
 void s2_table_map(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range, s2_pa pa,
                   s2_attr attr);
 
-/* Table pages for cutting blocks at the two ends of range: 0 .. 2 x (3 - L). */
+/* Table pages for cutting blocks at the two ends of range: 0 .. 2 x (3 - L). Exact for s2_table_unmap, and for
+ * s2_table_protect when the attribute of the blocks at both ends changes. */
 uint32_t s2_table_need_cut(const struct s2_table *t, struct s2_ipa_range range);
+/* Holes are fine. Blocks at the ends are split with the hole in place; tables that become empty go to the gather. */
 void s2_table_unmap(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range);
-/* Every valid leaf in range gets attr (permissions, memory type, software bits); outputs, access flag and dirty state
- * stay. Relaxations are recorded as local. */
+/* Every valid leaf in range gets attr (permissions, memory type, software bits); outputs, access flag and, while the
+ * leaf stays writable, dirty state stay. Equal attributes: no edit. Relaxations are recorded as local; a change of memory
+ * type or shareability, and any change while hardware updates descriptors, is break - flush - make inside. */
 void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range,
                       s2_attr attr);
 
-/* The fault path, lock held shared: installs one leaf of at most `max_level_shift` bytes at ipa by compare-and-swap,
- * taking tables from `cache`. */
+/* The fault path, lock held shared: installs one leaf at ipa (-> pa, both rounded down) by compare-and-swap, the largest
+ * one that `within`, ipa and pa allow and where no table stands, taking tables from `cache`. Ends with the barrier that
+ * makes it visible to walkers. */
 enum s2_install {
     S2_INSTALLED, /* a leaf that was not there: no invalidation needed */
-    S2_WAS_THERE, /* an equal or better one is there: retry */
+    S2_WAS_THERE, /* a leaf is there, whatever it allows: retry */
     S2_NO_TABLE,  /* the cache is too small; *need pages would do */
 };
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
@@ -43,25 +52,38 @@ bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out);
 /* Ascending, every valid leaf that meets range, until fn says false. */
 typedef bool s2_leaf_fn(void *arg, const struct s2_leaf *leaf);
 void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
-/* The descriptors a walk of ipa reads, root first, at most 5; returns how many. */
+/* The descriptors a walk of ipa reads, root first, at most 5; returns how many; 0 beyond the IPA size. */
 unsigned s2_table_walk(const struct s2_table *t, s2_ipa ipa, struct s2_walk_step steps[5]);
 
 /* Unlinks everything and records it as one whole-VMID flush. The root itself goes back with s2_table_fini. */
 void s2_table_detach_all(struct s2_table *t, struct s2_gather *g);
-/* After the flush: the root, the VMID. pre: nothing mapped. */
+/* After the flush: the root, the VMID. pre: nothing mapped, loaded nowhere. */
 void s2_table_fini(struct s2_table *t);
 
 /* --- gather and context ------------------------------------------------------------------------------------------ */
 
 void s2_gather_init(struct s2_gather *g);
-/* Orders new descriptors, invalidates what was recorded, for this table's VMID wherever it is or is not loaded. */
+/* Orders new descriptors, invalidates what was recorded, for this table's VMID wherever it is or is not loaded, and
+ * publishes the tables of split blocks. The gather may be used further; only its detached tables are left. */
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g);
 /* pre: flushed. Frees detached tables by reading non-leaf levels only; no lock needed. */
 void s2_gather_free(struct s2_table *t, struct s2_gather *g);
+/* The same in steps of about `budget` table pages; true while more is left. */
+bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget);
 /* Makes the table's context the loaded one on this CPU (VTTBR, VTCR, ISB). Interrupts masked. */
 void s2_table_load(struct s2_table *t);
 
-/* Consistency of the table by itself: counts, reserved bits, congruent outputs, no table page twice. Null when sound. */
+/* Invalidations on this CPU alone, each complete on return. No lock, except that the space lives. */
+
+/* A permission fault on a descriptor that is good: IPAS2E1, VMALLE1 (architecture rule 3). */
+void s2_table_flush_local(struct s2_table *t, s2_ipa ipa);
+/* A TLB conflict abort: VMALLS12E1 (rule 4). */
+void s2_table_flush_local_all(struct s2_table *t);
+/* Between two vCPUs of this VM on this CPU, while it is loaded: VMALLE1 (T13). */
+void s2_table_flush_vcpu(struct s2_table *t);
+
+/* Consistency of the table by itself: counts, reserved bits, congruent outputs, no table page twice. Null when sound.
+ * No other operation on this table meanwhile. */
 const char *s2_table_check(const struct s2_table *t);
 
 #endif

@@ -58,4 +58,8 @@ static inline bool s2_attr_eq(s2_attr a, s2_attr b)
  * write-through with FWB (D8.6.6); shareability other than inner when `ds` is set (it comes from VTCR_EL2.SH0). */
 S2_NODISCARD enum s2_err s2_attr_check(s2_attr attr, const struct s2_caps *caps, bool ds, struct s2_detail *d);
 
+/* What the tables can tell of a legal attribute, and what s2_leaf.attr reports: without S2_STRICTER_OK, and with X != UX
+ * rounded down to neither where FEAT_XNX is absent. */
+s2_attr s2_attr_effective(s2_attr attr, const struct s2_caps *caps);
+
 #endif

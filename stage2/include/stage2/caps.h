@@ -25,15 +25,18 @@ struct s2_caps {
     bool xnx;                      /* FEAT_XNX */
     bool haf, hdbs;                /* hardware access flag, dirty state */
     bool cnp;                      /* FEAT_TTCNP */
+    bool repeat_tlbi;              /* an erratum of some core: every invalidation and its DSB are done twice (T11) */
     bool small_va;                 /* FEAT_TTST: T0SZ up to 48 */
     bool idc, dic;                 /* CTR_EL0: no clean / no invalidate needed for instruction fetch */
     uint8_t dline_log2;            /* smallest data cache line, log2 bytes */
     uint8_t iline_log2;
 };
 
-/* Decodes one CPU's registers. Values that the Arm ARM reserves count as the feature's absence. Never fails. */
+/* Decodes one CPU's registers. Values that the Arm ARM reserves count as the feature's absence, a reserved PARange as
+ * 32 bits; 56 bits count as the 52 that these descriptors can hold. repeat_tlbi is off: MIDR_EL1 decides, the caller
+ * sets it. Never fails. */
 void s2_caps_decode(const struct s2_idregs *regs, struct s2_caps *out);
-/* *into becomes what both can do. */
+/* *into becomes what both can do (and the errata of either). */
 void s2_caps_meet(struct s2_caps *into, const struct s2_caps *other);
 /* Would meeting `late` lower `have`? (A CPU that comes late and would is refused.) `what` names the first such field. */
 bool s2_caps_lowers(const struct s2_caps *have, const struct s2_caps *late, const char **what);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* One gather per space and operation: what must be invalidated, and what may be freed only after that. Fixed capacity;
- * when full it degrades to one whole-VMID invalidation. Nothing is written into a detached table before the flush. */
+/* One gather per space and operation: what must be invalidated, what may be published and what may be freed only after
+ * that. Whatever is recorded melts into one covering range (over-invalidation is allowed, R_MMZTY), so its capacity
+ * cannot run out; a range too large for one instruction becomes the whole VMID. Nothing is written into a detached table
+ * before the flush. Fields are the engine's own. */
 #ifndef STAGE2_GATHER_H
 #define STAGE2_GATHER_H
 
@@ -11,22 +13,25 @@
 #include <stage2/addr.h>
 #include <stage2/tpool.h>
 
-#define S2_GATHER_RANGES 8u
-
-struct s2_gather_range {
-    s2_ipa start, end;
-    int8_t level; /* of the leaves; S2_LEVEL_MIXED when of several */
-    bool tables;  /* a table was detached: leaf-only forms do not do */
+/* A block that was broken so as to be split: the table that takes its place after the invalidation. */
+struct s2_gather_make {
+    uint64_t *slot;
+    uint64_t desc;
+    struct s2_ipa_range range; /* of the block */
 };
-#define S2_LEVEL_MIXED 127
+#define S2_GATHER_MAKES 2u /* the two edges of a range; a third flushes first */
 
 struct s2_gather {
-    struct s2_gather_range range[S2_GATHER_RANGES];
-    uint8_t ranges;
-    bool all;              /* whole VMID */
-    bool made;             /* new valid descriptors: one barrier before the operation's end */
-    bool flushed;
+    struct s2_ipa_range range; /* to invalidate; empty: nothing */
+    int8_t level;              /* of the leaves; S2_LEVEL_MIXED when of several */
+    bool tables;               /* a table was detached: leaf-only forms do not do */
+    bool broadcast;            /* some right was taken away: this CPU alone does not do */
+    bool all;                  /* whole VMID */
+    bool made;                 /* new valid descriptors: one barrier before the operation's end */
+    uint8_t makes;
+    struct s2_gather_make make[S2_GATHER_MAKES];
     struct s2_tstash dead; /* detached table pages; entries inside name further tables until freed */
 };
+#define S2_LEVEL_MIXED 127
 
 #endif

@@ -15,17 +15,18 @@
 
 #define S2_TPAGE_NONE UINT32_MAX
 
-/* Per table page. `valid` counts entries that are not zero; `leaves` those that are congruent leaves (promotion). */
+/* Per table page. `valid` counts entries that are not zero; under the shared lock it is changed atomically. */
 struct s2_tpage {
     uint16_t valid;
-    uint16_t leaves;
-    int8_t level;   /* S2_TPAGE_FREE when free */
-    uint8_t flags;
-    uint16_t space; /* id of the owner */
+    uint16_t space; /* id of the owner, while in a table */
+    int8_t level;   /* of the table, or one of the two below */
+    uint8_t flags;  /* S2_TPAGE_SEEN */
+    uint16_t roots; /* first page of a root: how many */
     uint32_t link;  /* free list, stash, cache or gather */
-    uint32_t roots; /* first page of a root: how many */
 };
-#define S2_TPAGE_FREE INT8_MIN
+#define S2_TPAGE_FREE INT8_MIN       /* in the pool */
+#define S2_TPAGE_HELD (INT8_MIN + 1) /* taken, all zero, in a stash */
+#define S2_TPAGE_SEEN 1u             /* a check has met it */
 
 struct s2_tpool {
     struct s2_lock lock;
@@ -47,11 +48,13 @@ struct s2_tstash {
 };
 #define S2_TSTASH_EMPTY ((struct s2_tstash){S2_TPAGE_NONE, 0})
 
-/* base: granule-aligned, bytes a multiple of it; meta: one struct s2_tpage per page. Zeroes nothing. S2_EALIGN. */
+/* base: granule-aligned, bytes a multiple of it; meta: one struct s2_tpage per page. Writes no page. S2_EALIGN. */
 S2_NODISCARD enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes,
                                        unsigned granule_log2, struct s2_tpage *meta);
-/* n pages, each all zero, charged to q. All or nothing: S2_EQUOTA, S2_ETABLES. */
+/* Adds n pages, each all zero, to the stash, charged to q. All or nothing: S2_EQUOTA (limit - used - promised is less),
+ * S2_ETABLES. Pages are zeroed outside the pool's lock. */
 S2_NODISCARD enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
+/* Takes back every page of the stash, whatever is in it. */
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash);
 /* n contiguous zeroed pages aligned to n pages, for a root; returns the PA. */
 S2_NODISCARD enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root);
@@ -67,6 +70,7 @@ static inline s2_pa s2_tpool_pa(const struct s2_tpool *p, uint32_t index)
 }
 uint32_t s2_tstash_pop(struct s2_tpool *p, struct s2_tstash *stash); /* pre: not empty */
 void s2_tstash_push(struct s2_tpool *p, struct s2_tstash *stash, uint32_t index);
+/* Free list against counts. Null when sound. The pool must be quiet. */
 const char *s2_tpool_check(const struct s2_tpool *p);
 
 #endif
