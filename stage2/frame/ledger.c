@@ -279,6 +279,24 @@ void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n)
     unlock(l);
 }
 
+enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes)
+{
+    lock(l);
+    /* As in change_nodes: others may make the map one level higher meanwhile. */
+    uint32_t need = n ? s2_imap_need(&l->map, n * CHANGE_INSERTS) + n * CHANGE_INSERTS : 0;
+    enum s2_err err = s2_pool_reserve(l->map.pool, need);
+    unlock(l);
+    *nodes = err ? 0 : need;
+    return err;
+}
+
+void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes)
+{
+    lock(l);
+    s2_pool_unreserve(l->map.pool, nodes);
+    unlock(l);
+}
+
 void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want)
 {
     lock(l);

@@ -19,6 +19,8 @@ struct s2_change {
     bool replacing;            /* MAP: what lies there now is being unmapped by the same operation */
 };
 
+/* An operation calls, for all its changes in ascending order and unmaps before maps: prepare; s2_op_reserve; take;
+ * commit; s2_op_flush; release; then it edits its own map and calls s2_op_end. */
 struct s2_backend {
     const char *kind; /* "linear", "alloc", "trap" */
 
@@ -31,7 +33,7 @@ struct s2_backend {
     void (*undo)(void *ctx, struct s2_op *op, const struct s2_change *c);
     /* Makes it so in the tables. Cannot fail. */
     void (*commit)(void *ctx, struct s2_op *op, const struct s2_change *c);
-    /* After the flush: what UNMAP took away (frames, rights) goes back. May be null. */
+    /* After the flush: what UNMAP took away (frames, rights) goes back. Called for every change. May be null. */
     void (*release)(void *ctx, struct s2_op *op, const struct s2_change *c);
 
     /* Pure: the backing of the part of `area` that begins at `start`; null: area->backing whatever the start. */

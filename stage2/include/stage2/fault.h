@@ -39,6 +39,7 @@ struct s2_fault {
     uint64_t va;
     bool isv;       /* the access is described: */
     bool sign_extend, reg64, acquire;
+    bool maintenance; /* a cache maintenance instruction: counts as a read, and nothing is to be emulated */
     uint8_t size_log2, reg;
 };
 

@@ -68,6 +68,9 @@ void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c);   /* never fails; 
 S2_NODISCARD enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n);
 void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n);
 void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want);
+/* The same for the length of one operation, counted for the map as it is and therefore cheaper: *nodes for n calls. */
+S2_NODISCARD enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes);
+void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes);
 
 /* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED or DEVICE) and allows
  * `rights`; else S2_EPERM or S2_ENOENT with detail. */

@@ -26,11 +26,14 @@ struct s2_op_pool {
 
 struct s2_op_side {
     struct s2_space *space;
-    uint32_t tables;         /* need */
-    uint64_t frames;         /* need, in 4K frames */
-    uint64_t frames_taken;
-    bool cut;                /* table pages may come from the cut reserve */
-    struct s2_tstash stash;  /* table pages taken */
+    uint32_t tables;        /* need */
+    uint64_t frames;        /* need, in 4K frames */
+    uint32_t cuts;          /* need: ledger changes that leave part of an entry as it was */
+    uint64_t frames_taken;  /* promises of the frame allocator not yet spent */
+    uint32_t ledger_taken;  /* ledger nodes reserved */
+    bool cut;               /* an unmap: pages and nodes may come from the space's cut reserve */
+    bool drew_ledger;       /* the space's standing promise of the ledger was used */
+    struct s2_tstash stash; /* table pages taken */
     struct s2_claim claim;
     struct s2_gather gather;
 };
@@ -40,21 +43,37 @@ struct s2_op {
     unsigned sides;
     struct s2_op_side side[S2_OP_SIDES];
     struct s2_op_pool pool[S2_OP_POOLS];
-    bool reserved;
+    bool reserved, committed, ended;
 };
 
 /* space may be null: an area set that stands alone (tests, other uses). Never fails. */
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail);
-/* Adds to what will be reserved. S2_ENODES only if more than S2_OP_POOLS pools are named. */
+
+/* --- plan: adds to what will be reserved --------------------------------------------------------------------------- */
+
+/* S2_ENODES only if more than S2_OP_POOLS pools are named. */
 S2_NODISCARD enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
 void s2_op_need_tables(struct s2_op *op, uint32_t n);
 void s2_op_need_frames(struct s2_op *op, uint64_t n);
+void s2_op_need_cuts(struct s2_op *op, uint32_t n);
+
+/* --- reserve ------------------------------------------------------------------------------------------------------- */
+
 /* Takes everything or nothing: S2_ENODES, S2_ETABLES, S2_EFRAMES, S2_EQUOTA, S2_ECUT. */
 S2_NODISCARD enum s2_err s2_op_reserve(struct s2_op *op);
-/* Closes the gather: every invalidation that the commits asked for, and the barrier that new mappings need. */
+/* More of the same, for a backend's `take`, which learns only then how its memory lies. Given back by s2_op_end. */
+S2_NODISCARD enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
+S2_NODISCARD enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n);
+S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes);
+
+/* --- commit -------------------------------------------------------------------------------------------------------- */
+
+/* Closes the gather: every invalidation that the commits asked for, and the barrier that new mappings need. Whoever
+ * calls it says that the operation will complete; a backend that puts something where the same operation took something
+ * away calls it in between (break-before-make). */
 void s2_op_flush(struct s2_op *op);
-/* Gives back what was not used, frees detached tables (they were flushed). Call once, with the space's lock dropped or
- * held; idempotent. */
+/* Settles what the operation promised when it completed (claims, memory taken), gives back what was not used, frees
+ * detached tables (they were flushed), refills the cut reserve. With the space's lock held; idempotent. */
 void s2_op_end(struct s2_op *op);
 
 #endif

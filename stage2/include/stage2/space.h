@@ -31,28 +31,53 @@ struct s2_space_config {
     struct s2_frames *frames;
     uint64_t frame_quota; /* 4K frames */
     struct s2_ledger *ledger;
-    struct s2_pool *nodes; /* this VM's own: areas and chunks */
+    struct s2_pool *nodes; /* this VM's own: areas and chunks; S2_CUT_NODES of them are the cut reserve's */
     uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
     bool small_leaves;     /* tests: pages only */
 };
+
+/* The nodes of the cut reserve: an unmap in the middle inserts at most two areas and one chunk, and an insertion takes at
+ * most the height of the map and two. */
+#define S2_CUT_NODES 18u
 
 struct s2_space {
     struct s2_lock lock;
     struct s2_space_config cfg;
     struct s2_area_set areas;
     struct s2_imap chunks;       /* IPA -> {PA} of memory held by alloc areas, congruent and merged */
+    struct s2_imap taken;        /* the same, taken by the operation under way and not yet mapped; empty between */
     struct s2_table table;
-    struct s2_tstash cut;        /* the cut reserve (principle 3) */
+    struct s2_tstash cut;        /* the cut reserve (principle 3): table pages, nodes, one promise of the ledger's */
+    uint32_t cut_nodes;
+    bool cut_ledger;
     uint64_t frames_held, frames_promised;
+    uint32_t tables_promised;    /* what lazy areas can need; faults draw on it */
+    s2_ipa gone;                 /* destroy: everything below is released */
+    s2_pa swept;
     bool dying;
 };
 
+/* Table pages in the cut reserve of a space of this shape: a cut at each end of a range, from a block of the lowest level
+ * down to pages. */
+static inline uint32_t s2_cut_tables(const struct s2_geometry *g)
+{
+    return 2u * (uint32_t)(3 - g->block_level);
+}
+
+/* Charges the root and the cut reserve to the quota. S2_EINVAL (no port, pool, ... or an id below S2_OWNER_FIRST_VM),
+ * S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
 S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
 
 /* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING. --------------------------------------------- */
 
+/* linear: the ledger must show every frame as this VM's, with rights that cover the attribute, and mapped nowhere else;
+ * S2_EPERM, S2_ENOENT. alloc: memory reads as zero; S2_EQUOTA and S2_EFRAMES. A replace needs the new memory while the
+ * old is still held. Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do
+ * not go with it. */
 S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode,
                                       struct s2_detail *d);
+/* Never fails for want of memory but by S2_ECUT: a cut inside a block, an area or a run of frames, after earlier cuts used
+ * up the reserve and the pools were too empty to refill it. Frames go back dirty; holes are fine. */
 S2_NODISCARD enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
 S2_NODISCARD enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update,
                                           void *arg, struct s2_detail *d);
