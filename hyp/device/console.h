@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The one serial line, shared by the hypervisor and the guests. Each guest's line begins with "[name] ", lines never
+ * mix, and escape sequences that act beyond a guest's own line are dropped (mux.h). Input goes to the guest that has
+ * the focus, except behind the escape key:
+ *      Ctrl-T 0..9     focus on that guest            Ctrl-T h     help
+ *      Ctrl-T n        focus on the next guest        Ctrl-T q     power the machine off
+ *      Ctrl-T Ctrl-T   a Ctrl-T for the guest         Ctrl-T other a command of console_set_command, if any
+ * console_init, console_puts and console_panic are declared in boot/hooks.h. */
+#ifndef DEVICE_CONSOLE_H
+#define DEVICE_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <device/mux.h>
+
+#define CONSOLE_GUESTS 16u
+#define CONSOLE_NONE   UINT32_MAX
+
+struct console_guest {
+    struct mux_line line; /* zero before console_attach */
+    void (*input)(void *ctx, char c);
+    void *ctx;
+};
+
+/* Gives the guest a number, from 0 on, that the escape key takes; the first one gets the focus. `name` and `guest` stay
+ * for good. input is called without the console's lock, on any CPU. CONSOLE_NONE: all numbers are taken. */
+unsigned console_attach(struct console_guest *guest, const char *name, void (*input)(void *ctx, char c), void *ctx);
+/* Output of the guest. */
+void console_guest_write(struct console_guest *guest, const char *text, size_t bytes);
+/* Ends the guest's unfinished line; for when it stops. */
+void console_guest_flush(struct console_guest *guest);
+/* Moves the focus and says so; false when there is no such guest. */
+bool console_focus(unsigned number);
+unsigned console_focused(void); /* CONSOLE_NONE: there are no guests */
+
+/* Lets characters received interrupt, on the calling CPU. After gic_init. */
+void console_enable_input(void);
+/* One line about the escape key, for the banner. */
+const char *console_help(void);
+/* Gets the keys behind Ctrl-T that the console has no use for; without its lock. */
+void console_set_command(void (*fn)(char key));
+/* The UART that the hypervisor keeps: where its registers are, false when there is none. */
+bool console_range(uint64_t *pa, uint64_t *bytes);
+
+#endif

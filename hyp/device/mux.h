@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Several writers on one terminal, line by line. Plain logic without locks or devices.
+ *
+ * A source is live (it is seen as it writes: the hypervisor, the guest in focus) or not (its lines are seen when they are
+ * complete). The cursor stands in the unfinished line of at most one source; when another one has something to show,
+ * that line is broken off, and begun again after it if its source is live. */
+#ifndef DEVICE_MUX_H
+#define DEVICE_MUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define MUX_COLUMNS  240u /* what is remembered of an unfinished line; longer lines of a source not live are cut up */
+#define MUX_SEQUENCE 16u  /* an escape sequence longer than this is dropped */
+
+struct mux_line {
+    const char *name; /* prefix "[name] "; null: none */
+    bool live;
+    bool coloured; /* an SGR sequence was passed on: reset it at the end of the line */
+    bool ended;    /* a carriage return came and what follows is not known yet */
+    unsigned escape, sequence_bytes;
+    unsigned cursor, columns;
+    char sequence[MUX_SEQUENCE];
+    char text[MUX_COLUMNS];
+};
+
+struct mux {
+    void (*put)(void *ctx, char c);
+    void *ctx;
+    struct mux_line *open; /* whose unfinished line is on the terminal */
+    struct mux_line *live; /* the live source other than the hypervisor; null: none */
+};
+
+void mux_init(struct mux *m, void (*put)(void *ctx, char c), void *ctx);
+void mux_write(struct mux *m, struct mux_line *line, const char *text, size_t bytes);
+/* Ends the unfinished line of a source, if there is one. */
+void mux_flush(struct mux *m, struct mux_line *line);
+/* The live source is now this one (null: none); its unfinished line appears. */
+void mux_focus(struct mux *m, struct mux_line *line);
+
+#endif
