@@ -29,10 +29,10 @@ $(foreach g,$(guest_names),$(eval $(call guest_rule,$(g))))
 $(G)/%.bin: $(G)/%.elf
 	$(call say,OBJCOPY,$@)$(OBJCOPY) -O binary $< $@
 
-$(G)/initramfs.cpio: guest/linux/init tools/mkinitramfs $(A64)/bin/busybox
+$(G)/initramfs.cpio.gz: guest/linux/init tools/mkinitramfs $(A64)/bin/busybox
 	@mkdir -p $(@D)
 	$(call say,CPIO,$@)tools/mkinitramfs $(A64)/bin/busybox guest/linux/init $@
 
 .PHONY: guests
-guest_files := $(foreach g,$(guest_names),$(G)/$(g).elf $(G)/$(g).bin) $(G)/initramfs.cpio
+guest_files := $(foreach g,$(guest_names),$(G)/$(g).elf $(G)/$(g).bin) $(G)/initramfs.cpio.gz
 guests: $(guest_files)

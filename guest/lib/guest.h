@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What every bare-metal guest has: a console, its device tree, exceptions that can be expected, an interrupt
+ * controller, a timer, and PSCI. One CPU uses it at a time, the MMU is off. */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GUEST_PAGE = 4096 };
+
+/* The guest's own code. dtb is what x0 held at entry. */
+void guest_main(const void *dtb);
+void guest_main_secondary(uint64_t index);
+extern const char guest_image[], guest_end[];
+void guest_secondary(void);
+
+/* --- console: the PL011 at 0x09000000 ----------------------------------------------------------------------------- */
+
+#define GUEST_UART 0x09000000ul
+void put_char(char c);
+/* The next key, or -1 when there is none. */
+int get_char(void);
+/* %s, %c, %u, %lu, %x and %lx (with 0x), %%. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+
+/* --- device tree -------------------------------------------------------------------------------------------------- */
+
+/* /chosen/bootargs, or "". */
+const char *boot_args(const void *dtb);
+
+struct range {
+    uint64_t base, size;
+};
+/* A word `key` alone. */
+bool arg_flag(const char *args, const char *key);
+/* A word `key=base+size`. */
+bool arg_range(const char *args, const char *key, struct range *out);
+/* A word `key=number`, or absent. */
+uint64_t arg_number(const char *args, const char *key, uint64_t absent);
+
+/* --- exceptions --------------------------------------------------------------------------------------------------- */
+
+struct guest_frame {
+    uint64_t x[31], pc, pstate;
+};
+struct fault {
+    bool taken;
+    uint64_t esr, far;
+};
+#define ESR_EC(esr)  (((esr) >> 26) & 0x3f)
+#define ESR_FSC(esr) ((esr)&0x3f)
+enum {
+    EC_UNKNOWN = 0x00,
+    EC_INSN_ABORT = 0x21,
+    EC_DATA_ABORT = 0x25,
+    FSC_EXTERNAL = 0x10, /* synchronous external abort, not on a table walk */
+};
+/* Each does one thing that may fault and says whether it did; a fault skips the instruction. */
+struct fault try_read(uint64_t address, uint64_t *value);
+struct fault try_write(uint64_t address, uint64_t value);
+struct fault try_read_pair(uint64_t address);
+struct fault try_call(uint64_t address);
+struct fault try_smc(uint64_t function, uint64_t *result);
+/* Brackets for the same around code of one's own: exceptions between them skip their instruction. */
+void fault_expect(void);
+struct fault fault_seen(void);
+
+/* --- interrupts ---------------------------------------------------------------------------------------------------- */
+
+enum { INTID_VTIMER = 27, INTID_PTIMER = 30, INTID_UART = 33, INTID_NONE = 1023 };
+void gic_init(void);
+/* For INTIDs below 32 the redistributor of vCPU 0 is meant. */
+void gic_enable(unsigned intid);
+void gic_disable(unsigned intid);
+void gic_send_sgi(unsigned intid, unsigned target);
+/* Waits at most `ms` for an interrupt, acknowledges and ends it. INTID_NONE: none came. */
+unsigned gic_wait(unsigned ms);
+void vtimer_arm_ms(unsigned ms);
+void ptimer_arm_ms(unsigned ms);
+void timers_off(void);
+uint64_t now_ms(void);
+
+/* --- PSCI (Arm DEN0022) --------------------------------------------------------------------------------------------- */
+
+enum {
+    PSCI_VERSION = 0x84000000u,
+    PSCI_CPU_OFF = 0x84000002u,
+    PSCI_MIGRATE_INFO_TYPE = 0x84000006u,
+    PSCI_SYSTEM_OFF = 0x84000008u,
+    PSCI_SYSTEM_RESET = 0x84000009u,
+    PSCI_FEATURES = 0x8400000au,
+    SMCCC_VERSION = 0x80000000u,
+};
+#define PSCI_CPU_SUSPEND   0xc4000001u
+#define PSCI_CPU_ON        0xc4000003u
+#define PSCI_AFFINITY_INFO 0xc4000004u
+
+enum {
+    PSCI_SUCCESS = 0,
+    PSCI_NOT_SUPPORTED = -1,
+    PSCI_INVALID_PARAMETERS = -2,
+    PSCI_ALREADY_ON = -4,
+    PSCI_INVALID_ADDRESS = -9,
+};
+uint64_t guest_hvc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+uint64_t guest_smc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+_Noreturn void power_off(void);
+_Noreturn void reset(void);
+
+/* --- TAP -------------------------------------------------------------------------------------------------------------- */
+
+/* One line of TAP; the format words it. Returns the condition. */
+__attribute__((format(printf, 2, 3))) bool ok(bool condition, const char *format, ...);
+/* The plan, and one line with the verdict. */
+void done(const char *name);
+
+/* --- instructions ----------------------------------------------------------------------------------------------------- */
+
+#define READ_REG(name)                                                                                                 \
+    ({                                                                                                                 \
+        uint64_t reg_value;                                                                                            \
+        __asm__ volatile("mrs %0, " #name : "=r"(reg_value));                                                          \
+        reg_value;                                                                                                     \
+    })
+#define WRITE_REG(name, value)                                                                                         \
+    do {                                                                                                               \
+        __asm__ volatile("msr " #name ", %0; isb" : : "r"((uint64_t)(value)) : "memory");                              \
+    } while (0)
+
+static inline uint64_t load64(uint64_t address)
+{
+    return *(volatile uint64_t *)address;
+}
+
+static inline void store64(uint64_t address, uint64_t value)
+{
+    *(volatile uint64_t *)address = value;
+}
+
+static inline uint32_t load32(uint64_t address)
+{
+    return *(volatile uint32_t *)address;
+}
+
+static inline void store32(uint64_t address, uint32_t value)
+{
+    *(volatile uint32_t *)address = value;
+}
+
+/* Makes an instruction that was just stored at address visible to fetches (B2.4.4). */
+static inline void sync_code(uint64_t address)
+{
+    __asm__ volatile("dc cvau, %0; dsb ish; ic ivau, %0; dsb ish; isb" : : "r"(address) : "memory");
+}
+
+#endif
