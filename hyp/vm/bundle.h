@@ -16,7 +16,7 @@ struct bundle_image {
     const char *name; /* as the manifest names it */
     const uint8_t *data;
     size_t size;
-    bool damaged;     /* the hash differs or is missing */
+    bool damaged; /* the hash differs or is missing */
 };
 
 struct bundle {

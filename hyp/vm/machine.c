@@ -6,11 +6,11 @@
 #include <string.h>
 
 enum {
-    DEPTH = 8,      /* deeper nodes are no devices of ours */
-    CELL = 4,       /* bytes */
-    GIC_CELLS = 3,  /* of an interrupt specifier: kind, number, flags */
+    DEPTH = 8,     /* deeper nodes are no devices of ours */
+    CELL = 4,      /* bytes */
+    GIC_CELLS = 3, /* of an interrupt specifier: kind, number, flags */
     GIC_SPI = 0,
-    GIC_EDGE = 3,   /* flags: rising or falling edge */
+    GIC_EDGE = 3, /* flags: rising or falling edge */
 };
 
 /* A bus on the way from the root to a node: how its children count addresses and how they map to its parent's. */
@@ -29,7 +29,7 @@ struct walk {
 
 /* Peripherals without a bus master, by what their device tree calls them. */
 static const char *const no_dma[] = {
-    "arm,pl011",     "arm,pl031",      "arm,pl061", "arm,sp804",         "arm,sp805",
+    "arm,pl011",     "arm,pl031",     "arm,pl061", "arm,sp804",        "arm,sp805",
     "arm,sbsa-uart", "arm,sbsa-gwdt", "ns16550a",  "snps,dw-apb-uart",
 };
 
@@ -56,8 +56,7 @@ static bool translate(const struct walk *w, int depth, uint64_t *addr)
             const uint8_t *e = bus->ranges + at;
             uint64_t child = read_cells(e, bus->address_cells);
             uint64_t parent = read_cells(e + bus->address_cells * CELL, parent_cells);
-            uint64_t size =
-                read_cells(e + (bus->address_cells + parent_cells) * CELL, bus->size_cells);
+            uint64_t size = read_cells(e + (bus->address_cells + parent_cells) * CELL, bus->size_cells);
             found = *addr >= child && *addr - child < size;
             if (found)
                 *addr = *addr - child + parent;
@@ -74,8 +73,7 @@ static bool node_reg(const struct walk *w, int node, int depth, int index, struc
     const struct bus *bus = &w->bus[depth - 1];
     int len, entry = (bus->address_cells + bus->size_cells) * CELL;
     const uint8_t *reg = fdt_getprop(w->m->fdt, node, "reg", &len);
-    if (reg == NULL || entry == 0 || bus->address_cells > 2 || bus->size_cells > 2 ||
-        (index + 1) * entry > len)
+    if (reg == NULL || entry == 0 || bus->address_cells > 2 || bus->size_cells > 2 || (index + 1) * entry > len)
         return false;
     uint64_t start = read_cells(reg + index * entry, bus->address_cells);
     uint64_t size = read_cells(reg + index * entry + bus->address_cells * CELL, bus->size_cells);
@@ -117,8 +115,7 @@ static void add_device(struct walk *w, int node, int depth)
     struct range reg;
     for (int i = 0; node_reg(w, node, depth, i, &reg); i++) {
         if (m->devices == MACHINE_DEVICES) {
-            problem(w->p, "machine: ", "more than %u devices; the rest is not used",
-                    (uint64_t)MACHINE_DEVICES);
+            problem(w->p, "machine: ", "more than %u devices; the rest is not used", (uint64_t)MACHINE_DEVICES);
             return;
         }
         struct machine_device *dev = &m->device[m->devices++];
@@ -138,8 +135,7 @@ static void add_bank(struct walk *w, int node, int depth)
     struct range r;
     for (int i = 0; node_reg(w, node, depth, i, &r); i++) {
         if (w->m->banks == MACHINE_BANKS) {
-            problem(w->p, "machine: ", "more than %u banks of RAM; the rest is not used",
-                    (uint64_t)MACHINE_BANKS);
+            problem(w->p, "machine: ", "more than %u banks of RAM; the rest is not used", (uint64_t)MACHINE_BANKS);
             return;
         }
         w->m->bank[w->m->banks++] = r;
@@ -169,8 +165,7 @@ static void visit(struct walk *w, int node, int depth)
         int len;
         const uint8_t *reg = fdt_getprop(fdt, node, "reg", &len);
         int cells = w->bus[depth - 1].address_cells;
-        if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL &&
-            w->m->cpus < MACHINE_CPUS)
+        if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL && w->m->cpus < MACHINE_CPUS)
             w->m->mpidr[w->m->cpus++] = read_cells(reg, cells);
     } else if (w->skip_below > 0) {
         for (int i = 0; node_reg(w, node, depth, i, &r); i++)
@@ -182,20 +177,36 @@ static void visit(struct walk *w, int node, int depth)
     }
 }
 
+/* The console is what stdout-path names (a path or an alias, perhaps with ":options"), else the first PL011. */
+static void mark_console(struct machine *m)
+{
+    const char *out = text_of(m->fdt, fdt_path_offset(m->fdt, "/chosen"), "stdout-path");
+    int node = -1;
+    if (out != NULL) {
+        const char *options = strchr(out, ':');
+        node = fdt_path_offset_namelen(m->fdt, out, (int)(options != NULL ? (size_t)(options - out) : strlen(out)));
+    }
+    for (unsigned i = 0; node < 0 && i < m->devices; i++)
+        if (m->device[i].compatible != NULL && strcmp(m->device[i].compatible, "arm,pl011") == 0)
+            node = m->device[i].node;
+    for (unsigned i = 0; i < m->devices; i++) {
+        struct machine_device *dev = &m->device[i];
+        bool gic = dev->compatible != NULL && strcmp(dev->compatible, "arm,gic-v3") == 0;
+        dev->hypervisor = gic || dev->node == node;
+    }
+}
+
 static void read_chosen(struct machine *m)
 {
     int node = fdt_path_offset(m->fdt, "/chosen");
     if (node < 0)
         return;
     m->bootargs = text_of(m->fdt, node, "bootargs");
-    const char *out = text_of(m->fdt, node, "stdout-path");
-    for (size_t i = 0; out != NULL && out[i] != '\0' && out[i] != ':' && i + 1 < sizeof(m->stdout_path); i++)
-        m->stdout_path[i] = out[i];
     int start_len, end_len;
     const uint8_t *start = fdt_getprop(m->fdt, node, "linux,initrd-start", &start_len);
     const uint8_t *end = fdt_getprop(m->fdt, node, "linux,initrd-end", &end_len);
-    if (start != NULL && end != NULL && start_len / CELL >= 1 && start_len / CELL <= 2 &&
-        end_len / CELL >= 1 && end_len / CELL <= 2)
+    if (start != NULL && end != NULL && start_len / CELL >= 1 && start_len / CELL <= 2 && end_len / CELL >= 1 &&
+        end_len / CELL <= 2)
         m->initrd = (struct range){read_cells(start, start_len / CELL), read_cells(end, end_len / CELL)};
 }
 
@@ -222,6 +233,7 @@ bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct prob
             add_reserved(&w, (struct range){addr, addr + size}, "memreserve");
     }
     read_chosen(m);
+    mark_console(m);
     if (m->banks == 0)
         problem(p, "machine: ", "its device tree lists no RAM");
     return m->banks > 0;

@@ -17,11 +17,12 @@ enum {
 
 struct machine_device {
     struct range reg;
-    int node;                /* offset in the device tree */
+    int node; /* offset in the device tree */
     const char *name;
-    const char *compatible;  /* the first word, or null */
-    bool no_dma;             /* known to be no bus master */
-    bool edge;               /* of its interrupts */
+    const char *compatible; /* the first word, or null */
+    bool no_dma;            /* known to be no bus master */
+    bool hypervisor;        /* the console and the interrupt controller: ours */
+    bool edge;              /* of its interrupts */
     uint8_t spis;
     uint16_t spi[MACHINE_DEVICE_SPIS];
 };
@@ -43,7 +44,6 @@ struct machine {
     struct machine_device device[MACHINE_DEVICES];
     struct range initrd; /* empty: none */
     const char *bootargs;
-    char stdout_path[128];
 };
 
 /* False (and a problem) when fdt is no device tree or lists no RAM. What exceeds the arrays is a problem too. */

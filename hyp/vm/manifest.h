@@ -17,15 +17,14 @@ enum {
     MANIFEST_DEVICES = 8,
     MANIFEST_NAME = 32, /* bytes of a name, the closing zero included */
 };
-#define MANIFEST_CPU_ANY 0xffffu
 
 struct manifest_region {
     const char *name;
     uint64_t ipa, size;
-    uint64_t pa;        /* when chosen */
-    bool chosen;        /* pa or identity was given */
+    uint64_t pa; /* when chosen */
+    bool chosen; /* pa or identity was given */
     bool lazy, overcommit, read_only, no_execute;
-    const char *image;  /* or null */
+    const char *image; /* or null */
 };
 
 struct manifest_device {
@@ -37,7 +36,8 @@ struct manifest_device {
     uint8_t spis;
     uint16_t spi[MACHINE_DEVICE_SPIS];
     bool edge, unsafe_dma;
-    bool resolved;          /* pa and size are known (a path needs the machine) */
+    bool ipa_given, size_given, spis_given;
+    bool resolved; /* pa and size are known (a path needs the machine) */
 };
 
 struct manifest_vm {
@@ -46,21 +46,23 @@ struct manifest_vm {
     const char *image, *initrd, *bootargs, *overlay;
     uint64_t load_offset, entry_offset;
     unsigned vcpus;
-    uint16_t cpu[MANIFEST_VCPUS]; /* or MANIFEST_CPU_ANY */
-    unsigned ipa_bits;            /* 0: as needed */
+    unsigned cpus; /* entries of cpu: 0 for none given, 1 for all alike, or vcpus */
+    uint16_t cpu[MANIFEST_VCPUS];
+    unsigned ipa_bits; /* 0: as needed */
     unsigned granule_log2;
-    uint64_t table_pages;         /* 0: as needed */
+    uint64_t table_pages; /* 0: as needed */
     bool pages_only, psci_smc, inject, stop_on_reset, manual, no_uart;
     uint64_t uart_ipa, gicd_ipa, gicr_ipa;
     unsigned uart_spi;
     unsigned regions, devices;
-    int boot_region;              /* index, -1: none */
+    int boot_region; /* index, -1: none */
     struct manifest_region region[MANIFEST_REGIONS];
     struct manifest_device device[MANIFEST_DEVICES];
 };
 
 struct manifest {
     const void *fdt;
+    const char *compatible;
     bool halt; /* on-all-stopped */
     unsigned vms;
     struct manifest_vm vm[MANIFEST_VMS];
@@ -68,6 +70,8 @@ struct manifest {
 
 /* Reads the tree. False: unusable as a whole. A VM with a problem has ok = false. */
 bool manifest_parse(struct manifest *m, const void *fdt, size_t bytes, struct problems *p);
+/* The address bits that a VM gets on a machine of pa_bits. */
+unsigned manifest_ipa_bits(const struct manifest_vm *v, unsigned pa_bits);
 /* Compares the VMs with themselves, each other, the machine (null: not known) and the bundle (null: not known);
  * resolves devices given by path. Clears ok where there is a problem. */
 void manifest_check(struct manifest *m, const struct machine *machine, const struct bundle *bundle, struct problems *p);
@@ -81,8 +85,7 @@ static inline struct range manifest_region_pa(const struct manifest_region *r)
     return (struct range){r->pa, r->pa + r->size};
 }
 
-/* The emulated devices' windows. */
-#define MANIFEST_UART_BYTES 0x1000ull
+/* The emulated devices' windows; the UART's is one granule. */
 #define MANIFEST_GICD_BYTES 0x10000ull
 #define MANIFEST_GICR_BYTES 0x20000ull /* per vCPU */
 /* What the device tree gets at the start of the boot RAM. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define ROUNDS      64u
+#define ROUNDS       64u
 #define LENGTH_BYTES 8u
 
 const uint32_t sha256_k[ROUNDS] __attribute__((aligned(16))) = {

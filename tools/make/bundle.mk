@@ -12,7 +12,7 @@ uboot_dir := /usr/lib/u-boot/qemu_arm64
 
 manifests := $(sort $(wildcard guest/manifests/*.dts))
 bundles   := $(patsubst guest/manifests/%.dts,$(B)/%.itb,$(manifests))
-mkbundle   = tools/mkbundle.py $< -o $@ -I $(G) -I $(A64) -I $(uboot_dir) $(bundle_check)
+mkbundle   = BUNDLE_CHECK=$(hostcheck) tools/mkbundle.py $< -o $@ -I $(G) -I $(A64) -I $(uboot_dir) $(bundle_check)
 
 # The manifests of tests that the hypervisor has to refuse are refused on the host already, unless it is told not to look.
 $(B)/bad-%.itb: bundle_check := --no-check

@@ -7,7 +7,7 @@ HOSTCC ?= $(CC_KIND)
 HOSTAR ?= ar
 
 # Those parts of the hypervisor that are plain C and are tested (or used by tools) on the host.
-hyp_host_src := $(wildcard hyp/vm/manifest.c hyp/vm/bundle.c)
+hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_check loader)
 
 hostflags := $(std) $(warn) -g -O1 -D_GNU_SOURCE $(stage2_inc) -Itests/model -Ihyp -Itests
 hostlibs  := -lcmocka -lfdt -lpthread
@@ -42,3 +42,9 @@ $(eval $(call host_variant,$(hostdir)-san,-fsanitize=address$(comma)undefined -f
 unit_bin := $(unit_$(hostdir)) $(unit_$(hostdir)-san)
 .PHONY: unit
 unit: $(unit_bin)
+
+# What the hypervisor checks at boot, on the host before it.
+hostcheck := $(O)/$(hostdir)/bundle-check
+$(hostcheck): tools/bundle-check.c $(O)/$(hostdir)/libhyp.a
+	$(call say,HOSTLD,$@)$(HOSTCC) $(hostflags) $(deps) -o $@ $< $(O)/$(hostdir)/libhyp.a -lfdt
+-include $(hostcheck).d

@@ -19,7 +19,7 @@ SIZE    := $(if $(LLVM),llvm-size,$(CROSS)size)
 baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -mstrict-align -mno-outline-atomics \
 	-fno-stack-protector -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 targetflags := $(baremetal) -Os $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
-	-I$(A64)/usr/include -include $(autoconf)
+	-isystem $(A64)/usr/include -include $(autoconf)
 libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
 
 hyp_src := $(sort $(wildcard hyp/*/*.c hyp/*/*.S stage2/port/arm64/*.c))
