@@ -25,11 +25,14 @@ void vgic_flush(struct vcpu *v);
 void vgic_sync(struct vcpu *v);
 bool vgic_pending(
     struct vcpu *v); /* something that would be delivered now, whatever PSTATE.I says */
-enum vgic_sgi_reg { VGIC_SGI1R, VGIC_ASGI1R, VGIC_SGI0R };
-void vgic_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value);
+/* An access to a CPU interface register that traps: those that send SGIs always, the others only while more interrupts
+ * are active than there are list registers (ICH_HCR_EL2.TDIR, or TC where that does not exist). False: UNDEFINED. */
+enum vgic_reg { VGIC_SGI1R, VGIC_ASGI1R, VGIC_SGI0R, VGIC_DIR, VGIC_RPR, VGIC_PMR, VGIC_CTLR };
+bool vgic_access(struct vcpu *v, enum vgic_reg reg, bool write, uint64_t *value);
 
-/* device/vtimer.c. deadline: the counter value at which a vCPU that is not loaded must be looked
- * at; UINT64_MAX: none. expire: that value has come; makes the interrupt pending and wakes it.
+/* device/vtimer.c. deadline: the counter value at which vtimer_expire must be called, UINT64_MAX: none. Of a vCPU that
+ * is not loaded both timers count, of the loaded one only the emulated physical timer: ask for it too. expire: that
+ * value has come; makes the interrupt pending and wakes it.
  * sysreg: an access to a CNTP_* register; regs as in the encoding op1 CRm op2 of op0 = 3, CRn = 14.
  */
 void vtimer_load(struct vcpu *v);
