@@ -14,14 +14,12 @@
 
 /* INTIDs below this exist. */
 unsigned gic_intids(void);
-/* The INTID that a three-cell interrupt specifier of a device tree means, 0 when it means none; *edge: its trigger. */
-unsigned gic_specifier(const uint32_t cells[3], bool *edge);
-
 /* SPIs; any CPU. For INTIDs 16..31 they act on the calling CPU. Without effect on those that do not exist. */
 void gic_enable(unsigned intid);
 void gic_disable(unsigned intid); /* returns when no CPU can acknowledge it any more */
 void gic_set_edge(unsigned intid, bool edge);
 void gic_route(unsigned intid, uint64_t mpidr);
+void gic_route_here(unsigned intid);
 /* Active without having been acknowledged, or no longer active. */
 void gic_set_active(unsigned intid, bool active);
 /* The same for a private interrupt of the CPU with that index. */

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The one serial line: lock, escape key, focus. */
+#include "device/console.h"
+
+#include <libfdt.h>
+
+#include "boot/boot.h"
+#include "boot/hooks.h"
+#include "boot/lock.h"
+#include "boot/mem.h"
+#include "boot/print.h"
+#include "device/gic.h"
+#include "device/hostfdt.h"
+#include "device/irq.h"
+#include "device/pl011.h"
+
+enum { ESCAPE_KEY = 'T' & 0x1f };
+
+static struct {
+    struct lock lock;
+    volatile void *uart; /* null: no console yet */
+    bool panic;
+    bool escape; /* the escape key was pressed */
+    unsigned irq;
+    uint64_t pa, bytes;
+    struct mux mux;
+    struct mux_line hypervisor;
+    unsigned guests, focus;
+    struct console_guest *guest[CONSOLE_GUESTS];
+    void (*command)(char key);
+} console;
+
+static void take(void)
+{
+    if (!console.panic)
+        lock_take(&console.lock);
+}
+
+static void drop(void)
+{
+    if (!console.panic)
+        lock_drop(&console.lock);
+}
+
+static void put(void *ctx, char c)
+{
+    (void)ctx;
+    pl011_put(console.uart, c);
+}
+
+void console_init_at(void *pl011)
+{
+    mux_init(&console.mux, put, NULL);
+    console.hypervisor = (struct mux_line){.live = true};
+    console.focus = CONSOLE_NONE;
+    pl011_init(pl011);
+    console.uart = pl011;
+}
+
+static int find_uart(const void *fdt)
+{
+    int bytes = 0;
+    int chosen = fdt_path_offset(fdt, "/chosen");
+    const char *path = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "stdout-path", &bytes);
+    if (path != NULL && bytes > 0) {
+        int end = 0;
+        while (end < bytes && path[end] != '\0' && path[end] != ':') /* ":115200n8" may follow */
+            end++;
+        int node = fdt_path_offset_namelen(fdt, path, end);
+        if (node >= 0 && fdt_node_check_compatible(fdt, node, "arm,pl011") == 0)
+            return node;
+    }
+    return fdt_node_offset_by_compatible(fdt, -1, "arm,pl011");
+}
+
+bool console_init(const void *fdt)
+{
+    int node = find_uart(fdt);
+    if (node < 0 || !hostfdt_reg(fdt, node, 0, &console.pa, &console.bytes))
+        return false;
+    void *uart = mem_map_device(console.pa, (size_t)console.bytes);
+    if (uart == NULL)
+        return false;
+    bool edge;
+    console.irq = hostfdt_interrupt(fdt, node, 0, &edge);
+    console_init_at(uart);
+    return true;
+}
+
+bool console_range(uint64_t *pa, uint64_t *bytes)
+{
+    *pa = console.pa;
+    *bytes = console.bytes;
+    return console.bytes != 0;
+}
+
+void console_panic(void)
+{
+    console.panic = true;
+}
+
+static size_t length(const char *text)
+{
+    size_t n = 0;
+    while (text[n] != '\0')
+        n++;
+    return n;
+}
+
+void console_puts(const char *text)
+{
+    if (console.uart == NULL)
+        return;
+    take();
+    mux_write(&console.mux, &console.hypervisor, text, length(text));
+    drop();
+}
+
+void console_guest_write(struct console_guest *guest, const char *text, size_t bytes)
+{
+    if (console.uart == NULL)
+        return;
+    take();
+    mux_write(&console.mux, &guest->line, text, bytes);
+    drop();
+}
+
+void console_guest_flush(struct console_guest *guest)
+{
+    if (console.uart == NULL)
+        return;
+    take();
+    mux_flush(&console.mux, &guest->line);
+    drop();
+}
+
+unsigned console_attach(struct console_guest *guest, const char *name, void (*input)(void *ctx, char c), void *ctx)
+{
+    guest->input = input;
+    guest->ctx = ctx;
+    guest->line.name = name;
+    take();
+    unsigned number = console.guests;
+    if (number < CONSOLE_GUESTS) {
+        console.guest[console.guests++] = guest;
+        if (number == 0) {
+            console.focus = 0;
+            mux_focus(&console.mux, &guest->line);
+        }
+    } else {
+        number = CONSOLE_NONE;
+    }
+    drop();
+    return number;
+}
+
+bool console_focus(unsigned number)
+{
+    take();
+    bool there = number < console.guests;
+    const char *name = there ? console.guest[number]->line.name : "";
+    if (there) {
+        console.focus = number;
+        mux_focus(&console.mux, NULL); /* so that the unfinished line appears below the message */
+    }
+    drop();
+    if (!there)
+        return false;
+    print("console: input goes to %u, %s\n", number, name);
+    take();
+    if (console.focus == number)
+        mux_focus(&console.mux, &console.guest[number]->line);
+    drop();
+    return true;
+}
+
+unsigned console_focused(void)
+{
+    return console.focus;
+}
+
+const char *console_help(void)
+{
+    return "Ctrl-T then 0..9 or n: input to that or the next VM; h: help; q: power off; Ctrl-T: the key itself";
+}
+
+void console_set_command(void (*fn)(char key))
+{
+    console.command = fn;
+}
+
+static void help(void)
+{
+    print("console: %s\n", console_help());
+    for (unsigned i = 0; i < console.guests; i++)
+        print("console: %u %s%s\n", i, console.guest[i]->line.name, i == console.focus ? " (input)" : "");
+}
+
+static void send(char c)
+{
+    take();
+    struct console_guest *guest = console.focus < console.guests ? console.guest[console.focus] : NULL;
+    drop();
+    if (guest != NULL)
+        guest->input(guest->ctx, c);
+}
+
+/* The key behind the escape key. */
+static void command(char c)
+{
+    if (c >= '0' && c <= '9') {
+        if (!console_focus((unsigned)(c - '0')))
+            print("console: there is no VM %c\n", c);
+    } else if (c == 'n') {
+        if (console.guests > 0)
+            console_focus((console.focus + 1) % console.guests);
+    } else if (c == 'h') {
+        help();
+    } else if (c == 'q') {
+        print("console: power off\n");
+        boot_power_off();
+    } else if (c == ESCAPE_KEY) {
+        send(c);
+    } else if (console.command != NULL) {
+        console.command(c);
+    } else {
+        help();
+    }
+}
+
+static enum irq_result receive(unsigned intid, void *arg)
+{
+    (void)intid;
+    (void)arg;
+    for (int c = pl011_get(console.uart); c >= 0; c = pl011_get(console.uart)) {
+        bool behind = console.escape;
+        console.escape = !behind && c == ESCAPE_KEY;
+        if (behind)
+            command((char)c);
+        else if (!console.escape)
+            send((char)c);
+    }
+    return IRQ_DONE;
+}
+
+void console_enable_input(void)
+{
+    if (console.uart == NULL || !irq_register(console.irq, receive, NULL))
+        return;
+    gic_set_edge(console.irq, false);
+    gic_route_here(console.irq);
+    pl011_enable_input(console.uart);
+    gic_enable(console.irq);
+}

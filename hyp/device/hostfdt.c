@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What drivers ask of the machine's device tree. */
+#include "device/hostfdt.h"
+
+#include <libfdt.h>
+
+#include "device/gic_regs.h"
+
+enum { SPECIFIER_CELLS = 3, KIND_SPI = 0, KIND_PPI = 1, FLAGS_EDGE = 3, FIRST_PPI = 16, PPIS = 16 };
+
+static uint64_t number(const fdt32_t *cells, int count)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < count; i++)
+        value = value << 32 | fdt32_to_cpu(cells[i]);
+    return value;
+}
+
+bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64_t *bytes)
+{
+    int parent = fdt_parent_offset(fdt, node);
+    int address = parent < 0 ? -1 : fdt_address_cells(fdt, parent);
+    int size = parent < 0 ? -1 : fdt_size_cells(fdt, parent);
+    int length = 0;
+    const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
+    if (reg == NULL || address < 1 || address > 2 || size < 1 || size > 2)
+        return false;
+    unsigned entry = (unsigned)(address + size);
+    if ((unsigned)length / sizeof(fdt32_t) / entry <= index)
+        return false;
+    *pa = number(reg + index * entry, address);
+    *bytes = number(reg + index * entry + (unsigned)address, size);
+    return *bytes != 0;
+}
+
+uint32_t hostfdt_cell(const void *fdt, int node, const char *name, uint32_t otherwise)
+{
+    int length = 0;
+    const fdt32_t *cell = fdt_getprop(fdt, node, name, &length);
+    return cell != NULL && length == sizeof(*cell) ? fdt32_to_cpu(*cell) : otherwise;
+}
+
+unsigned hostfdt_interrupt(const void *fdt, int node, unsigned index, bool *edge)
+{
+    int length = 0;
+    const fdt32_t *cell = fdt_getprop(fdt, node, "interrupts", &length);
+    if (cell == NULL || (unsigned)length / sizeof(fdt32_t) / SPECIFIER_CELLS <= index)
+        return 0;
+    cell += index * SPECIFIER_CELLS;
+    uint32_t kind = fdt32_to_cpu(cell[0]), line = fdt32_to_cpu(cell[1]);
+    *edge = (fdt32_to_cpu(cell[2]) & FLAGS_EDGE) != 0;
+    if (kind == KIND_SPI && line < GIC_MAX_INTID - GIC_FIRST_SPI)
+        return line + GIC_FIRST_SPI;
+    if (kind == KIND_PPI && line < PPIS)
+        return line + FIRST_PPI;
+    return 0;
+}

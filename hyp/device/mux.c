@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Several writers on one terminal, line by line. */
+#include "device/mux.h"
+
+enum { BELL = 7, ESC = 0x1b, DELETE = 0x7f, TAB_STOP = 8 };
+
+/* Where in an escape sequence (ECMA-48) a source is. */
+enum { TEXT, ESCAPE, CONTROL, STRING, STRING_ESCAPE };
+
+void mux_init(struct mux *m, void (*put)(void *ctx, char c), void *ctx)
+{
+    *m = (struct mux){.put = put, .ctx = ctx};
+}
+
+static void put(struct mux *m, const char *text)
+{
+    while (*text != '\0')
+        m->put(m->ctx, *text++);
+}
+
+static void put_prefix(struct mux *m, const struct mux_line *line)
+{
+    if (line->name == NULL)
+        return;
+    put(m, "[");
+    put(m, line->name);
+    put(m, "] ");
+}
+
+static void put_remembered(struct mux *m, const struct mux_line *line)
+{
+    put_prefix(m, line);
+    for (unsigned i = 0; i < line->columns; i++)
+        m->put(m->ctx, line->text[i]);
+}
+
+/* The terminal's cursor goes to the start of a fresh line. */
+static void leave_line(struct mux *m)
+{
+    if (m->open == NULL)
+        return;
+    if (m->open->coloured)
+        put(m, "\033[0m");
+    put(m, "\r\n");
+    m->open = NULL;
+}
+
+/* The terminal shows what the live source has of its line, its cursor where the source believes it to be. */
+static void show(struct mux *m, struct mux_line *line)
+{
+    if (m->open == line)
+        return;
+    leave_line(m);
+    m->open = line;
+    put_remembered(m, line);
+    for (unsigned i = line->columns; i > line->cursor; i--)
+        put(m, "\b");
+}
+
+static void forget(struct mux_line *line)
+{
+    line->columns = 0;
+    line->cursor = 0;
+    line->ended = false;
+    line->coloured = false;
+}
+
+static void end_line(struct mux *m, struct mux_line *line)
+{
+    if (line->live) {
+        show(m, line);
+    } else {
+        leave_line(m);
+        m->open = line;
+        put_remembered(m, line);
+    }
+    leave_line(m);
+    forget(line);
+}
+
+/* A carriage return moves the cursor behind the prefix, unless a line feed follows: hence only when something else
+ * does. */
+static void settle_return(struct mux *m, struct mux_line *line)
+{
+    if (!line->ended)
+        return;
+    line->ended = false;
+    line->cursor = 0;
+    if (line->live && m->open == line) {
+        put(m, "\r");
+        put_prefix(m, line);
+    }
+}
+
+static void printable(struct mux *m, struct mux_line *line, char c)
+{
+    settle_return(m, line);
+    if (line->live) {
+        show(m, line);
+        m->put(m->ctx, c);
+    } else if (line->cursor == MUX_COLUMNS) {
+        end_line(m, line);
+    }
+    if (line->cursor == MUX_COLUMNS)
+        return;
+    line->text[line->cursor++] = c;
+    if (line->cursor > line->columns)
+        line->columns = line->cursor;
+}
+
+static void tabulate(struct mux *m, struct mux_line *line)
+{
+    do
+        printable(m, line, ' ');
+    while (line->cursor % TAB_STOP != 0 && line->cursor < MUX_COLUMNS);
+}
+
+static void move_left(struct mux *m, struct mux_line *line, unsigned by)
+{
+    settle_return(m, line);
+    for (; by > 0 && line->cursor > 0; by--) {
+        if (line->live) {
+            show(m, line);
+            put(m, "\b");
+        }
+        line->cursor--;
+    }
+}
+
+static void move_right(struct mux *m, struct mux_line *line, unsigned by)
+{
+    settle_return(m, line);
+    for (; by > 0 && line->cursor < line->columns; by--)
+        printable(m, line, line->text[line->cursor]);
+}
+
+static void erase_rest(struct mux *m, struct mux_line *line)
+{
+    settle_return(m, line);
+    line->columns = line->cursor;
+    if (line->live) {
+        show(m, line);
+        put(m, "\033[K");
+    }
+}
+
+static void pass_sequence(struct mux *m, struct mux_line *line)
+{
+    settle_return(m, line);
+    show(m, line);
+    for (unsigned i = 0; i < line->sequence_bytes; i++)
+        m->put(m->ctx, line->sequence[i]);
+}
+
+/* ESC [ parameters final. What acts on the source's own line is carried out; colours and the question where the cursor
+ * is (ash asks) reach the terminal of the live source; the rest is dropped. */
+static void control(struct mux *m, struct mux_line *line, char final)
+{
+    unsigned number = 0;
+    bool plain = true;
+    for (unsigned i = 2; i + 1 < line->sequence_bytes; i++) {
+        char c = line->sequence[i];
+        if (c < '0' || c > '9' || number > MUX_COLUMNS)
+            plain = false;
+        else
+            number = number * 10 + (unsigned)(c - '0');
+    }
+    if (final == 'm' && line->live) {
+        pass_sequence(m, line);
+        line->coloured = !(plain && number == 0);
+    } else if (final == 'n' && line->live) {
+        pass_sequence(m, line);
+    } else if (final == 'D' && plain) {
+        move_left(m, line, number == 0 ? 1 : number);
+    } else if (final == 'C' && plain) {
+        move_right(m, line, number == 0 ? 1 : number);
+    } else if ((final == 'K' || final == 'J') && plain && number == 0) {
+        erase_rest(m, line);
+    }
+}
+
+static void sequence(struct mux *m, struct mux_line *line, char c)
+{
+    unsigned char u = (unsigned char)c;
+    if (line->sequence_bytes < MUX_SEQUENCE)
+        line->sequence[line->sequence_bytes] = c;
+    line->sequence_bytes++;
+    switch (line->escape) {
+    case ESCAPE:
+        if (c == '[')
+            line->escape = CONTROL;
+        else if (c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_')
+            line->escape = STRING;
+        else if (u < 0x20 || u > 0x2f) /* not an intermediate byte: it ends here */
+            line->escape = TEXT;
+        break;
+    case CONTROL:
+        if (u >= 0x20 && u < 0x40)
+            break;
+        line->escape = TEXT;
+        if (u >= 0x40 && u < DELETE && line->sequence_bytes <= MUX_SEQUENCE)
+            control(m, line, c);
+        break;
+    case STRING:
+        if (u == ESC)
+            line->escape = STRING_ESCAPE;
+        else if (u == BELL || c == '\n')
+            line->escape = TEXT;
+        break;
+    default: /* what follows ESC within a string ends it */
+        line->escape = TEXT;
+        break;
+    }
+}
+
+static void feed(struct mux *m, struct mux_line *line, char c)
+{
+    unsigned char u = (unsigned char)c;
+    if (u == ESC && line->escape != STRING) {
+        line->escape = ESCAPE;
+        line->sequence[0] = c;
+        line->sequence_bytes = 1;
+    } else if (line->escape != TEXT && (c != '\n' || line->escape == STRING)) {
+        sequence(m, line, c);
+    } else if (c == '\n') {
+        line->escape = TEXT;
+        end_line(m, line);
+    } else if (c == '\r') {
+        line->ended = true;
+    } else if (c == '\b') {
+        move_left(m, line, 1);
+    } else if (c == '\t') {
+        tabulate(m, line);
+    } else if (u == BELL && line->live) {
+        m->put(m->ctx, c);
+    } else if (u >= 0x20 && u != DELETE) {
+        printable(m, line, c);
+    }
+}
+
+void mux_write(struct mux *m, struct mux_line *line, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        feed(m, line, text[i]);
+}
+
+void mux_flush(struct mux *m, struct mux_line *line)
+{
+    line->escape = TEXT;
+    if (line->columns > 0)
+        end_line(m, line);
+    else
+        forget(line);
+}
+
+void mux_focus(struct mux *m, struct mux_line *line)
+{
+    if (m->live == line)
+        return;
+    if (m->live != NULL) {
+        if (m->open == m->live)
+            leave_line(m);
+        m->live->live = false;
+        m->live->coloured = false;
+    }
+    m->live = line;
+    if (line == NULL)
+        return;
+    line->live = true;
+    if (line->columns > 0)
+        show(m, line);
+}
