@@ -33,6 +33,11 @@ $(G)/initramfs.cpio.gz: guest/linux/init tools/mkinitramfs $(A64)/bin/busybox
 	@mkdir -p $(@D)
 	$(call say,CPIO,$@)tools/mkinitramfs $(A64)/bin/busybox guest/linux/init $@
 
+$(G)/%.dtbo: guest/overlays/%.dtso
+	@mkdir -p $(@D)
+	$(call say,DTC,$@)dtc -q -@ -I dts -O dtb -o $@ $<
+overlays := $(patsubst guest/overlays/%.dtso,$(G)/%.dtbo,$(wildcard guest/overlays/*.dtso))
+
 .PHONY: guests
-guest_files := $(foreach g,$(guest_names),$(G)/$(g).elf $(G)/$(g).bin) $(G)/initramfs.cpio.gz
+guest_files := $(overlays) $(foreach g,$(guest_names),$(G)/$(g).elf $(G)/$(g).bin) $(G)/initramfs.cpio.gz
 guests: $(guest_files)
