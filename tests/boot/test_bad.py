@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+"""What is wrong is said in one line, and what is right still runs."""
+
+import tempfile
+
+import harness
+
+# VM, what the line has to name
+LINES = (("typo", "memroy"), ("noimage", "image"), ("absent", "nowhere.bin"), ("small", "linux"), ("huge", "memory"),
+         ("crowd", "vcpus"), ("nocpu", "cpus"), ("self", "memory/"), ("gicram", "gic/"), ("odd", "0x400800"),
+         ("near", "0x9010800"), ("dma", "unsafe-dma"), ("wrong", "explode"), ("thine", "0x72200000"))
+
+with harness.boot("bad-vms") as m:
+    m.want(r"^\[good\] counted to 5$", "the VM that is right runs")
+    for vm, word in LINES:
+        m.want(rf"^.*vm {vm}: .*{word}", f"{vm} is refused by name", everywhere=True)
+        m.absent(rf"^\[{vm}\] ", f"{vm} does not run")
+
+
+def spoiled(name, change):
+    """A copy of a good bundle with something changed."""
+    with open(harness.bundle_path(name), "rb") as f:
+        data = bytearray(f.read())
+    change(data)
+    copy = tempfile.NamedTemporaryFile(prefix="bulkhead-bad-", suffix=".itb", dir=harness.BUILD)
+    copy.write(data)
+    copy.flush()
+    return copy
+
+
+def flip_last_image(data):
+    # A word in the middle of the images: greeting text, say, or code.
+    at = data.rindex(b"hello, seed")
+    data[at] ^= 1
+
+
+def flip_structure(data):
+    data[0] ^= 0xFF
+
+
+def cut(data):
+    del data[len(data) // 2:]
+
+
+def empty(data):
+    data[:] = bytes(4096)
+
+
+for label, change, line in (("damaged-image", flip_last_image, r"sha256 differs|damaged"),
+                            ("no-magic", flip_structure, r"bundle: "), ("cut", cut, r"bundle: |damaged|sha256"),
+                            ("zeros", empty, r"bundle: ")):
+    with spoiled("keys", change) as copy:
+        with harness.boot(copy.name, label=f"bad-{label}", limit=60) as m:
+            m.want(line, "a message says so")
+            m.absent(r"panic|Unexpected|exception", "a clean stop")
+
+GO = ["-device", f"loader,file={harness.IMAGE},addr=0x40400000,force-raw=on", "-device", "loader,addr=0x40400000,cpu-num=0"]
+with harness.bare(GO, "bad-no-device-tree") as m:
+    m.want(r"device tree", "without a device tree: a message")
+with harness.bare(["-kernel", harness.IMAGE], "bad-no-bundle") as m:
+    m.want(r"bundle: ", "without a bundle: a message")
+with harness.bare(["-kernel", harness.IMAGE], "bad-el1", el2=False) as m:
+    m.want(r"EL1", "entered at EL1: a message")
+harness.done()
