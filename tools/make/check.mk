@@ -5,7 +5,7 @@
 
 JOBS ?= 2
 boot_tests := $(sort $(wildcard tests/boot/test_*.py))
-# AT_SELFTEST: the hypervisor that compares every page with the CPU's own walker, in a build directory of its own.
+# The hypervisor that compares every page with the CPU's own walker, in a build directory of its own.
 at_image := $(O)/at/target/bulkhead.img
 prove = @echo; BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_AT_IMAGE=$(abspath $(at_image)) \
 	BULKHEAD_ARM64=$(abspath $(A64)) MAKEFLAGS= prove --timer -j $(JOBS) --exec '' $(1)
@@ -29,8 +29,8 @@ c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 
 .PHONY: lint format
-lint: $(autoconf) $(hyp_obj)
-	$(call say,SPDX,every file)tests/unit/test_tree.py
+lint: $(autoconf) $(hyp_obj) $(O)/$(hostdir)/libstage2.a
+	$(call say,TREE,every file)BULKHEAD_BUILD=$(abspath $(O)) tests/unit/test_tree.py
 	$(call say,FORMAT,*.[ch])clang-format --dry-run --Werror $(c_files)
 	$(call say,CPPCHECK,stage2 hyp)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=unusedStructMember $(stage2_inc) -Istage2/port/extern -Ihyp -I$(O)/include \
