@@ -14,8 +14,7 @@ static _Thread_local unsigned current_cpu;
 
 struct s2_caps model_caps_least(void)
 {
-    return (struct s2_caps){
-        .pa_bits = 48, .vmid_bits = 8, .gran4k = true, .dline_log2 = 6, .iline_log2 = 6};
+    return (struct s2_caps){.pa_bits = 48, .vmid_bits = 8, .gran4k = true, .dline_log2 = 6, .iline_log2 = 6};
 }
 
 struct s2_caps model_caps_most(void)
@@ -62,8 +61,7 @@ struct s2_port *model_create(const struct model_config *cfg)
         struct model_memory *b = &m->bank[m->banks++];
         b->base = cfg->bank[i].base;
         b->bytes = cfg->bank[i].bytes;
-        b->host = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        b->host = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (b->host == MAP_FAILED)
             model_fatal("no host memory for a bank of bytes", b->bytes);
     }
@@ -149,8 +147,7 @@ void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes)
 {
     struct model_cpu *cpu = model_this_cpu(port);
     model_count(&port->count.windows, 1);
-    if (!bytes || bytes > S2_PORT_WINDOW ||
-        pa.v / S2_PORT_WINDOW != (pa.v + bytes - 1) / S2_PORT_WINDOW)
+    if (!bytes || bytes > S2_PORT_WINDOW || pa.v / S2_PORT_WINDOW != (pa.v + bytes - 1) / S2_PORT_WINDOW)
         model_violate(port, "window [%#llx, +%#zx) crosses a multiple of 2 MiB or is too large",
                       (unsigned long long)pa.v, bytes);
     void *va = model_ram(port, pa.v);
@@ -176,11 +173,23 @@ void s2_port_window_unmap(struct s2_port *port, void *va, size_t bytes)
     model_violate(port, "a window of %#zx bytes is unmapped that this CPU has not mapped", bytes);
 }
 
+bool model_in_window(struct s2_port *m, const void *va, uint64_t *pa)
+{
+    const struct model_cpu *cpu = model_this_cpu(m);
+    uintptr_t at = (uintptr_t)va;
+    for (unsigned i = 0; i < MODEL_WINDOWS; i++) {
+        uintptr_t base = (uintptr_t)cpu->window[i].va;
+        if (base && at >= base && at - base < cpu->window[i].bytes)
+            return model_pa(m, va, pa);
+    }
+    return false;
+}
+
 void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes)
 {
     model_count(&port->count.copied, bytes);
     if (port->watch)
-        model_bytes_written(port, to, bytes);
+        model_bytes_written(port, to, bytes, false);
     memcpy(to, from, bytes);
 }
 
@@ -188,7 +197,7 @@ void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
 {
     model_count(&port->count.zeroed, bytes);
     if (port->watch)
-        model_bytes_written(port, va, bytes);
+        model_bytes_written(port, va, bytes, true);
     memset(va, 0, bytes);
 }
 
@@ -240,10 +249,11 @@ void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
     model_count(&port->count.contexts, 1);
     if (cpu->irqs_on)
         model_violate(port, "a context is loaded with interrupts unmasked");
+    uint64_t before_vttbr = cpu->vttbr, before_vtcr = cpu->vtcr;
     cpu->vttbr = vttbr;
     cpu->vtcr = vtcr;
     if (port->watch)
-        model_context(port);
+        model_context(port, before_vttbr, before_vtcr);
 }
 
 uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
@@ -290,8 +300,7 @@ uint64_t model_tlbis(const struct s2_port *m)
 
 uint64_t model_dsbs(const struct s2_port *m)
 {
-    return m->count.barrier[S2_DSB_ISHST] + m->count.barrier[S2_DSB_ISH] +
-           m->count.barrier[S2_DSB_NSH];
+    return m->count.barrier[S2_DSB_ISHST] + m->count.barrier[S2_DSB_ISH] + m->count.barrier[S2_DSB_NSH];
 }
 
 void model_violate(struct s2_port *m, const char *fmt, ...)

@@ -17,14 +17,15 @@
 
 #include <s2_port.h>
 #include <stage2/caps.h>
+#include <stage2/fault.h>
 
 struct model_bank {
     uint64_t base, bytes; /* multiples of 4 KiB; host memory is taken page by page when touched */
 };
 struct model_config {
-    unsigned cpus; /* 0: one */
-    bool strict;   /* false: plain memory, counters and locks; made for several threads */
-    bool irqs_on;  /* interrupts start unmasked: then loading a context needs irq_mask first */
+    unsigned cpus;                       /* 0: one */
+    bool strict;                         /* false: plain memory, counters and locks; made for several threads */
+    bool irqs_on;                        /* interrupts start unmasked: then loading a context needs irq_mask first */
     struct s2_caps caps;                 /* what the CPUs can do; strict only */
     struct model_bank bank[MODEL_BANKS]; /* ends with bytes == 0 */
 };
@@ -68,6 +69,48 @@ uint64_t model_dsbs(const struct s2_port *m);
 /* Locks that the calling thread holds: how many, and whether this one (exclusively). */
 unsigned model_locks_held(void);
 bool model_holds(const struct s2_lock *lock, bool exclusive);
+
+/* --- a guest ------------------------------------------------------------------------------------------------------ */
+
+enum model_kind { MODEL_READ, MODEL_WRITE, MODEL_EXEC };
+enum model_result {
+    MODEL_DONE,
+    MODEL_TRANSLATION_FAULT,
+    MODEL_PERMISSION_FAULT,
+    MODEL_ACCESS_FLAG_FAULT,
+    MODEL_ADDRESS_SIZE_FAULT,
+};
+struct model_outcome {
+    enum model_result result;
+    int level;
+    uint64_t pa;          /* MODEL_DONE */
+    unsigned memattr, sh; /* as the descriptor says */
+    bool spurious;        /* it is allowed, but this CPU may hold an older entry and take a Permission fault first */
+};
+/* An access by a guest that runs on this CPU under the loaded context: walks as hardware does (with HA and HD it updates
+ * the descriptor), and violates when any stale entry that this CPU may hold would give it something else. */
+struct model_outcome model_access(struct s2_port *m, uint64_t ipa, enum model_kind kind, bool el0);
+/* What the tables say alone: no CPU, no TLB. */
+struct model_outcome model_walk(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, uint64_t ipa, enum model_kind kind,
+                                bool el0);
+/* The syndrome of a fault, HPFAR_EL2 poisoned where it is UNKNOWN. */
+#define MODEL_POISON_HPFAR 0xbadbadbadb0ull
+void model_syndrome(const struct model_outcome *o, uint64_t va, uint64_t ipa, enum model_kind kind, bool on_walk,
+                    struct s2_syndrome *out);
+
+/* --- between operations (strict; else without effect) ------------------------------------------------------------- */
+
+#define MODEL_ALL_VMIDS UINT32_MAX
+/* Violates when a CPU may hold a stale translation of that VMID (one that only denies more than the tables is fine). */
+void model_expect_clean(struct s2_port *m, unsigned vmid);
+/* Call after every operation: nothing stale, nothing issued and not completed, no new descriptor without its barrier, no
+ * context without its ISB, no window, no lock of this thread, no written frame that was not cleaned. */
+void model_expect_quiet(struct s2_port *m);
+/* Looks at every descriptor under a root (violations for malformed ones) and tells of every leaf, ascending. */
+typedef void model_leaf_fn(void *arg, uint64_t ipa, uint64_t bytes, uint64_t pa, uint64_t desc);
+void model_survey(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, model_leaf_fn *fn, void *arg);
+/* HCR_EL2.FWB; at first on when the CPUs have it. */
+void model_set_fwb(struct s2_port *m, bool on);
 
 /* --- scripts
  * --------------------------------------------------------------------------------------------------------

@@ -28,19 +28,17 @@ static bool holds(const struct s2_lock *lock)
     return false;
 }
 
-static void check_order(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls,
-                        uint32_t id)
+static void check_order(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     if (holds(lock))
         model_fatal("a lock is taken twice by one holder, class", (uint64_t)cls);
     for (unsigned i = 0; i < held_count; i++)
         if (held[i].cls > cls || (held[i].cls == cls && held[i].id >= id))
-            model_violate(m, "lock order: class %u id %u is taken while class %u id %u is held",
-                          (unsigned)cls, id, (unsigned)held[i].cls, held[i].id);
+            model_violate(m, "lock order: class %u id %u is taken while class %u id %u is held", (unsigned)cls, id,
+                          (unsigned)held[i].cls, held[i].id);
 }
 
-static void note(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls, uint32_t id,
-                 bool shared)
+static void note(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls, uint32_t id, bool shared)
 {
     model_count(&m->count.locks, 1);
     if (held_count == HELD_MAX)
@@ -88,12 +86,10 @@ void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class
     note(port, lock, cls, id, false);
 }
 
-bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls,
-                     uint32_t id)
+bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     uint64_t ticket = __atomic_load_n(&lock->word[2], __ATOMIC_ACQUIRE);
-    if (!__atomic_compare_exchange_n(&lock->word[0], &ticket, ticket + 1, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&lock->word[0], &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return false;
     note(port, lock, cls, id, false);
     return true;
@@ -106,8 +102,7 @@ void s2_port_unlock(struct s2_port *port, struct s2_lock *lock)
     __atomic_fetch_add(&lock->word[2], 1, __ATOMIC_ACQ_REL);
 }
 
-void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls,
-                         uint32_t id)
+void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     check_order(port, lock, cls, id);
     wait_for(&lock->word[1], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));

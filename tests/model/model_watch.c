@@ -1,71 +1,230 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The strict machine. */
+/* The strict machine's face towards the port: one mutex, the trace, and who is told of what. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "model_watch.h"
 
-struct model_watch {
-    struct s2_caps caps;
-};
+#define CHUNK (1ull << MODEL_CHUNK_LOG2)
 
 struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *caps)
 {
-    (void)m;
     struct model_watch *w = calloc(1, sizeof *w);
     if (!w)
         model_fatal("no memory for the strict machine", sizeof *w);
-    w->caps = *caps;
+    pthread_mutex_init(&w->mutex, NULL);
+    w->port = m;
+    w->machine = (struct arch_machine){*caps, caps->fwb};
+    stale_init(w);
     return w;
 }
 
 void model_watch_destroy(struct model_watch *w)
 {
+    while (w->contexts) {
+        struct context *ctx = w->contexts;
+        w->contexts = ctx->next;
+        graph_forget(w, ctx);
+        free(ctx);
+    }
+    for (uint32_t i = 0; i < 1u << MODEL_HASH_LOG2; i++) {
+        while (w->page[i]) { /* what is left is guarded, and belongs to no context */
+            struct page *page = w->page[i];
+            w->page[i] = page->hash_next;
+            free(page);
+        }
+    }
+    for (unsigned i = 0; i < MODEL_CPUS; i++) {
+        free(w->cpu[i].wide.item);
+        free(w->cpu[i].local.item);
+        free(w->cpu[i].wide_all.item);
+        free(w->cpu[i].local_all.item);
+    }
+    cache_fini(w);
+    stale_fini(w);
+    pthread_mutex_destroy(&w->mutex);
     free(w);
 }
 
-uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first,
-                     uint64_t step, enum model_write how)
+struct watch_cpu *watch_cpu(struct model_watch *w)
 {
-    (void)port, (void)how;
-    uint64_t was = __atomic_exchange_n(slot, first, __ATOMIC_ACQ_REL);
-    for (unsigned i = 1; i < n; i++)
-        __atomic_store_n(&slot[i], first + i * step, __ATOMIC_RELAXED);
+    return &w->cpu[s2_port_cpu(w->port)];
+}
+
+static struct model_watch *enter(struct s2_port *m)
+{
+    pthread_mutex_lock(&m->watch->mutex);
+    return m->watch;
+}
+
+static void leave(struct model_watch *w)
+{
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void model_set_fwb(struct s2_port *m, bool on)
+{
+    if (m->watch)
+        m->watch->machine.fwb = on;
+}
+
+/* --- the trace --------------------------------------------------------------------------------------------------- */
+
+void watch_note(struct model_watch *w, const char *what, uint64_t a, uint64_t b)
+{
+    w->trace[w->events++ % MODEL_TRACE] = (struct event){what, s2_port_cpu(w->port), a, b};
+}
+
+void model_print_trace(struct s2_port *m, FILE *to)
+{
+    struct model_watch *w = m->watch;
+    uint64_t from = w->events > MODEL_TRACE ? w->events - MODEL_TRACE : 0;
+    for (uint64_t i = from; i < w->events; i++) {
+        const struct event *e = &w->trace[i % MODEL_TRACE];
+        fprintf(to, "model:   %6" PRIu64 " cpu %u %-14s %#" PRIx64 " %#" PRIx64 "\n", i, e->cpu, e->what, e->a, e->b);
+    }
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------------- */
+
+static void write_one(struct model_watch *w, uint64_t *slot, uint64_t desc, enum model_write how)
+{
+    uint64_t pa;
+    if (!model_pa(w->port, slot, &pa)) {
+        model_violate(w->port, "a descriptor is written outside RAM");
+        return;
+    }
+    struct page *page = graph_page(w, pa);
+    if (page && page->ctx) {
+        graph_edit(w, page, slot, desc, how);
+        return;
+    }
+    if (page)
+        model_violate(w->port, "table page %#" PRIx64 " is written after it was detached and before its flush",
+                      page->pa);
+    watch_cpu(w)->unordered = true;
+    __atomic_store_n(slot, desc, __ATOMIC_RELAXED);
+}
+
+uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step,
+                     enum model_write how)
+{
+    static const char *const name[] = {"store", "store-release", "swap", "fill"};
+    struct model_watch *w = enter(port);
+    uint64_t was = __atomic_load_n(slot, __ATOMIC_RELAXED), pa = 0;
+    model_pa(port, slot, &pa);
+    watch_note(w, name[how], pa, first);
+    for (unsigned i = 0; i < n; i++)
+        write_one(w, &slot[i], first + i * step, how);
+    leave(w);
     return was;
 }
 
 bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc)
 {
-    (void)port;
-    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
+    struct model_watch *w = enter(port);
+    bool equal = __atomic_load_n(slot, __ATOMIC_RELAXED) == expected;
+    uint64_t pa = 0;
+    model_pa(port, slot, &pa);
+    watch_note(w, equal ? "cas" : "cas failed", pa, desc);
+    if (equal)
+        write_one(w, slot, desc, MODEL_SWAP);
+    leave(w);
+    return equal;
 }
+
+/* --- invalidation, barriers, contexts ------------------------------------------------------------------------------ */
 
 void model_tlbi(struct s2_port *m, enum s2_tlbi op, uint64_t operand)
 {
-    (void)m, (void)op, (void)operand;
+    static const char *const name[] = {"IPAS2E1IS", "IPAS2LE1IS",   "RIPAS2E1IS", "RIPAS2LE1IS",
+                                       "VMALLE1IS", "VMALLS12E1IS", "ALLE1IS",    "IPAS2E1",
+                                       "IPAS2LE1",  "VMALLE1",      "VMALLS12E1", "ALLE1"};
+    struct model_watch *w = enter(m);
+    const struct context *ctx = watch_cpu(w)->loaded;
+    watch_note(w, name[op], operand, ctx ? ctx->vmid : 0);
+    tlb_invalidate(w, op, operand);
+    leave(w);
 }
+
 void model_barrier(struct s2_port *m, enum s2_barrier barrier)
 {
-    (void)m, (void)barrier;
+    static const char *const name[] = {"DSB ISHST", "DSB ISH", "DSB NSH", "ISB"};
+    struct model_watch *w = enter(m);
+    watch_note(w, name[barrier], 0, 0);
+    tlb_barrier(w, barrier);
+    leave(w);
 }
-void model_context(struct s2_port *m)
+
+void model_context(struct s2_port *m, uint64_t before_vttbr, uint64_t before_vtcr)
 {
-    (void)m;
+    struct model_watch *w = enter(m);
+    const struct model_cpu *cpu = model_this_cpu(m);
+    watch_note(w, "context", cpu->vttbr, cpu->vtcr);
+    graph_load(w, cpu->vttbr, cpu->vtcr, before_vttbr, before_vtcr);
+    leave(w);
 }
-void model_bytes_written(struct s2_port *m, void *to, size_t bytes)
+
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
+
+static bool changes(const unsigned char *to, size_t bytes, bool zeroes)
 {
-    (void)m, (void)to, (void)bytes;
+    if (!zeroes)
+        return true;
+    for (size_t i = 0; i < bytes; i++)
+        if (to[i])
+            return true;
+    return false;
 }
-void model_cleaned(struct s2_port *m, void *va, size_t bytes)
+
+/* Bytes written to table memory: nobody may reach them, unless they stay what they are. */
+static void table_bytes(struct model_watch *w, unsigned char *to, uint64_t pa, size_t bytes, bool zeroes)
 {
-    (void)m, (void)va, (void)bytes;
+    uint64_t end = pa + bytes;
+    for (uint64_t at = pa; at < end; at = (at & ~(CHUNK - 1)) + CHUNK) {
+        uint64_t next = (at & ~(CHUNK - 1)) + CHUNK;
+        size_t n = (size_t)((next < end ? next : end) - at);
+        const struct page *page = graph_page(w, at);
+        if (page && (!page->ctx || changes(to + (at - pa), n, zeroes)))
+            model_violate(w->port, "table page %#" PRIx64 " is overwritten while %s", page->pa,
+                          page->ctx ? "a root reaches it" : "a walk cache may still reach it");
+    }
+    watch_cpu(w)->unordered = true;
 }
-void model_synced(struct s2_port *m, void *va, size_t bytes)
+
+void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes)
 {
-    (void)m, (void)va, (void)bytes;
+    struct model_watch *w = enter(m);
+    uint64_t pa;
+    if (model_in_window(m, to, &pa)) {
+        watch_note(w, zeroes ? "zero" : "copy", pa, bytes);
+        cache_written(w, pa, bytes, zeroes);
+    } else if (model_pa(m, to, &pa)) {
+        watch_note(w, "table bytes", pa, bytes);
+        table_bytes(w, to, pa, bytes, zeroes);
+    }
+    leave(w);
 }
-void model_print_trace(struct s2_port *m, FILE *to)
+
+void model_cleaned(struct s2_port *m, const void *va, size_t bytes)
 {
-    (void)m, (void)to;
+    struct model_watch *w = enter(m);
+    uint64_t pa;
+    if (model_in_window(m, va, &pa)) {
+        watch_note(w, "clean", pa, bytes);
+        cache_cleaned(w, pa, bytes);
+    }
+    leave(w);
+}
+
+void model_synced(struct s2_port *m, const void *va, size_t bytes)
+{
+    struct model_watch *w = enter(m);
+    uint64_t pa;
+    if (model_in_window(m, va, &pa)) {
+        watch_note(w, "sync code", pa, bytes);
+        cache_synced(w, pa, bytes);
+    }
+    leave(w);
 }

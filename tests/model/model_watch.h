@@ -1,26 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Between the files of the model. */
+/* Between the files of the model.
+ *
+ * What a strict machine knows:
+ *   contexts  one per VMID: root, VTCR, the CPUs that may hold something of it ("hot")
+ *   pages     every 4 KiB stretch of a table that the root of a context reaches, found when the context is loaded and
+ *             followed through every edit
+ *   stale     every translation that was reachable, is not any more, and may still be held by some CPU
+ * A context that no CPU can hold anything of is forgotten, pages and all, and found again when it is loaded. */
 #ifndef MODEL_WATCH_H
 #define MODEL_WATCH_H
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "model.h"
+#include "model_arch.h"
 
+#define MODEL_NONE       UINT32_MAX
+#define MODEL_SLOTS      512u /* descriptors in 4 KiB */
+#define MODEL_GUARDS     4u
+#define MODEL_TRACE      48u
+#define MODEL_VMIDS      65536u
+#define MODEL_HASH_LOG2  16u
+#define MODEL_ANY_LEVEL  127
+#define MODEL_CHUNK_LOG2 12u
+
+typedef uint16_t cpu_mask;
+
+/* One translation that may outlive its descriptor. A CPU may hold it as a stage-2 entry, which IPA operations remove,
+ * and, when it is a leaf, inside entries of both stages combined, which they do not (D8.17.5, I_RTRQB). */
+struct stale {
+    uint64_t serial; /* 0: a free element */
+    struct context *ctx;
+    uint64_t ipa, desc;
+    int level;
+    bool leaf;
+    bool relaxed; /* what followed allows more: harmless, except that it may fault */
+    bool bbm;     /* what followed differs in size only, on a CPU with FEAT_BBM level 2 */
+    bool hinted;  /* an operation reached its address with another level as TTL hint */
+    cpu_mask stage2, combined;
+    unsigned store_cpu; /* the store that replaced it, and that CPU's barriers before it */
+    uint64_t store_epoch, store_epoch_any;
+    uint32_t hash_next, next, prev;
+};
+struct stale_name { /* survives the element's reuse */
+    uint32_t index;
+    uint64_t serial;
+};
+
+struct context {
+    uint16_t vmid;
+    uint64_t vttbr, vtcr;
+    struct arch_regime regime;
+    cpu_mask hot;
+    uint32_t stale_head, stale_count;
+    struct page *pages;
+    struct context *next;
+};
+
+/* 4 KiB of a table. Reachable while ctx is set; afterwards guarded as long as one of the named entries lives. */
+struct page {
+    uint64_t pa, ipa; /* of the first descriptor */
+    struct context *ctx;
+    int level;
+    struct stale_name guard[MODEL_GUARDS];
+    unsigned guards;
+    struct page *hash_next, *next, *prev;
+};
+
+struct covered { /* by an invalidation that no DSB has completed yet */
+    struct stale_name name;
+    cpu_mask stage2, combined;
+};
+struct flushed {
+    struct context *ctx;
+    cpu_mask cpus;
+};
+struct covered_list {
+    struct covered *item;
+    size_t count, room;
+};
+struct flushed_list {
+    struct flushed *item;
+    size_t count, room;
+};
+
+struct watch_cpu {
+    struct context *loaded;
+    bool unsynced;              /* context loaded, no ISB yet */
+    uint64_t epoch, epoch_any;  /* DSBs so far: ISH and ISHST; of any kind */
+    bool walked_since;          /* a store or a load of a context since the last full DSB */
+    bool tlbi_wide, tlbi_local; /* issued, not completed */
+    struct covered_list wide, local;
+    struct flushed_list wide_all, local_all;
+    bool made; /* new valid descriptors since the last DSB, of this context and range */
+    struct context *made_ctx;
+    uint64_t made_lo, made_hi;
+    bool unordered; /* plain stores to tables that nobody reaches yet, since the last DSB */
+    /* Is the loaded context only borrowed for invalidation? Known when the one before comes back. */
+    uint64_t before_vttbr, before_vtcr;
+    bool was_hot, tlbi_since, edit_since, access_since, flushed_since;
+};
+
+struct event {
+    const char *what;
+    unsigned cpu;
+    uint64_t a, b;
+};
+
+struct dirty; /* guest frames written and not cleaned (model_cache.c) */
+
+struct model_watch {
+    pthread_mutex_t mutex;
+    struct s2_port *port;
+    struct arch_machine machine;
+    struct context *context[MODEL_VMIDS], *contexts;
+    struct page *page[1u << MODEL_HASH_LOG2];
+    struct stale *stale;
+    uint32_t stale_room, stale_free, stale_total;
+    uint64_t serial;
+    uint32_t stale_hash[1u << MODEL_HASH_LOG2];
+    struct watch_cpu cpu[MODEL_CPUS];
+    struct dirty *dirty;
+    struct event trace[MODEL_TRACE];
+    uint64_t events;
+};
+
+/* model.c */
 _Noreturn void model_fatal(const char *what, uint64_t value);
 unsigned char *model_host(struct s2_port *m, uint64_t pa); /* null: no RAM there */
 bool model_pa(const struct s2_port *m, const void *host, uint64_t *pa);
 struct model_cpu *model_this_cpu(struct s2_port *m);
+/* True, with the PA, when va lies in a window that this CPU has mapped. */
+bool model_in_window(struct s2_port *m, const void *va, uint64_t *pa);
 
+/* model_watch.c: entry points of the port, under the mutex */
 struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *caps);
 void model_watch_destroy(struct model_watch *w);
 void model_tlbi(struct s2_port *m, enum s2_tlbi op, uint64_t operand);
 void model_barrier(struct s2_port *m, enum s2_barrier barrier);
-void model_context(struct s2_port *m);
-void model_bytes_written(struct s2_port *m, void *to, size_t bytes);
-void model_cleaned(struct s2_port *m, void *va, size_t bytes);
-void model_synced(struct s2_port *m, void *va, size_t bytes);
+void model_context(struct s2_port *m, uint64_t before_vttbr, uint64_t before_vtcr);
+void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes);
+void model_cleaned(struct s2_port *m, const void *va, size_t bytes);
+void model_synced(struct s2_port *m, const void *va, size_t bytes);
 void model_print_trace(struct s2_port *m, FILE *to);
+void watch_note(struct model_watch *w, const char *what, uint64_t a, uint64_t b);
+struct watch_cpu *watch_cpu(struct model_watch *w);
+static inline cpu_mask cpu_bit(unsigned cpu)
+{
+    return (cpu_mask)(1u << cpu);
+}
+
+/* model_stale.c */
+void stale_init(struct model_watch *w);
+void stale_fini(struct model_watch *w);
+struct stale_name stale_add(struct model_watch *w, const struct stale *like);
+struct stale *stale_named(struct model_watch *w, struct stale_name name); /* null: gone */
+/* The first entry of ctx at exactly that level and base, and the next alike. */
+struct stale *stale_find(struct model_watch *w, struct context *ctx, int level, uint64_t ipa);
+struct stale *stale_again(struct model_watch *w, struct stale *s);
+/* The first entry of ctx, and the next one; null at the end. */
+struct stale *stale_first(struct model_watch *w, struct context *ctx);
+struct stale *stale_next(struct model_watch *w, struct stale *s);
+void stale_clear(struct model_watch *w, struct stale *s, cpu_mask stage2, cpu_mask combined);
+uint64_t stale_span(const struct stale *s);
+/* In words, for a message. */
+const char *stale_text(const struct stale *s, char *buffer, size_t bytes);
+
+/* model_tlb.c */
+void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand);
+void tlb_barrier(struct model_watch *w, enum s2_barrier barrier);
+
+/* model_graph.c */
+void graph_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t before_vttbr, uint64_t before_vtcr);
+void graph_forget(struct model_watch *w, struct context *ctx);
+struct page *graph_page(struct model_watch *w, uint64_t pa);
+bool graph_guarded(struct model_watch *w, const struct page *page);
+void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64_t now, enum model_write how);
+void graph_cold(struct model_watch *w, struct context *ctx);
+
+/* model_cache.c */
+void cache_written(struct model_watch *w, uint64_t pa, size_t bytes, bool zeroes);
+void cache_cleaned(struct model_watch *w, uint64_t pa, size_t bytes);
+void cache_synced(struct model_watch *w, uint64_t pa, size_t bytes);
+void cache_check_access(struct model_watch *w, uint64_t pa, bool exec);
+void cache_check_quiet(struct model_watch *w);
+void cache_fini(struct model_watch *w);
 
 #endif

@@ -37,9 +37,8 @@ enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
 /* What was asked of the machine since it was created or model_reset_counters was called. */
 struct model_counters {
     uint64_t tlbi[S2_TLBI_ALLE1 + 1], barrier[S2_ISB + 1];
-    uint64_t contexts; /* load_context calls */
-    uint64_t loads, stores, swaps,
-        fills; /* descriptors loaded, stored, swapped (cas, xchg), filled */
+    uint64_t contexts;                                 /* load_context calls */
+    uint64_t loads, stores, swaps, fills;              /* descriptors loaded, stored, swapped (cas, xchg), filled */
     uint64_t windows, zeroed, copied, cleaned, synced; /* calls, then bytes */
     uint64_t locks;
 };
@@ -73,12 +72,12 @@ struct s2_port {
     char first[240]; /* the first violation, in words */
 };
 
-enum model_write { MODEL_STORE, MODEL_SWAP, MODEL_FILL };
+enum model_write { MODEL_STORE, MODEL_RELEASE, MODEL_SWAP, MODEL_FILL };
 
 /* The strict side of a descriptor store: n descriptors first, first + step, ... at slot. Returns
  * what slot held. */
-uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first,
-                     uint64_t step, enum model_write how);
+uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step,
+                     enum model_write how);
 /* A strict compare-and-swap. */
 bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc);
 
@@ -105,18 +104,16 @@ static inline void s2_port_pte_store_release(struct s2_port *port, uint64_t *slo
 {
     model_count(&port->count.stores, 1);
     if (port->watch)
-        model_write(port, slot, 1, desc, 0, MODEL_STORE);
+        model_write(port, slot, 1, desc, 0, MODEL_RELEASE);
     else
         __atomic_store_n(slot, desc, __ATOMIC_RELEASE);
 }
-static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected,
-                                   uint64_t desc)
+static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc)
 {
     model_count(&port->count.swaps, 1);
     if (port->watch)
         return model_cas(port, slot, expected, desc);
-    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
+    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 static inline uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
@@ -125,8 +122,7 @@ static inline uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, ui
         return model_write(port, slot, 1, desc, 0, MODEL_SWAP);
     return __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
 }
-static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n,
-                                    uint64_t first, uint64_t step)
+static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step)
 {
     model_count(&port->count.fills, n);
     if (port->watch) {
@@ -159,11 +155,9 @@ uint64_t s2_port_irq_mask(struct s2_port *port);
 void s2_port_irq_restore(struct s2_port *port, uint64_t was);
 
 void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id);
-bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls,
-                     uint32_t id);
+bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id);
 void s2_port_unlock(struct s2_port *port, struct s2_lock *lock);
-void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls,
-                         uint32_t id);
+void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id);
 void s2_port_unlock_shared(struct s2_port *port, struct s2_lock *lock);
 
 #endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Which table pages a walker reaches, and what an edit of one of them means. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "model_watch.h"
+
+#define CHUNK (1ull << MODEL_CHUNK_LOG2)
+
+static uint32_t hash_of(uint64_t pa)
+{
+    return (uint32_t)(((pa >> MODEL_CHUNK_LOG2) * 0x9e3779b97f4a7c15ull) >> (64 - MODEL_HASH_LOG2));
+}
+
+/* --- page records ------------------------------------------------------------------------------------------------ */
+
+static void leave(struct page *page)
+{
+    if (!page->ctx)
+        return;
+    if (page->prev)
+        page->prev->next = page->next;
+    else
+        page->ctx->pages = page->next;
+    if (page->next)
+        page->next->prev = page->prev;
+    page->ctx = NULL;
+}
+
+static void erase(struct model_watch *w, struct page *page)
+{
+    leave(page);
+    struct page **link = &w->page[hash_of(page->pa)];
+    while (*link != page)
+        link = &(*link)->hash_next;
+    *link = page->hash_next;
+    free(page);
+}
+
+bool graph_guarded(struct model_watch *w, const struct page *page)
+{
+    for (unsigned i = 0; i < page->guards; i++)
+        if (stale_named(w, page->guard[i]))
+            return true;
+    return false;
+}
+
+struct page *graph_page(struct model_watch *w, uint64_t pa)
+{
+    pa &= ~(CHUNK - 1);
+    for (struct page *page = w->page[hash_of(pa)]; page; page = page->hash_next) {
+        if (page->pa != pa)
+            continue;
+        if (page->ctx || graph_guarded(w, page))
+            return page;
+        erase(w, page);
+        return NULL;
+    }
+    return NULL;
+}
+
+static struct page *enter(struct model_watch *w, struct context *ctx, uint64_t pa, int level, uint64_t ipa)
+{
+    struct page *page = graph_page(w, pa);
+    if (page && page->ctx) {
+        model_violate(w->port, "table page %#" PRIx64 " is linked twice (VMID %u, VMID %u)", pa, page->ctx->vmid,
+                      ctx->vmid);
+        return NULL;
+    }
+    if (page) {
+        model_violate(w->port, "table page %#" PRIx64 " is linked again before its flush", pa);
+        erase(w, page);
+    }
+    page = calloc(1, sizeof *page);
+    if (!page)
+        model_fatal("no memory for a page record", sizeof *page);
+    *page = (struct page){.pa = pa, .ipa = ipa, .ctx = ctx, .level = level, .next = ctx->pages};
+    if (page->next)
+        page->next->prev = page;
+    ctx->pages = page;
+    page->hash_next = w->page[hash_of(pa)];
+    w->page[hash_of(pa)] = page;
+    return page;
+}
+
+void graph_forget(struct model_watch *w, struct context *ctx)
+{
+    while (ctx->pages)
+        erase(w, ctx->pages);
+}
+
+void graph_cold(struct model_watch *w, struct context *ctx)
+{
+    if (ctx->hot || ctx->stale_count)
+        return;
+    for (unsigned c = 0; c < w->port->cpus; c++)
+        if (w->cpu[c].loaded == ctx)
+            return;
+    graph_forget(w, ctx);
+}
+
+/* --- conflicts of a new translation with one that is still cached ------------------------------------------------ */
+
+static void conflict(struct model_watch *w, const struct stale *s, uint64_t ipa, uint64_t desc)
+{
+    char text[160];
+    model_violate(w->port, "break-before-make: IPA %#" PRIx64 " gets %#" PRIx64 " while %s lives", ipa, desc,
+                  stale_text(s, text, sizeof text));
+}
+
+/* Does the leaf agree with a cached one that overlaps it in everything but permissions (other size: in everything)? */
+static bool agrees(struct model_watch *w, const struct stale *s, int level, uint64_t ipa, const struct arch_desc *now)
+{
+    struct arch_desc was = arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc);
+    struct arch_desc moved = *now;
+    if (!s->leaf)
+        return s->bbm;
+    moved.out += s->ipa - ipa; /* wraps both ways */
+    if (level == s->level)
+        return arch_compare(&was, &moved) != ARCH_REPLACE;
+    moved.contiguous = was.contiguous;
+    return s->bbm && arch_compare(&was, &moved) == ARCH_SAME;
+}
+
+static void check_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
+{
+    if (!ctx->stale_count)
+        return;
+    struct arch_desc now = arch_decode(&w->machine, &ctx->regime, level, desc);
+    for (int l = ctx->regime.start; l <= level; l++) {
+        uint64_t base = ipa & ~((1ull << arch_shift(&ctx->regime, l)) - 1);
+        for (struct stale *s = stale_find(w, ctx, l, base); s; s = stale_again(w, s))
+            if ((s->leaf || l == level) && !agrees(w, s, level, ipa, &now))
+                conflict(w, s, ipa, desc);
+    }
+    if (level == ARCH_LAST_LEVEL)
+        return;
+    uint64_t end = ipa + (1ull << arch_shift(&ctx->regime, level));
+    for (struct stale *s = stale_first(w, ctx); s; s = stale_next(w, s))
+        if (s->level > level && s->ipa >= ipa && s->ipa < end && !agrees(w, s, level, ipa, &now))
+            conflict(w, s, ipa, desc);
+}
+
+/* A table entry where another entry is still cached. */
+static void check_table(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
+{
+    for (struct stale *s = stale_find(w, ctx, level, ipa); s; s = stale_again(w, s))
+        if (!s->bbm && (s->leaf || s->desc != desc))
+            conflict(w, s, ipa, desc);
+}
+
+/* --- linking and unlinking ------------------------------------------------------------------------------------------ */
+
+static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, uint64_t bytes, int level,
+                       uint64_t ipa);
+
+static void link_slot(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
+{
+    const struct arch_regime *r = &ctx->regime;
+    const char *bad = arch_malformed(&w->machine, r, level, desc);
+    if (bad)
+        model_violate(w->port, "descriptor %#" PRIx64 " at level %d, IPA %#" PRIx64 ": %s", desc, level, ipa, bad);
+    struct arch_desc d = arch_decode(&w->machine, r, level, desc);
+    if (d.kind == ARCH_INVALID)
+        return;
+    if (ipa >> r->ipa_bits) {
+        model_violate(w->port, "a valid descriptor beyond the IPA size at %#" PRIx64, ipa);
+        return;
+    }
+    if (d.kind == ARCH_LEAF) {
+        check_leaf(w, ctx, level, ipa, desc);
+        return;
+    }
+    check_table(w, ctx, level, ipa, desc);
+    link_table(w, ctx, d.out, 1ull << r->granule, level + 1, ipa);
+}
+
+/* At most five levels deep. */
+static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, uint64_t bytes, int level, uint64_t ipa)
+{
+    unsigned shift = arch_shift(&ctx->regime, level);
+    for (uint64_t at = 0; at < bytes; at += CHUNK) {
+        const uint64_t *slot = (const uint64_t *)(const void *)model_host(w->port, pa + at);
+        uint64_t base = ipa + ((at / sizeof *slot) << shift);
+        if (!slot) {
+            model_violate(w->port, "a table at %#" PRIx64 ", where there is no RAM", pa + at);
+            return;
+        }
+        if (!enter(w, ctx, pa + at, level, base))
+            return;
+        for (uint64_t i = 0; i < MODEL_SLOTS; i++)
+            link_slot(w, ctx, level, base + (i << shift), __atomic_load_n(&slot[i], __ATOMIC_RELAXED));
+    }
+}
+
+static struct stale_name outdate(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc,
+                                 bool leaf, bool relaxed, bool bbm)
+{
+    unsigned cpu = s2_port_cpu(w->port);
+    struct stale s = {.ctx = ctx,
+                      .ipa = ipa,
+                      .desc = desc,
+                      .level = level,
+                      .leaf = leaf,
+                      .relaxed = relaxed,
+                      .bbm = bbm,
+                      .stage2 = ctx->hot,
+                      .combined = leaf ? ctx->hot : 0,
+                      .store_cpu = cpu,
+                      .store_epoch = w->cpu[cpu].epoch,
+                      .store_epoch_any = w->cpu[cpu].epoch_any};
+    return stale_add(w, &s);
+}
+
+/* Everything under a table entry that goes away becomes stale; its pages stay guarded by every entry above them. */
+static void unlink_table(struct model_watch *w, struct context *ctx, uint64_t pa, int level, uint64_t ipa, bool bbm,
+                         const struct stale_name *guard, unsigned guards)
+{
+    unsigned shift = arch_shift(&ctx->regime, level);
+    struct stale_name mine[MODEL_GUARDS + 1];
+    for (unsigned i = 0; i < guards; i++)
+        mine[i] = guard[i];
+    for (uint64_t at = 0; at < 1ull << ctx->regime.granule; at += CHUNK) {
+        struct page *page = graph_page(w, pa + at);
+        if (!page || page->ctx != ctx)
+            continue; /* its linking was a violation already */
+        const uint64_t *slot = (const uint64_t *)(const void *)model_host(w->port, pa + at);
+        leave(page);
+        for (uint64_t i = 0; i < MODEL_SLOTS; i++) {
+            uint64_t desc = __atomic_load_n(&slot[i], __ATOMIC_RELAXED);
+            uint64_t at_ipa = ipa + ((at / sizeof *slot + i) << shift);
+            struct arch_desc d = arch_decode(&w->machine, &ctx->regime, level, desc);
+            if (d.kind == ARCH_INVALID)
+                continue;
+            if (ctx->hot)
+                mine[guards] = outdate(w, ctx, level, at_ipa, desc, d.kind == ARCH_LEAF, false, bbm);
+            if (d.kind == ARCH_TABLE)
+                unlink_table(w, ctx, d.out, level + 1, at_ipa, bbm, mine, ctx->hot ? guards + 1 : 0);
+        }
+        page->guards = guards;
+        for (unsigned i = 0; i < guards; i++)
+            page->guard[i] = guard[i];
+        if (!guards)
+            erase(w, page);
+    }
+}
+
+/* --- an edit ---------------------------------------------------------------------------------------------------------- */
+
+struct edit {
+    struct context *ctx;
+    int level;
+    uint64_t ipa, was, now;
+    struct arch_desc old, new;
+    enum arch_change change; /* when both are valid */
+    bool resized, bbm;       /* leaf to table or back; allowed in place */
+};
+
+static void classify(struct model_watch *w, struct edit *e)
+{
+    e->old = arch_decode(&w->machine, &e->ctx->regime, e->level, e->was);
+    e->new = arch_decode(&w->machine, &e->ctx->regime, e->level, e->now);
+    if (e->old.kind == ARCH_INVALID || e->new.kind == ARCH_INVALID)
+        return;
+    e->resized = e->old.kind != e->new.kind;
+    e->bbm = e->resized && w->machine.caps.bbm == 2;
+    if (e->resized)
+        e->change = ARCH_REPLACE;
+    else if (e->old.kind == ARCH_TABLE)
+        e->change = e->old.out == e->new.out ? ARCH_SAME : ARCH_REPLACE;
+    else
+        e->change = arch_compare(&e->old, &e->new);
+}
+
+static void check_change(struct model_watch *w, const struct edit *e, enum model_write how)
+{
+    const struct arch_regime *r = &e->ctx->regime;
+    if (e->old.kind == ARCH_LEAF && (r->ha || r->hd) && how != MODEL_SWAP)
+        model_violate(w->port,
+                      "plain store to the live leaf of IPA %#" PRIx64 " with HA or HD: a hardware update can be lost",
+                      e->ipa);
+    if (e->old.kind != ARCH_INVALID && e->new.kind != ARCH_INVALID && e->change == ARCH_REPLACE && !e->bbm)
+        model_violate(w->port,
+                      "break-before-make: VMID %u IPA %#" PRIx64 " level %d goes from %#" PRIx64 " to %#" PRIx64
+                      " with no break between",
+                      e->ctx->vmid, e->ipa, e->level, e->was, e->now);
+}
+
+static void made(struct model_watch *w, const struct edit *e)
+{
+    struct watch_cpu *cpu = watch_cpu(w);
+    uint64_t end = e->ipa + (1ull << arch_shift(&e->ctx->regime, e->level));
+    if (!cpu->made || cpu->made_ctx != e->ctx) {
+        cpu->made_lo = e->ipa;
+        cpu->made_hi = end;
+    }
+    cpu->made = true;
+    cpu->made_ctx = e->ctx;
+    cpu->made_lo = e->ipa < cpu->made_lo ? e->ipa : cpu->made_lo;
+    cpu->made_hi = end > cpu->made_hi ? end : cpu->made_hi;
+}
+
+static void outdate_old(struct model_watch *w, const struct edit *e)
+{
+    bool table = e->old.kind == ARCH_TABLE;
+    struct stale_name name = {0};
+    if (e->ctx->hot)
+        name = outdate(w, e->ctx, e->level, e->ipa, e->was, !table, e->new.kind == ARCH_LEAF && e->change == ARCH_RELAX,
+                       e->bbm);
+    if (table)
+        unlink_table(w, e->ctx, e->old.out, e->level + 1, e->ipa, e->bbm, &name, e->ctx->hot != 0);
+}
+
+void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64_t now, enum model_write how)
+{
+    struct watch_cpu *cpu = watch_cpu(w);
+    uint64_t index = ((uintptr_t)slot & (CHUNK - 1)) / sizeof *slot;
+    struct edit e = {.ctx = page->ctx, .level = page->level, .was = *slot, .now = now};
+    e.ipa = page->ipa + (index << arch_shift(&e.ctx->regime, e.level));
+    cpu->edit_since = cpu->walked_since = true;
+    if (e.was == now)
+        return;
+    classify(w, &e);
+    if (e.ctx->hot)
+        check_change(w, &e, how);
+    if (e.new.kind == ARCH_TABLE && cpu->unordered &&how != MODEL_SWAP &&how != MODEL_RELEASE)
+        model_violate(w->port,
+                      "a table is linked at IPA %#" PRIx64
+                      " by a plain store: its contents may be seen later than the link",
+                      e.ipa);
+    __atomic_store_n(slot, now, __ATOMIC_RELEASE);
+    bool kept = e.new.kind != ARCH_INVALID &&e.change == ARCH_SAME && !e.resized;
+    if (e.old.kind != ARCH_INVALID && !(e.new.kind == e.old.kind &&kept))
+        outdate_old(w, &e);
+    if (!(e.old.kind == ARCH_TABLE && e.new.kind == ARCH_TABLE &&kept))
+        link_slot(w, e.ctx, e.level, e.ipa, now);
+    if (e.old.kind == ARCH_INVALID && e.new.kind != ARCH_INVALID)
+        made(w, &e);
+}
+
+/* --- contexts ---------------------------------------------------------------------------------------------------------- */
+
+/* Was the context that goes only borrowed: loaded, used for invalidation alone, and the one before comes back? Then this
+ * CPU ran nothing under it, and holds no more of it than before. */
+static void end_borrow(struct model_watch *w, struct watch_cpu *cpu, uint64_t vttbr, uint64_t vtcr)
+{
+    struct context *ctx = cpu->loaded;
+    cpu->loaded = NULL;
+    if (!ctx)
+        return;
+    bool borrowed = cpu->tlbi_since && !cpu->edit_since && !cpu->access_since && vttbr == cpu->before_vttbr &&
+                    vtcr == cpu->before_vtcr;
+    if (borrowed && (cpu->flushed_since || !cpu->was_hot))
+        ctx->hot &= (cpu_mask)~cpu_bit(s2_port_cpu(w->port));
+    graph_cold(w, ctx);
+}
+
+static struct context *context_of(struct model_watch *w, const struct arch_regime *r, uint64_t vttbr, uint64_t vtcr)
+{
+    struct context *ctx = w->context[r->vmid];
+    if (!ctx) {
+        ctx = calloc(1, sizeof *ctx);
+        if (!ctx)
+            model_fatal("no memory for a context", sizeof *ctx);
+        ctx->stale_head = MODEL_NONE;
+        ctx->vmid = r->vmid;
+        ctx->next = w->contexts;
+        w->contexts = w->context[r->vmid] = ctx;
+    } else if (ctx->vttbr != vttbr || ctx->vtcr != vtcr) {
+        if (ctx->hot || ctx->stale_count)
+            model_violate(w->port,
+                          "VMID %u comes with VTTBR %#" PRIx64 " VTCR %#" PRIx64 ", but CPUs may hold it with %#" PRIx64
+                          " %#" PRIx64,
+                          ctx->vmid, vttbr, vtcr, ctx->vttbr, ctx->vtcr);
+        while (ctx->stale_count)
+            stale_clear(w, stale_first(w, ctx), UINT16_MAX, UINT16_MAX);
+        graph_forget(w, ctx);
+        ctx->hot = 0;
+    }
+    ctx->vttbr = vttbr;
+    ctx->vtcr = vtcr;
+    ctx->regime = *r;
+    return ctx;
+}
+
+static void discover(struct model_watch *w, struct context *ctx)
+{
+    const struct arch_regime *r = &ctx->regime;
+    if (!ctx->pages)
+        link_table(w, ctx, r->root, (uint64_t)r->roots << r->granule, r->start, 0);
+}
+
+static void check_switch(struct model_watch *w, const struct watch_cpu *cpu, const struct context *before,
+                         const struct context *ctx)
+{
+    for (unsigned c = 0; c < w->port->cpus; c++) {
+        const struct context *other = w->cpu[c].loaded;
+        if (other && other != ctx && other->regime.root == ctx->regime.root)
+            model_violate(w->port, "one VM runs with VMID %u and VMID %u at once", other->vmid, ctx->vmid);
+    }
+    if (before && before != ctx && ctx->stale_count && cpu->walked_since)
+        model_violate(w->port,
+                      "VMID %u is borrowed for invalidation while VMID %u may still walk: "
+                      "no DSB ISH before the switch",
+                      ctx->vmid, before->vmid);
+}
+
+void graph_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t before_vttbr, uint64_t before_vtcr)
+{
+    struct watch_cpu *cpu = watch_cpu(w);
+    const struct context *before = cpu->loaded;
+    struct arch_regime r;
+    if (cpu->tlbi_wide || cpu->tlbi_local)
+        model_violate(w->port, "VTTBR_EL2 changes before a DSB has completed the TLBI");
+    end_borrow(w, cpu, vttbr, vtcr);
+    cpu->unsynced = true;
+    cpu->tlbi_since = cpu->edit_since = cpu->access_since = cpu->flushed_since = false;
+    cpu->before_vttbr = before_vttbr;
+    cpu->before_vtcr = before_vtcr;
+    if (!vttbr)
+        return;
+    const char *bad = arch_regime(&w->machine, vttbr, vtcr, &r);
+    if (bad) {
+        model_violate(w->port, "VTTBR %#" PRIx64 " VTCR %#" PRIx64 ": %s", vttbr, vtcr, bad);
+        return;
+    }
+    struct context *ctx = context_of(w, &r, vttbr & ~1ull, vtcr);
+    discover(w, ctx);
+    check_switch(w, cpu, before, ctx);
+    cpu_mask mine = cpu_bit(s2_port_cpu(w->port));
+    cpu->was_hot = ctx->hot & mine;
+    ctx->hot |= mine;
+    cpu->loaded = ctx;
+    cpu->walked_since = true;
+}
