@@ -41,3 +41,8 @@ lint: $(autoconf) $(hyp_obj) $(O)/$(hostdir)/libstage2.a
 		$$(git ls-files '*.py')
 format:
 	$(call say,FORMAT,*.[ch])clang-format -i $(c_files)
+
+# --- measures: ratios within one run ------------------------------------------------------------------------------------
+.PHONY: bench
+bench: hyp $(B)/linux.itb $(O)/uboot-env.img
+	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_boot.py
