@@ -54,6 +54,8 @@ S2_NODISCARD enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port,
 /* Adds n pages, each all zero, to the stash, charged to q. All or nothing: S2_EQUOTA (limit - used - promised is less),
  * S2_ETABLES. Pages are zeroed outside the pool's lock. */
 S2_NODISCARD enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
+/* The same, and what the quota has promised may be used: for faults in lazy areas, which the promise is for. */
+S2_NODISCARD enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
 /* Takes back every page of the stash, whatever is in it. */
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash);
 /* n contiguous zeroed pages aligned to n pages, for a root; returns the PA. */
