@@ -33,6 +33,7 @@ struct s2_op_side {
     uint32_t ledger_taken;  /* ledger nodes reserved */
     bool cut;               /* an unmap: pages and nodes may come from the space's cut reserve */
     bool drew_ledger;       /* the space's standing promise of the ledger was used */
+    bool relazy;            /* lazy areas changed: count again what table pages they can need */
     struct s2_tstash stash; /* table pages taken */
     struct s2_claim claim;
     struct s2_gather gather;
@@ -69,8 +70,7 @@ S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes);
 /* --- commit -------------------------------------------------------------------------------------------------------- */
 
 /* Closes the gather: every invalidation that the commits asked for, and the barrier that new mappings need. Whoever
- * calls it says that the operation will complete; a backend that puts something where the same operation took something
- * away calls it in between (break-before-make). */
+ * calls it says that the operation will complete. */
 void s2_op_flush(struct s2_op *op);
 /* Settles what the operation promised when it completed (claims, memory taken), gives back what was not used, frees
  * detached tables (they were flushed), refills the cut reserve. With the space's lock held; idempotent. */

@@ -51,10 +51,10 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    uint32_t tables_promised;    /* what lazy areas can need; faults draw on it */
-    s2_ipa gone;                 /* destroy: everything below is released */
-    s2_pa swept;
-    bool dying;
+    bool dying;                  /* being destroyed: */
+    s2_ipa gone;                 /* memory and rights of everything below are given back */
+    s2_pa swept;                 /* no frame below is this VM's any more */
+    struct s2_gather last;       /* the tables, until all are freed */
 };
 
 /* Table pages in the cut reserve of a space of this shape: a cut at each end of a range, from a block of the lowest level

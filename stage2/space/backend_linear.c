@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Memory or devices at a chosen physical address. The ledger must show each frame as the VM's own; its entry names the
+ * IPA while it is mapped, so no frame has two places. */
+#include "space/inner.h"
+
+static struct s2_pa_range run_of(const struct s2_change *c)
+{
+    return s2_pa_run(s2_linear_pa(&c->area, c->part.start), s2_range_bytes(c->part));
+}
+
+static bool inside(uint64_t x, struct s2_ipa_range r)
+{
+    return x >= r.start.v && x < r.end.v;
+}
+
+/* Memory of an alloc area goes back to the allocator with it. */
+static bool is_chunk(const struct s2_space *sp, uint64_t at, uint64_t last)
+{
+    struct s2_chunk c;
+
+    return s2_chunk_next(&sp->chunks, (struct s2_ipa_range){S2_IPA(at), S2_IPA(last + 1)}, &c);
+}
+
+/* One entry of what is to be mapped, where it meets the run. */
+static enum s2_err check_entry(const struct s2_space *sp, const struct s2_op *op, const struct s2_change *c,
+                               struct s2_pa_range run, const struct s2_ledger_entry *first,
+                               const struct s2_ledger_entry *e)
+{
+    uint64_t at = e->ipa.v + (s2_max_u64(run.start.v, e->range.start.v) - e->range.start.v);
+    uint64_t last = e->ipa.v + (s2_min_u64(run.end.v, e->range.end.v) - e->range.start.v) - 1;
+    const char *what;
+
+    if (e->ipa.v == S2_IPA_NONE.v)
+        what = NULL;
+    else if (c->replacing && inside(at, c->part) && inside(last, c->part) && !is_chunk(sp, at, last))
+        what = NULL; /* the linear area that maps it goes in the same operation */
+    else
+        what = "is mapped elsewhere already";
+    if (!what && (e->state != first->state || e->rights != first->rights))
+        what = "mixes frames of different states or rights";
+    if (!what)
+        return S2_OK;
+    if (op->detail) {
+        (void)s2_refuse(op->detail, S2_EPERM, S2_AXIS_PA, run.start.v, run.end.v, what);
+        op->detail->found_start = e->range.start.v;
+        op->detail->found_end = e->range.end.v;
+        op->detail->holder = e->owner;
+    }
+    return S2_EPERM;
+}
+
+static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
+{
+    struct s2_pa_range run = run_of(c);
+    struct s2_ledger_entry e, first;
+    uint64_t limit = 1ull << sp->cfg.geometry.pa_bits;
+    uint8_t rights = (uint8_t)(c->area.attr.bits & S2_PERM_MASK);
+    enum s2_err err;
+
+    if (run.end.v < run.start.v || run.end.v > limit)
+        return s2_refuse(op->detail, S2_ERANGE, S2_AXIS_PA, run.start.v, run.end.v,
+                         "lies beyond the physical address size");
+    if (run.start.v & (s2_granule_bytes(&sp->cfg.geometry) - 1))
+        return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, run.start.v, run.end.v, "is not aligned to the granule");
+    err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run, rights, op->detail);
+    if (err)
+        return err;
+    if (!s2_ledger_find(sp->cfg.ledger, run.start, &first))
+        return S2_ENOENT;
+    for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
+        err = check_entry(sp, op, c, run, &first, &e);
+        if (err)
+            return err;
+    }
+    first.range = run;
+    first.ipa = c->part.start;
+    err = s2_ledger_plan(sp->cfg.ledger, &op->side[0].claim, sp->cfg.id, first.state, &first, op->detail);
+    if (err)
+        return err;
+    s2_op_need_tables(op, s2_map_need(sp, c->part, run.start, c->replacing));
+    return S2_OK;
+}
+
+static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    struct s2_space *sp = ctx;
+    enum s2_err err;
+
+    switch (c->step) {
+    case S2_STEP_MAP:
+        return prepare_map(sp, op, c);
+    case S2_STEP_UNMAP:
+        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_cuts(op, s2_ledger_cuts(sp, run_of(c)));
+        return S2_OK;
+    case S2_STEP_PROTECT:
+        err = s2_space_attr(sp, c->attr, op->detail);
+        if (!err)
+            err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run_of(c), (uint8_t)(c->attr.bits & S2_PERM_MASK),
+                                  op->detail);
+        if (!err)
+            s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
+        return err;
+    case S2_STEP_SPLIT:
+    case S2_STEP_MERGE:
+        break; /* the tables do not show where areas meet */
+    }
+    return S2_OK;
+}
+
+static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    struct s2_space *sp = ctx;
+    struct s2_op_side *side = &op->side[0];
+
+    switch (c->step) {
+    case S2_STEP_MAP:
+        s2_map_run(sp, op, c->part, run_of(c).start, c->area.attr);
+        break;
+    case S2_STEP_UNMAP:
+        s2_table_unmap(&sp->table, &side->stash, &side->gather, c->part);
+        break;
+    case S2_STEP_PROTECT:
+        s2_table_protect(&sp->table, &side->stash, &side->gather, c->part, c->attr);
+        break;
+    case S2_STEP_SPLIT:
+    case S2_STEP_MERGE:
+        break;
+    }
+}
+
+/* The frames stay the VM's; the ledger forgets where they were mapped. When the operation maps them anew, its claim says
+ * so at the end, after this. */
+static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    struct s2_space *sp = ctx;
+    struct s2_pa_range run = run_of(c);
+    struct s2_ledger_entry e;
+
+    (void)op;
+    if (c->step != S2_STEP_UNMAP)
+        return;
+    while (run.start.v < run.end.v && s2_ledger_find(sp->cfg.ledger, run.start, &e)) {
+        e.range.start = run.start;
+        e.range.end.v = s2_min_u64(e.range.end.v, run.end.v);
+        e.ipa = S2_IPA_NONE;
+        run.start = e.range.end;
+        s2_ledger_set(sp->cfg.ledger, &e);
+    }
+}
+
+static uint64_t backing_at(const struct s2_area *area, s2_ipa start)
+{
+    return s2_linear_pa(area, start).v;
+}
+
+const struct s2_backend s2_backend_linear = {
+    .kind = "linear", .prepare = prepare, .commit = commit, .release = release, .backing_at = backing_at};

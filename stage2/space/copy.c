@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Access to a guest's memory through windows, one at a time and never larger than one, the lock dropped in between. */
+#include "space/inner.h"
+
+struct copy {
+    s2_ipa ipa;
+    size_t bytes;
+    uint32_t need;
+    struct s2_detail *d;
+};
+
+static enum s2_err refuse(const struct copy *c, enum s2_err err, const char *what)
+{
+    return s2_refuse(c->d, err, S2_AXIS_IPA, c->ipa.v, c->ipa.v + c->bytes, what);
+}
+
+/* Memory that may be reached by a cacheable window, and the rights asked for. */
+static enum s2_err check_area(const struct copy *c, const struct s2_area *a)
+{
+    if (a->backend != &s2_backend_alloc && a->backend != &s2_backend_linear)
+        return refuse(c, S2_EPERM, "is in part not memory");
+    if ((a->attr.bits & S2_MT_MASK) > S2_MT_NORMAL_NC)
+        return refuse(c, S2_EPERM, "is in part a device");
+    if (c->need & ~a->attr.bits)
+        return refuse(c, S2_EPERM, "is in part not open to that access");
+    return S2_OK;
+}
+
+/* Lock held shared: every byte lies in an area that allows it. */
+static enum s2_err check(struct s2_space *sp, const struct copy *c)
+{
+    uint64_t end = c->ipa.v + c->bytes;
+    struct s2_area a;
+
+    if (end < c->ipa.v)
+        return refuse(c, S2_EINVAL, "wraps around");
+    if (c->need & ~(uint32_t)S2_PERM_MASK)
+        return refuse(c, S2_EINVAL, "asks for rights that there are not");
+    if (sp->dying)
+        return refuse(c, S2_EDYING, "is of a space that is being destroyed");
+    for (s2_ipa at = c->ipa; at.v < end; at = a.range.end) {
+        enum s2_err err;
+
+        if (!s2_area_set_find(&sp->areas, at, &a))
+            return refuse(c, S2_ENOENT, "is in part in no area");
+        err = check_area(c, &a);
+        if (err)
+            return err;
+    }
+    return S2_OK;
+}
+
+/* Lock held shared. The frames at c->ipa: as many bytes as lie together, in one window. False: nothing is there yet. */
+static bool find_run(struct s2_space *sp, const struct copy *c, const struct s2_area *a, s2_pa *pa, size_t *bytes)
+{
+    uint64_t left = s2_min_u64(c->bytes, a->range.end.v - c->ipa.v);
+    struct s2_chunk k;
+
+    if (a->backend == &s2_backend_linear) {
+        *pa = s2_linear_pa(a, c->ipa);
+    } else {
+        if (!s2_chunk_around(sp, a, c->ipa, &k))
+            return false;
+        *pa = S2_PA(k.pa.v + (c->ipa.v - k.range.start.v));
+        left = s2_min_u64(left, k.range.end.v - c->ipa.v);
+    }
+    *bytes = (size_t)s2_min_u64(left, S2_PORT_WINDOW - pa->v % S2_PORT_WINDOW);
+    return true;
+}
+
+static void move(struct s2_space *sp, s2_pa pa, size_t bytes, const void *from, void *to, bool code)
+{
+    struct s2_port *port = sp->cfg.port;
+    uint64_t below = pa.v & (S2_FRAME - 1);
+    /* Windows are of whole frames. */
+    size_t span = (size_t)((below + bytes + S2_FRAME - 1) & ~(S2_FRAME - 1));
+    unsigned char *window = s2_port_window_map(port, S2_PA(pa.v - below), span), *va = window + below;
+
+    if (to) {
+        s2_port_copy(port, to, va, bytes);
+    } else {
+        s2_port_copy(port, va, from, bytes);
+        /* A guest with its MMU off reads past the caches (architecture rule 19). */
+        s2_port_clean_poc(port, va, bytes);
+        if (code)
+            s2_port_sync_code(port, va, bytes);
+    }
+    s2_port_window_unmap(port, window, span);
+}
+
+/* One piece: *done bytes of it were copied; 0 when a chunk had to be fetched first. */
+static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, const void *from, void *to, bool code,
+                              size_t *done)
+{
+    struct s2_area a;
+    enum s2_err err;
+    bool there;
+    s2_pa pa;
+
+    *done = 0;
+    s2_space_lock_shared(sp);
+    err = check(sp, c);
+    there = !err && s2_area_set_find(&sp->areas, c->ipa, &a) && find_run(sp, c, &a, &pa, done);
+    if (there)
+        move(sp, pa, *done, from, to, code);
+    s2_space_unlock_shared(sp);
+    if (err || there)
+        return err;
+    err = s2_lazy_fetch(sp, c->ipa);
+    return err ? refuse(c, err, "needs memory that is not there") : S2_OK;
+}
+
+static enum s2_err copy(struct s2_space *sp, struct copy c, const void *from, void *to, bool code)
+{
+    const unsigned char *in = from;
+    unsigned char *out = to;
+
+    while (c.bytes) {
+        size_t done;
+        enum s2_err err = copy_piece(sp, &c, in, out, code, &done);
+
+        if (err)
+            return err;
+        c.ipa.v += done;
+        c.bytes -= done;
+        in = in ? in + done : NULL;
+        out = out ? out + done : NULL;
+    }
+    return S2_OK;
+}
+
+enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need, bool code,
+                             struct s2_detail *d)
+{
+    return copy(sp, (struct copy){to, bytes, need, d}, from, NULL, code);
+}
+
+enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa from, size_t bytes, uint32_t need,
+                              struct s2_detail *d)
+{
+    return copy(sp, (struct copy){from, bytes, need, d}, NULL, to, false);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What to do about a stage-2 fault. Most resolve under the shared lock; only a new chunk needs the exclusive one. */
+#include "space/inner.h"
+
+/* --- a vCPU's cache ------------------------------------------------------------------------------------------------------ */
+
+void s2_cache_init(struct s2_cache *c)
+{
+    *c = (struct s2_cache){.tables = S2_TSTASH_EMPTY, .last = S2_IPA_NONE};
+}
+
+/* The most that one leaf can need: a table at each level below the root. */
+static uint32_t cache_size(const struct s2_space *sp)
+{
+    return (uint32_t)(3 - sp->cfg.geometry.start_level);
+}
+
+enum s2_err s2_cache_refill(struct s2_space *sp, struct s2_cache *c)
+{
+    uint32_t want = cache_size(sp);
+
+    if (c->tables.count >= want)
+        return S2_OK;
+    return s2_tpool_draw(sp->table.pool, &sp->table.quota, want - c->tables.count, &c->tables);
+}
+
+void s2_cache_drain(struct s2_space *sp, struct s2_cache *c)
+{
+    s2_tpool_give(sp->table.pool, &sp->table.quota, &c->tables);
+}
+
+/* --- answers --------------------------------------------------------------------------------------------------------------- */
+
+static enum s2_answer violation(struct s2_fault_result *out, enum s2_violation why)
+{
+    out->why = why;
+    return S2_VIOLATION;
+}
+
+static bool allowed(const struct s2_space *sp, const struct s2_area *a, const struct s2_fault *f)
+{
+    uint32_t bits = s2_attr_effective(a->attr, &sp->table.caps).bits;
+
+    switch (f->access) {
+    case S2_ACCESS_READ:
+        return bits & S2_R;
+    case S2_ACCESS_WRITE:
+        return bits & S2_W;
+    case S2_ACCESS_EXEC:
+        return bits & (f->user ? S2_UX : S2_X);
+    }
+    return false;
+}
+
+/* The descriptor is good now. A translation fault left nothing in the TLB; a permission fault may have come from an entry
+ * that this CPU still holds, and would for ever (architecture rule 3, lesson T8). */
+static enum s2_answer good_now(struct s2_space *sp, const struct s2_fault *f)
+{
+    if (f->kind != S2_FAULT_PERMISSION)
+        return S2_RETRY;
+    s2_table_flush_local(&sp->table, f->ipa);
+    return S2_RETRY_FLUSHED;
+}
+
+static enum s2_answer install(struct s2_space *sp, struct s2_cache *cache, const struct s2_area *a,
+                              const struct s2_chunk *c, s2_ipa ipa)
+{
+    uint64_t granule = s2_granule_bytes(&sp->cfg.geometry);
+    struct s2_ipa_range within = c->range;
+    uint32_t need = 0;
+
+    if (sp->cfg.small_leaves)
+        within = (struct s2_ipa_range){S2_IPA(ipa.v & ~(granule - 1)), S2_IPA((ipa.v & ~(granule - 1)) + granule)};
+    switch (s2_table_install(&sp->table, &cache->tables, within, ipa, S2_PA(c->pa.v + (ipa.v - c->range.start.v)),
+                             a->attr, &need)) {
+    case S2_INSTALLED:
+        cache->last = S2_IPA_NONE;
+        return S2_RETRY;
+    case S2_WAS_THERE:
+        return S2_RETRY;
+    case S2_NO_TABLE:
+        break;
+    }
+    return S2_NEED_REFILL;
+}
+
+enum resolution { RESOLVED, NEEDS_CHUNK };
+
+/* Lock held shared. */
+static enum resolution resolve(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f,
+                               struct s2_fault_result *out, enum s2_answer *answer)
+{
+    struct s2_leaf leaf;
+    struct s2_chunk c;
+
+    out->has_area = !sp->dying && s2_area_set_find(&sp->areas, f->ipa, &out->area);
+    if (!out->has_area) {
+        *answer = violation(out, S2_NO_AREA);
+    } else if (out->area.backend == &s2_backend_trap) {
+        out->offset = f->ipa.v - out->area.range.start.v;
+        *answer = f->isv ? S2_EMULATE : violation(out, S2_NO_SYNDROME);
+    } else if (!allowed(sp, &out->area, f)) {
+        *answer = violation(out, S2_NO_PERMISSION);
+    } else if (s2_table_lookup(&sp->table, f->ipa, &leaf)) {
+        *answer = good_now(sp, f);
+    } else if (!s2_area_lazy(&out->area)) {
+        *answer = violation(out, S2_NOT_OURS);
+    } else {
+        if (!s2_chunk_around(sp, &out->area, f->ipa, &c))
+            return NEEDS_CHUNK;
+        *answer = install(sp, cache, &out->area, &c, f->ipa);
+    }
+    return RESOLVED;
+}
+
+/* All may have changed since the shared lock was dropped. */
+enum s2_err s2_lazy_fetch(struct s2_space *sp, s2_ipa ipa)
+{
+    struct s2_area a;
+    enum s2_err err = S2_OK;
+
+    s2_space_lock(sp);
+    if (!sp->dying && s2_area_set_find(&sp->areas, ipa, &a) && s2_area_lazy(&a) &&
+        !s2_imap_find(&sp->chunks, ipa.v, NULL))
+        err = s2_chunk_fault(sp, &a, ipa);
+    s2_space_unlock(sp);
+    return err;
+}
+
+static enum s2_answer map_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f,
+                                struct s2_fault_result *out)
+{
+    enum s2_answer answer = S2_RETRY;
+    enum resolution r;
+
+    if (f->ipa.v >= s2_ipa_limit(&sp->cfg.geometry))
+        return violation(out, S2_BEYOND_IPA);
+    s2_space_lock_shared(sp);
+    r = resolve(sp, cache, f, out, &answer);
+    s2_space_unlock_shared(sp);
+    if (r == RESOLVED)
+        return answer;
+    if (s2_lazy_fetch(sp, f->ipa))
+        return violation(out, S2_NO_MEMORY);
+    s2_space_lock_shared(sp);
+    r = resolve(sp, cache, f, out, &answer);
+    s2_space_unlock_shared(sp);
+    return r == RESOLVED ? answer : S2_RETRY; /* unmapped and mapped anew in between: the guest will come back */
+}
+
+/* A vCPU that comes back for one page again and again, and nothing changed. */
+static enum s2_answer watch(struct s2_cache *cache, const struct s2_fault *f, enum s2_answer answer,
+                            struct s2_fault_result *out)
+{
+    enum { PAGE = 4096 };
+    s2_ipa page = S2_IPA((f->has_ipa ? f->ipa.v : f->va) & ~(uint64_t)(PAGE - 1));
+
+    if (answer != S2_RETRY && answer != S2_RETRY_FLUSHED) {
+        if (answer != S2_NEED_REFILL)
+            cache->last = S2_IPA_NONE;
+        return answer;
+    }
+    if (cache->last.v != page.v) {
+        cache->last = page;
+        cache->repeats = 0;
+    }
+    if (++cache->repeats <= S2_FAULT_REPEATS)
+        return answer;
+    cache->last = S2_IPA_NONE;
+    return violation(out, S2_STUCK);
+}
+
+static enum s2_answer answer_to(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f,
+                                struct s2_fault_result *out)
+{
+    switch (f->kind) {
+    case S2_FAULT_TLB_CONFLICT: /* possible even with FEAT_BBM (architecture rule 4) */
+        s2_table_flush_local_all(&sp->table);
+        return S2_RETRY_FLUSHED;
+    case S2_FAULT_ATOMIC:
+    case S2_FAULT_EXTERNAL:
+    case S2_FAULT_OTHER:
+        return violation(out, S2_NOT_OURS);
+    case S2_FAULT_TRANSLATION:
+    case S2_FAULT_PERMISSION:
+    case S2_FAULT_ACCESS_FLAG:
+    case S2_FAULT_ADDRESS_SIZE:
+        break;
+    }
+    if (!f->has_ipa)
+        return f->retry ? S2_RETRY : violation(out, S2_NOT_OURS);
+    if (f->kind == S2_FAULT_ADDRESS_SIZE)
+        return violation(out, S2_BEYOND_IPA);
+    return map_fault(sp, cache, f, out);
+}
+
+enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
+                              struct s2_fault_result *out)
+{
+    *out = (struct s2_fault_result){0};
+    return watch(cache, fault, answer_to(sp, cache, fault, out), out);
+}
+
+const char *s2_violation_phrase(enum s2_violation why)
+{
+    static const char *const phrase[] = {
+        [S2_NO_VIOLATION] = "no violation",
+        [S2_NO_AREA] = "no area there",
+        [S2_BEYOND_IPA] = "beyond the guest's physical address size",
+        [S2_NO_PERMISSION] = "the area does not allow that access",
+        [S2_NO_MEMORY] = "the memory that was promised without cover has run out",
+        [S2_NO_SYNDROME] = "an emulated device, and the access is of a kind that cannot be emulated",
+        [S2_NOT_OURS] = "not a fault of the memory map",
+        [S2_STUCK] = "the access faults again and again and nothing changes",
+    };
+
+    return phrase[why];
+}

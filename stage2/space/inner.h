@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What the files of this floor share. Unless said otherwise the caller holds the space's lock exclusively. */
+#ifndef STAGE2_SPACE_INNER_H
+#define STAGE2_SPACE_INNER_H
+
+#include <stage2/space.h>
+
+#include "base/bits.h"
+#include "table/table.h"
+
+#include <s2_port.h>
+
+static inline void s2_space_lock(struct s2_space *sp)
+{
+    s2_port_lock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);
+}
+static inline void s2_space_unlock(struct s2_space *sp)
+{
+    s2_port_unlock(sp->cfg.port, &sp->lock);
+}
+static inline void s2_space_lock_shared(struct s2_space *sp)
+{
+    s2_port_lock_shared(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);
+}
+static inline void s2_space_unlock_shared(struct s2_space *sp)
+{
+    s2_port_unlock_shared(sp->cfg.port, &sp->lock);
+}
+
+static inline uint64_t s2_range_bytes(struct s2_ipa_range r)
+{
+    return r.end.v - r.start.v;
+}
+static inline struct s2_ipa_range s2_range_meet(struct s2_ipa_range a, struct s2_ipa_range b)
+{
+    return (struct s2_ipa_range){S2_IPA(s2_max_u64(a.start.v, b.start.v)), S2_IPA(s2_min_u64(a.end.v, b.end.v))};
+}
+static inline struct s2_pa_range s2_pa_run(s2_pa pa, uint64_t bytes)
+{
+    return (struct s2_pa_range){pa, S2_PA(pa.v + bytes)};
+}
+
+/* --- op.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Fills the cut reserve up as far as pool and quota allow; true when it is full. */
+bool s2_cut_refill(struct s2_space *sp);
+void s2_cut_release(struct s2_space *sp);
+
+/* --- space.c ------------------------------------------------------------------------------------------------------- */
+
+S2_NODISCARD enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, struct s2_detail *d);
+/* Table pages for mapping range -> pa with the leaves that this space uses, and with pages throughout. */
+uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, bool replacing);
+uint32_t s2_pages_need(const struct s2_space *sp, struct s2_ipa_range range, bool replacing);
+void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr);
+/* The quota keeps the table pages that lazy areas can need. promise: for one more, S2_EQUOTA; recount: after they changed,
+ * for all of them as they are. */
+S2_NODISCARD enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range);
+void s2_tables_recount(struct s2_space *sp);
+/* How many ends of the run lie inside a ledger entry rather than at its end: 0 .. 2. */
+uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run);
+static inline bool s2_area_lazy(const struct s2_area *a)
+{
+    return a->backend == &s2_backend_alloc && (a->flags & S2_AREA_LAZY);
+}
+/* Lazy, with a frame promised for each page. */
+static inline bool s2_area_promised(const struct s2_area *a)
+{
+    return s2_area_lazy(a) && !(a->flags & S2_AREA_OVERCOMMIT);
+}
+
+/* --- chunks.c: the memory of alloc areas ---------------------------------------------------------------------------- */
+
+struct s2_chunk {
+    struct s2_ipa_range range;
+    s2_pa pa;
+    bool dirty; /* taken and not zeroed yet */
+};
+
+/* The part of a chunk at or after range.start inside range. The lock held shared is enough. */
+bool s2_chunk_next(const struct s2_imap *map, struct s2_ipa_range range, struct s2_chunk *out);
+/* The chunk that holds ipa, as far as it lies in the area. The lock held shared is enough. */
+bool s2_chunk_around(const struct s2_space *sp, const struct s2_area *area, s2_ipa ipa, struct s2_chunk *out);
+/* Takes frames for all of range into sp->taken; on an error takes none. The op holds the promise of the frames. */
+S2_NODISCARD enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range);
+void s2_chunks_untake(struct s2_space *sp, struct s2_op *op);
+/* Zeroes what is dirty of sp->taken and makes the ledger say whose it is. */
+void s2_chunks_own(struct s2_space *sp);
+/* Moves sp->taken to sp->chunks. */
+void s2_chunks_settle(struct s2_space *sp);
+/* Nodes for taking range out of sp->chunks: only a hole in the middle of a chunk needs any. */
+uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range);
+/* Gives the frames of range back: ledger, then allocator. Returns how many they were. */
+uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range);
+/* Memory for one chunk of a lazy area around ipa, as large as alignment, area and neighbours allow. */
+S2_NODISCARD enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa);
+
+/* --- fault.c --------------------------------------------------------------------------------------------------------- */
+
+/* Takes the exclusive lock and gets the chunk of a lazy area at ipa, if that is still wanted. */
+S2_NODISCARD enum s2_err s2_lazy_fetch(struct s2_space *sp, s2_ipa ipa);
+
+/* --- backend_linear.c ------------------------------------------------------------------------------------------------ */
+
+static inline s2_pa s2_linear_pa(const struct s2_area *area, s2_ipa ipa)
+{
+    return S2_PA(area->backing + (ipa.v - area->range.start.v));
+}
+
+#endif

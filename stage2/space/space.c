@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "space/inner.h"
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+static enum s2_err check_config(const struct s2_space_config *cfg, struct s2_detail *d)
+{
+    const char *what = NULL;
+
+    if (!cfg->port || !cfg->caps || !cfg->tables || !cfg->vmids || !cfg->frames || !cfg->ledger || !cfg->nodes)
+        what = "lacks a part that a space is made of";
+    else if (cfg->id < S2_OWNER_FIRST_VM)
+        what = "has an id that is not a VM's";
+    else if (cfg->chunk_log2 && cfg->chunk_log2 < cfg->geometry.granule_log2)
+        what = "asks for chunks smaller than the granule";
+    return what ? s2_refuse(d, S2_EINVAL, S2_AXIS_NONE, 0, 0, what) : S2_OK;
+}
+
+enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d)
+{
+    enum { LEVEL_OF_CHUNKS = 2 };
+    uint64_t limit;
+    enum s2_err err = check_config(cfg, d);
+
+    if (err)
+        return err;
+    limit = s2_ipa_limit(&cfg->geometry);
+    *sp = (struct s2_space){.cfg = *cfg, .cut = S2_TSTASH_EMPTY};
+    if (!sp->cfg.chunk_log2)
+        sp->cfg.chunk_log2 = (uint8_t)s2_level_shift(&cfg->geometry, LEVEL_OF_CHUNKS);
+    s2_imap_init(&sp->chunks, cfg->nodes, 0, limit);
+    s2_imap_init(&sp->taken, cfg->nodes, 0, limit);
+    err = s2_area_set_init(&sp->areas, cfg->nodes, S2_IPA(0), S2_IPA(limit), s2_granule_bytes(&cfg->geometry), sp);
+    if (!err)
+        err = s2_table_init(&sp->table, cfg->port, cfg->caps, &cfg->geometry, cfg->tables, cfg->vmids, cfg->table_pages,
+                            cfg->id);
+    if (err)
+        return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have the root of its tables");
+    if (!s2_cut_refill(sp)) {
+        err = sp->cut_nodes < S2_CUT_NODES || !sp->cut_ledger                           ? S2_ENODES
+              : sp->table.quota.used + s2_cut_tables(&cfg->geometry) > cfg->table_pages ? S2_EQUOTA
+                                                                                        : S2_ETABLES;
+        s2_cut_release(sp);
+        s2_table_fini(&sp->table);
+        return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have its cut reserve");
+    }
+    return S2_OK;
+}
+
+void s2_space_load(struct s2_space *sp)
+{
+    s2_table_load(&sp->table);
+}
+
+/* --- what backends ask ------------------------------------------------------------------------------------------------- */
+
+enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, struct s2_detail *d)
+{
+    return s2_attr_check(attr, &sp->table.caps, sp->cfg.geometry.ds, d);
+}
+
+uint32_t s2_pages_need(const struct s2_space *sp, struct s2_ipa_range range, bool replacing)
+{
+    /* One granule off, nothing is congruent. */
+    return s2_table_need_map(&sp->table, range, S2_PA(range.start.v ^ s2_granule_bytes(&sp->cfg.geometry)), replacing);
+}
+
+uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, bool replacing)
+{
+    return sp->cfg.small_leaves ? s2_pages_need(sp, range, replacing)
+                                : s2_table_need_map(&sp->table, range, pa, replacing);
+}
+
+void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr)
+{
+    struct s2_op_side *side = &op->side[0];
+    uint64_t step = sp->cfg.small_leaves ? s2_granule_bytes(&sp->cfg.geometry) : s2_range_bytes(range);
+
+    for (uint64_t at = range.start.v; at < range.end.v; at += step) {
+        struct s2_ipa_range piece = {S2_IPA(at), S2_IPA(at + step)};
+
+        s2_table_map(&sp->table, &side->stash, &side->gather, piece, S2_PA(pa.v + (at - range.start.v)), attr);
+    }
+}
+
+uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run)
+{
+    struct s2_ledger_entry e;
+    uint32_t cuts = 0;
+
+    if (s2_ledger_find(sp->cfg.ledger, run.start, &e))
+        cuts += e.range.start.v < run.start.v;
+    if (s2_ledger_find(sp->cfg.ledger, S2_PA(run.end.v - 1), &e))
+        cuts += e.range.end.v > run.end.v;
+    return cuts;
+}
+
+/* Every table that the range can need when nothing of it is there: one entry for each level and stretch it meets. */
+static uint32_t tables_under(const struct s2_geometry *g, struct s2_ipa_range r)
+{
+    enum { LAST_LEVEL = 3 };
+    uint64_t n = 0;
+
+    for (int level = g->start_level + 1; level <= LAST_LEVEL; level++) {
+        unsigned shift = s2_level_shift(g, level - 1);
+
+        n += ((r.end.v - 1) >> shift) - (r.start.v >> shift) + 1;
+    }
+    return (uint32_t)s2_min_u64(n, UINT32_MAX);
+}
+
+static void set_promised(struct s2_space *sp, uint32_t promised)
+{
+    /* The pool's lock guards quotas. */
+    s2_port_lock(sp->cfg.port, &sp->cfg.tables->lock, S2_LOCK_TPOOL, 0);
+    sp->table.quota.promised = promised;
+    s2_port_unlock(sp->cfg.port, &sp->cfg.tables->lock);
+}
+
+enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range)
+{
+    const struct s2_tquota *q = &sp->table.quota;
+    uint32_t n = tables_under(&sp->cfg.geometry, range);
+
+    if ((uint64_t)q->used + q->promised + n > q->limit)
+        return S2_EQUOTA;
+    set_promised(sp, q->promised + n);
+    return S2_OK;
+}
+
+void s2_tables_recount(struct s2_space *sp)
+{
+    struct s2_ipa_range run = {S2_IPA(0), S2_IPA(0)};
+    struct s2_area a;
+    uint64_t n = 0;
+
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&sp->areas, at, &a); at = a.range.end) {
+        if (!s2_area_promised(&a))
+            continue;
+        if (run.end.v && run.end.v == a.range.start.v) {
+            run.end = a.range.end;
+            continue;
+        }
+        n += run.end.v ? tables_under(&sp->cfg.geometry, run) : 0;
+        run = a.range;
+    }
+    n += run.end.v ? tables_under(&sp->cfg.geometry, run) : 0;
+    set_promised(sp, (uint32_t)s2_min_u64(n, UINT32_MAX));
+}
+
+/* --- areas --------------------------------------------------------------------------------------------------------------- */
+
+static enum s2_err dying(struct s2_detail *d)
+{
+    return s2_refuse(d, S2_EDYING, S2_AXIS_NONE, 0, 0, "is of a space that is being destroyed");
+}
+
+static enum s2_err check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d)
+{
+    const char *what = NULL;
+
+    if (!a->backend)
+        what = "has no backend";
+    else if (a->flags & ~(S2_AREA_LAZY | S2_AREA_OVERCOMMIT))
+        what = "has unknown flags";
+    else if (a->flags && a->backend != &s2_backend_alloc)
+        what = "is lazy, and its memory is not allocated";
+    else if ((a->flags & S2_AREA_OVERCOMMIT) && !(a->flags & S2_AREA_LAZY))
+        what = "is overcommitted and not lazy";
+    else if (a->backend == &s2_backend_alloc && a->backing)
+        what = "has a backing, and its memory is allocated";
+    if (what)
+        return s2_refuse(d, S2_EINVAL, S2_AXIS_IPA, a->range.start.v, a->range.end.v, what);
+    return s2_space_attr(sp, a->attr, d);
+}
+
+/* Is this linear or trap area there already, exactly so? Then there is nothing to break (lesson T9). */
+static bool already_so(const struct s2_space *sp, const struct s2_area *a)
+{
+    struct s2_area have;
+
+    if (a->backend != &s2_backend_linear && a->backend != &s2_backend_trap)
+        return false;
+    if (!s2_area_set_find(&sp->areas, a->range.start, &have) || have.range.end.v < a->range.end.v)
+        return false;
+    if (have.backend != a->backend || have.name != a->name || !s2_attr_eq(have.attr, a->attr))
+        return false;
+    return a->backing == (a->backend == &s2_backend_linear ? s2_linear_pa(&have, a->range.start).v : have.backing);
+}
+
+enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode, struct s2_detail *d)
+{
+    enum s2_err err = check_area(sp, area, d);
+    struct s2_op op;
+
+    if (err)
+        return err;
+    s2_space_lock(sp);
+    if (sp->dying) {
+        err = dying(d);
+    } else if (mode != S2_MAP_REPLACE || area->range.start.v >= area->range.end.v || !already_so(sp, area)) {
+        s2_op_begin(&op, sp, d);
+        err = s2_area_set_map(&sp->areas, &op, area, mode);
+    }
+    s2_space_unlock(sp);
+    return err;
+}
+
+enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
+{
+    enum s2_err err;
+    struct s2_op op;
+
+    s2_space_lock(sp);
+    if (sp->dying) {
+        err = dying(d);
+    } else {
+        s2_op_begin(&op, sp, d);
+        op.side[0].cut = true;
+        err = s2_area_set_unmap(&sp->areas, &op, range);
+    }
+    s2_space_unlock(sp);
+    return err;
+}
+
+enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update, void *arg,
+                             struct s2_detail *d)
+{
+    enum s2_err err;
+    struct s2_op op;
+
+    s2_space_lock(sp);
+    if (sp->dying) {
+        err = dying(d);
+    } else {
+        s2_op_begin(&op, sp, d);
+        err = s2_area_set_protect(&sp->areas, &op, range, update, arg);
+    }
+    s2_space_unlock(sp);
+    return err;
+}
+
+/* --- lookups ------------------------------------------------------------------------------------------------------------- */
+
+bool s2_space_find(struct s2_space *sp, s2_ipa ipa, struct s2_area *out)
+{
+    bool found;
+
+    s2_space_lock_shared(sp);
+    found = s2_area_set_find(&sp->areas, ipa, out);
+    s2_space_unlock_shared(sp);
+    return found;
+}
+
+bool s2_space_next(struct s2_space *sp, s2_ipa ipa, struct s2_area *out)
+{
+    bool found;
+
+    s2_space_lock_shared(sp);
+    found = s2_area_set_find_from(&sp->areas, ipa, out);
+    s2_space_unlock_shared(sp);
+    return found;
+}
+
+enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, uint64_t size, struct s2_ipa_range limit,
+                               uint64_t align, enum s2_fit fit, s2_ipa *out)
+{
+    enum s2_err err;
+
+    s2_space_lock_shared(sp);
+    err = s2_area_set_find_free(&sp->areas, hint, size, limit, align, fit, out);
+    s2_space_unlock_shared(sp);
+    return err;
+}
+
+bool s2_space_translate(struct s2_space *sp, s2_ipa ipa, struct s2_leaf *out)
+{
+    bool found;
+
+    s2_space_lock_shared(sp);
+    found = s2_table_lookup(&sp->table, ipa, out);
+    s2_space_unlock_shared(sp);
+    return found;
+}
+
+unsigned s2_space_walk(struct s2_space *sp, s2_ipa ipa, struct s2_walk_step steps[5])
+{
+    unsigned n;
+
+    s2_space_lock_shared(sp);
+    n = s2_table_walk(&sp->table, ipa, steps);
+    s2_space_unlock_shared(sp);
+    return n;
+}
+
+static bool count_leaf(void *arg, const struct s2_leaf *leaf)
+{
+    uint64_t *leaves = arg;
+
+    leaves[leaf->level + 1]++;
+    return true;
+}
+
+void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5])
+{
+    for (unsigned i = 0; i < 5; i++)
+        leaves[i] = 0;
+    s2_space_lock_shared(sp);
+    s2_table_visit(&sp->table, range, count_leaf, leaves);
+    s2_space_unlock_shared(sp);
+}
+
+void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
+{
+    *out = (struct s2_space_stats){0};
+    s2_space_lock_shared(sp);
+    out->areas = s2_area_set_count(&sp->areas);
+    for (int level = -1; level <= 3; level++) {
+        out->leaves[level + 1] = sp->table.leaves[level + 1];
+        out->mapped_bytes += out->leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
+    }
+    out->table_pages = sp->table.quota.used;
+    out->frames_held = sp->frames_held;
+    out->frames_promised = sp->frames_promised;
+    s2_space_unlock_shared(sp);
+}
