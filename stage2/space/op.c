@@ -2,28 +2,51 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include <stage2/op.h>
 
-#include <stddef.h>
+#include "space/inner.h"
 
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail)
 {
     *op = (struct s2_op){.detail = detail};
-    (void)space;
+    if (!space)
+        return;
+    op->sides = 1;
+    op->side[0].space = space;
+    op->side[0].stash = S2_TSTASH_EMPTY;
+    s2_gather_init(&op->side[0].gather);
 }
 
-enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
+/* --- plan ---------------------------------------------------------------------------------------------------------- */
+
+static enum s2_err refuse(struct s2_op *op, enum s2_err err, const char *what)
 {
-    for (unsigned i = 0; n && i < S2_OP_POOLS; i++) {
+    return s2_refuse(op->detail, err, S2_AXIS_NONE, 0, 0, what);
+}
+
+/* The op's record of that pool; null when there is no room for one more. */
+static struct s2_op_pool *pool_of(struct s2_op *op, struct s2_pool *pool)
+{
+    for (unsigned i = 0; i < S2_OP_POOLS; i++) {
         struct s2_op_pool *p = &op->pool[i];
 
         if (p->pool && p->pool != pool)
             continue;
         p->pool = pool;
-        p->need += n;
-        return S2_OK;
+        return p;
     }
-    return n ? s2_refuse(op->detail, S2_ENODES, S2_AXIS_NONE, 0, 0,
-                         "too many node pools in one operation")
-             : S2_OK;
+    return NULL;
+}
+
+enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
+{
+    struct s2_op_pool *p;
+
+    if (n == 0)
+        return S2_OK;
+    p = pool_of(op, pool);
+    if (!p || n > UINT32_MAX - p->need)
+        return refuse(op, S2_ENODES, "needs nodes of too many pools, or too many nodes");
+    p->need += n;
+    return S2_OK;
 }
 
 void s2_op_need_tables(struct s2_op *op, uint32_t n)
@@ -36,8 +59,119 @@ void s2_op_need_frames(struct s2_op *op, uint64_t n)
     op->side[0].frames += n;
 }
 
-static void give_nodes(struct s2_op *op)
+void s2_op_need_cuts(struct s2_op *op, uint32_t n)
 {
+    op->side[0].cuts += n;
+}
+
+/* --- reserve: the side's cut reserve is the last resort of an unmap --------------------------------------------------- */
+
+/* The space whose cut reserve this op may use for nodes of that pool. */
+static struct s2_space *cutting_space(struct s2_op *op, const struct s2_pool *pool)
+{
+    for (unsigned i = 0; i < op->sides; i++)
+        if (op->side[i].cut && op->side[i].space->cfg.nodes == pool)
+            return op->side[i].space;
+    return NULL;
+}
+
+/* What an unmap answers when its reserve is used up; others say what they lack. */
+static enum s2_err lacking(struct s2_op *op, bool cut, enum s2_err err, const char *what)
+{
+    return cut ? refuse(op, S2_ECUT, "cuts inside a block, an area or a run of frames, and the cut reserve is used up")
+               : refuse(op, err, what);
+}
+
+static enum s2_err take_nodes(struct s2_op *op, struct s2_op_pool *p, uint32_t n)
+{
+    struct s2_space *sp = cutting_space(op, p->pool);
+    uint32_t drawn = 0;
+
+    if (s2_pool_reserve(p->pool, n)) {
+        if (sp) {
+            drawn = (uint32_t)s2_min_u64(sp->cut_nodes, n);
+            s2_pool_unreserve(p->pool, drawn);
+        }
+        if (drawn == 0 || s2_pool_reserve(p->pool, n)) {
+            /* The pool is this VM's own and its lock is held: what was just given up is still there. */
+            if (drawn && s2_pool_reserve(p->pool, drawn))
+                sp->cut_nodes -= drawn;
+            return lacking(op, sp != NULL, S2_ENODES, "needs more area or chunk nodes than there are");
+        }
+        sp->cut_nodes -= drawn;
+    }
+    p->taken += n;
+    return S2_OK;
+}
+
+static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32_t n)
+{
+    struct s2_space *sp = side->space;
+    struct s2_table *t = &sp->table;
+    enum s2_err err;
+
+    if (n == 0)
+        return S2_OK;
+    err = s2_tpool_take(t->pool, &t->quota, n, &side->stash);
+    if (!err)
+        return S2_OK;
+    if (!side->cut || sp->cut.count < n)
+        return lacking(op, side->cut, err,
+                       err == S2_EQUOTA ? "needs more table pages than the VM's quota allows"
+                                        : "needs more table pages than there are");
+    while (n-- > 0)
+        s2_tstash_push(t->pool, &side->stash, s2_tstash_pop(t->pool, &sp->cut));
+    return S2_OK;
+}
+
+static enum s2_err take_frames(struct s2_op *op, struct s2_op_side *side)
+{
+    struct s2_space *sp = side->space;
+
+    if (side->frames == 0)
+        return S2_OK;
+    if (side->frames > sp->cfg.frame_quota - sp->frames_held - sp->frames_promised)
+        return refuse(op, S2_EQUOTA, "needs more memory than the VM's quota allows");
+    if (s2_frames_reserve(sp->cfg.frames, side->frames))
+        return refuse(op, S2_EFRAMES, "needs more memory than is free");
+    side->frames_taken = side->frames;
+    return S2_OK;
+}
+
+static enum s2_err take_ledger(struct s2_op *op, struct s2_op_side *side, uint32_t changes)
+{
+    struct s2_space *sp = side->space;
+    uint32_t nodes;
+
+    if (changes == 0)
+        return S2_OK;
+    if (!s2_ledger_reserve(sp->cfg.ledger, changes, &nodes)) {
+        side->ledger_taken += nodes;
+        return S2_OK;
+    }
+    /* The standing promise covers two insertions: one at each end of what goes. */
+    if (!side->cut || !sp->cut_ledger || changes > 2)
+        return lacking(op, side->cut, S2_ENODES, "needs more ledger nodes than there are");
+    side->drew_ledger = true;
+    return S2_OK;
+}
+
+/* Gives back whatever is left of the takings. */
+static void give_back(struct s2_op *op)
+{
+    for (unsigned i = 0; i < op->sides; i++) {
+        struct s2_op_side *side = &op->side[i];
+        struct s2_table *t = &side->space->table;
+
+        if (side->stash.count)
+            s2_tpool_give(t->pool, &t->quota, &side->stash);
+        if (side->frames_taken)
+            s2_frames_unreserve(side->space->cfg.frames, side->frames_taken);
+        if (side->ledger_taken)
+            s2_ledger_unreserve(side->space->cfg.ledger, side->ledger_taken);
+        side->frames_taken = 0;
+        side->ledger_taken = 0;
+    }
     for (unsigned i = 0; i < S2_OP_POOLS; i++) {
         if (op->pool[i].taken)
             s2_pool_unreserve(op->pool[i].pool, op->pool[i].taken);
@@ -45,35 +179,117 @@ static void give_nodes(struct s2_op *op)
     }
 }
 
-static enum s2_err take_nodes(struct s2_op *op)
-{
-    for (unsigned i = 0; i < S2_OP_POOLS && op->pool[i].need; i++) {
-        enum s2_err err = s2_pool_reserve(op->pool[i].pool, op->pool[i].need);
-
-        if (err) {
-            give_nodes(op);
-            return s2_refuse(op->detail, err, S2_AXIS_NONE, 0, 0, "no nodes left in the pool");
-        }
-        op->pool[i].taken = op->pool[i].need;
-    }
-    return S2_OK;
-}
-
 enum s2_err s2_op_reserve(struct s2_op *op)
 {
-    enum s2_err err = take_nodes(op);
+    enum s2_err err = S2_OK;
 
+    for (unsigned i = 0; i < S2_OP_POOLS && !err; i++)
+        if (op->pool[i].need)
+            err = take_nodes(op, &op->pool[i], op->pool[i].need);
+    for (unsigned i = 0; i < op->sides && !err; i++) {
+        struct s2_op_side *side = &op->side[i];
+
+        err = take_tables(op, side, side->tables);
+        if (!err)
+            err = take_frames(op, side);
+        if (!err)
+            err = take_ledger(op, side, side->cuts);
+    }
     op->reserved = !err;
+    if (err)
+        give_back(op);
     return err;
 }
 
+enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
+{
+    struct s2_op_pool *p = pool_of(op, pool);
+
+    if (n == 0)
+        return S2_OK;
+    return p ? take_nodes(op, p, n) : refuse(op, S2_ENODES, "needs nodes of too many pools");
+}
+
+enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n)
+{
+    return take_tables(op, &op->side[0], n);
+}
+
+enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes)
+{
+    return take_ledger(op, &op->side[0], changes);
+}
+
+/* --- commit and end ------------------------------------------------------------------------------------------------- */
+
 void s2_op_flush(struct s2_op *op)
 {
-    (void)op;
+    op->committed = true;
+    for (unsigned i = 0; i < op->sides; i++)
+        s2_gather_flush(&op->side[i].space->table, &op->side[i].gather);
+}
+
+/* Claims become facts, what was taken becomes the space's. Needs the nodes that the operation still holds. */
+static void settle(struct s2_op *op)
+{
+    for (unsigned i = 0; i < op->sides; i++) {
+        struct s2_op_side *side = &op->side[i];
+        struct s2_space *sp = side->space;
+
+        if (op->committed) {
+            if (side->claim.pending)
+                s2_ledger_commit(sp->cfg.ledger, &side->claim);
+            s2_chunks_settle(sp);
+            if (side->relazy)
+                s2_tables_recount(sp);
+            s2_gather_free(&sp->table, &side->gather);
+        } else {
+            s2_ledger_drop(sp->cfg.ledger, &side->claim);
+        }
+    }
 }
 
 void s2_op_end(struct s2_op *op)
 {
-    give_nodes(op);
-    op->reserved = false;
+    if (op->ended)
+        return;
+    op->ended = true;
+    settle(op);
+    give_back(op);
+    for (unsigned i = 0; i < op->sides; i++) {
+        struct s2_op_side *side = &op->side[i];
+
+        if (side->drew_ledger && op->committed) {
+            s2_ledger_unpromise(side->space->cfg.ledger, 1);
+            side->space->cut_ledger = false;
+        }
+        (void)s2_cut_refill(side->space);
+    }
+}
+
+bool s2_cut_refill(struct s2_space *sp)
+{
+    struct s2_table *t = &sp->table;
+    uint32_t pages = s2_cut_tables(&t->geo);
+
+    while (sp->cut_nodes < S2_CUT_NODES && !s2_pool_reserve(sp->cfg.nodes, 1))
+        sp->cut_nodes++;
+    while (sp->cut.count < pages && !s2_tpool_take(t->pool, &t->quota, 1, &sp->cut))
+        ;
+    if (!sp->cut_ledger)
+        sp->cut_ledger = !s2_ledger_promise(sp->cfg.ledger, 1);
+    return sp->cut_nodes == S2_CUT_NODES && sp->cut.count == pages && sp->cut_ledger;
+}
+
+void s2_cut_release(struct s2_space *sp)
+{
+    struct s2_table *t = &sp->table;
+
+    s2_pool_unreserve(sp->cfg.nodes, sp->cut_nodes);
+    sp->cut_nodes = 0;
+    if (sp->cut.count)
+        s2_tpool_give(t->pool, &t->quota, &sp->cut);
+    if (sp->cut_ledger)
+        s2_ledger_unpromise(sp->cfg.ledger, 1);
+    sp->cut_ledger = false;
 }

@@ -36,8 +36,8 @@ struct s2_space_config {
     bool small_leaves;     /* tests: pages only */
 };
 
-/* The nodes of the cut reserve: an unmap in the middle inserts at most two areas and one chunk, and an insertion takes at
- * most the height of the map and two. */
+/* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, and an insertion takes at most the
+ * height of the map and two. */
 #define S2_CUT_NODES 18u
 
 struct s2_space {
