@@ -30,36 +30,40 @@ enum {
 
 struct s2_area_set {
     struct s2_imap map;
-    uint64_t granule; /* bytes, a power of two; every range is a multiple of it */
-    void *ctx;        /* handed to the backends */
-    bool busy;        /* an operation is under way: re-entrance from a callback gets S2_EBUSY */
+    uint64_t granule;         /* bytes, a power of two; every range is a multiple of it */
+    void *ctx;                /* handed to the backends */
+    const struct s2_op *busy; /* the operation under way: another one, from a callback, gets S2_EBUSY */
 };
 
 enum s2_map_mode { S2_MAP_NEW, S2_MAP_REPLACE };
 
-/* granule: a power of two. [lo, hi): the address space, multiples of the granule. */
+/* granule: a power of two. [lo, hi): the address space, multiples of the granule. S2_EINVAL: empty; S2_EALIGN. */
 S2_NODISCARD enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_ipa lo, s2_ipa hi,
                                           uint64_t granule, void *ctx);
 
-/* --- operations: each completes `op` (check, reserve, commit, flush, release); s2_op_begin was called by the caller
- * and s2_op_end is called by them. On an error nothing has changed. All: S2_EINVAL for an empty or wrapping range,
- * S2_EALIGN, S2_ERANGE outside [lo, hi), S2_EBUSY on re-entrance, and what a backend's prepare or s2_op_reserve says.
- * The caller holds the owner's lock exclusively. ------------------------------------------------------------------ */
+/* --- operations: the caller has called s2_op_begin; each completes `op` (check, prepare, reserve, take, commit, flush,
+ * release, edit) and ends it, whatever it returns. On an error nothing has changed. All: S2_EINVAL for an empty or
+ * wrapping range, S2_EALIGN, S2_ERANGE outside [lo, hi), S2_EBUSY on re-entrance from a callback (lookups are fine
+ * there), and what a backend's prepare or take or s2_op_reserve says. Time: O(log n) for each area touched. Node need:
+ * none for whole areas, one insertion for a hole in an area, at most two for map and protect. The caller holds the
+ * owner's lock exclusively. --------------------------------------------------------------------------------------- */
 
-/* Adds an area. S2_EEXIST when mode is S2_MAP_NEW and it meets one (detail: both ranges). With S2_MAP_REPLACE what it
- * meets is unmapped first, in the same operation. Merges with equal neighbours. */
+/* Adds an area. S2_EEXIST when mode is S2_MAP_NEW and it meets one (detail: both ranges); S2_EINVAL without a backend.
+ * With S2_MAP_REPLACE what it meets is unmapped first, in the same operation. Merges with equal neighbours: those of the
+ * same backend, attr, name and flags, and with a backing that goes on (s2_backend.mergeable). */
 S2_NODISCARD enum s2_err s2_area_set_map(struct s2_area_set *set, struct s2_op *op, const struct s2_area *area,
                                          enum s2_map_mode mode);
 /* Removes every part of an area inside range; holes are fine. */
 S2_NODISCARD enum s2_err s2_area_set_unmap(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range);
-/* For each area that meets the range: *attr in, true and *attr out to change, false to leave. Pure; called at most
- * twice per area (plan, commit). Holes are skipped; areas are cut at the ends of range when they change. */
+/* For each area that meets the range: *attr in, true and *attr out to change, false to leave (so is an attr that stays
+ * equal). Pure; called at most twice per area (plan, commit), never for another area. Holes are skipped; areas are cut
+ * at the ends of range when they change, and merge with equal neighbours again. */
 typedef bool s2_update_fn(void *arg, const struct s2_area *area, s2_attr *attr);
 S2_NODISCARD enum s2_err s2_area_set_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
                                              s2_update_fn *update, void *arg);
 S2_NODISCARD enum s2_err s2_area_set_clear(struct s2_area_set *set, struct s2_op *op);
 
-/* --- lookups: O(log n); the owner's lock held shared is enough ---------------------------------------------------- */
+/* --- lookups: O(log n); `out` may be null; the owner's lock held shared is enough ---------------------------------------------------- */
 
 bool s2_area_set_find(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out);
 bool s2_area_set_find_from(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out);  /* first with end > ipa */
@@ -71,7 +75,6 @@ uint64_t s2_area_set_count(const struct s2_area_set *set);
  * (S2_FIT_HIGHEST; hint = limit.end for no hint). Errors as s2_imap_find_gap, S2_EALIGN also for a size that is not
  * a multiple of the granule. The result is a multiple of max(align, granule). */
 S2_NODISCARD enum s2_err s2_area_set_find_free(const struct s2_area_set *set, s2_ipa hint, uint64_t size,
-                                               struct s2_ipa_range limit, uint64_t align, enum s2_fit fit,
-                                               s2_ipa *out);
+                                               struct s2_ipa_range limit, uint64_t align, enum s2_fit fit, s2_ipa *out);
 
 #endif

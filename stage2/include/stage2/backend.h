@@ -8,7 +8,8 @@
 #include <stage2/op.h>
 
 /* MAP, UNMAP: `part` of `area` comes or goes. PROTECT: `part` gets `attr`. SPLIT: `area` will be cut at part.start
- * (part is empty). MERGE: `area` will absorb its upper neighbour `part`. */
+ * (part is empty); it is told before the UNMAP or PROTECT that needs it. MERGE: `area`, as the changes before it in the
+ * same operation leave it, will absorb its upper neighbour `part`. */
 enum s2_step { S2_STEP_MAP, S2_STEP_UNMAP, S2_STEP_PROTECT, S2_STEP_SPLIT, S2_STEP_MERGE };
 
 struct s2_change {
@@ -20,7 +21,9 @@ struct s2_change {
 };
 
 /* An operation calls, for all its changes in ascending order and unmaps before maps: prepare; s2_op_reserve; take;
- * commit; s2_op_flush; release; then it edits its own map and calls s2_op_end. */
+ * commit; s2_op_flush; release; then it edits its own map and calls s2_op_end. When a map replaces, what goes is
+ * committed, flushed and released before what comes is committed, and the flush follows again. A protect moves no
+ * memory: its changes are prepared and committed, and never taken, undone or released. */
 struct s2_backend {
     const char *kind; /* "linear", "alloc", "trap" */
 
@@ -31,9 +34,9 @@ struct s2_backend {
      * takes back what `take` took and cannot fail. May be null. */
     enum s2_err (*take)(void *ctx, struct s2_op *op, const struct s2_change *c);
     void (*undo)(void *ctx, struct s2_op *op, const struct s2_change *c);
-    /* Makes it so in the tables. Cannot fail. */
+    /* Makes it so in the tables. Cannot fail. Not null. */
     void (*commit)(void *ctx, struct s2_op *op, const struct s2_change *c);
-    /* After the flush: what UNMAP took away (frames, rights) goes back. Called for every change. May be null. */
+    /* After the flush: what UNMAP took away (frames, rights) goes back. May be null. */
     void (*release)(void *ctx, struct s2_op *op, const struct s2_change *c);
 
     /* Pure: the backing of the part of `area` that begins at `start`; null: area->backing whatever the start. */
