@@ -31,6 +31,7 @@ struct s2_gather {
     uint8_t makes;
     struct s2_gather_make make[S2_GATHER_MAKES];
     struct s2_tstash dead; /* detached table pages; entries inside name further tables until freed */
+    uint32_t detached;     /* how many subtrees those are */
 };
 #define S2_LEVEL_MIXED 127
 

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The machine: stage2/'s port for code that runs at EL2 with the MMU on. The contract of each function is in
+ * stage2/port/extern/s2_port.h.
+ *
+ * What the hypervisor supplies is struct s2_port, filled once, and the functions declared as hyp_*. */
+#ifndef S2_PORT_H
+#define S2_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stage2/addr.h>
+#include <stage2/port_types.h>
+
+struct s2_port {
+    /* The pool of table pages is mapped in one piece: VA = PA + table_offset (wrapping), Normal write-back, inner
+     * shareable, as VTCR_EL2 says of the walks. */
+    uint64_t table_offset;
+    /* From struct s2_caps, the minimum over all CPUs. */
+    bool idc, dic;
+    uint8_t dline_log2;
+};
+
+/* Windows to guest frames on this CPU, at most two at once, within one multiple of S2_PORT_WINDOW: mapped Normal
+ * write-back, read-write, never executable. Unmapping ends with the invalidation that a new use of the window needs. */
+void *hyp_window_map(uint64_t pa, size_t bytes);
+void hyp_window_unmap(void *va, size_t bytes);
+/* This CPU's number, from 0, below S2_MAX_CPUS. */
+unsigned hyp_cpu_id(void);
+
+/* --- table memory -------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t *s2_port_table(struct s2_port *port, s2_pa pa)
+{
+    return (uint64_t *)(uintptr_t)(pa.v + port->table_offset);
+}
+
+static inline uint64_t s2_port_pte_load(struct s2_port *port, const uint64_t *slot)
+{
+    (void)port;
+    return __atomic_load_n(slot, __ATOMIC_RELAXED); /* what it points to is ordered by the address dependency */
+}
+static inline void s2_port_pte_store(struct s2_port *port, uint64_t *slot, uint64_t desc)
+{
+    (void)port;
+    __atomic_store_n(slot, desc, __ATOMIC_RELAXED);
+}
+static inline void s2_port_pte_store_release(struct s2_port *port, uint64_t *slot, uint64_t desc)
+{
+    (void)port;
+    __atomic_store_n(slot, desc, __ATOMIC_RELEASE);
+}
+static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc)
+{
+    (void)port;
+    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+static inline uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, uint64_t desc)
+{
+    (void)port;
+    return __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
+}
+static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step)
+{
+    (void)port;
+    for (uint64_t *end = slot + n; slot < end; slot++, first += step)
+        __atomic_store_n(slot, first, __ATOMIC_RELAXED);
+}
+
+/* --- invalidation -------------------------------------------------------------------------------------------------- */
+
+enum s2_tlbi {
+    S2_TLBI_IPAS2E1IS,
+    S2_TLBI_IPAS2LE1IS,
+    S2_TLBI_RIPAS2E1IS,
+    S2_TLBI_RIPAS2LE1IS,
+    S2_TLBI_VMALLE1IS,
+    S2_TLBI_VMALLS12E1IS,
+    S2_TLBI_ALLE1IS,
+    S2_TLBI_IPAS2E1, /* from here: this CPU only */
+    S2_TLBI_IPAS2LE1,
+    S2_TLBI_VMALLE1,
+    S2_TLBI_VMALLS12E1,
+    S2_TLBI_ALLE1,
+};
+enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
+
+static inline void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
+{
+    (void)port;
+    switch (op) {
+    case S2_TLBI_IPAS2E1IS:
+        __asm__ volatile("tlbi ipas2e1is, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_IPAS2LE1IS:
+        __asm__ volatile("tlbi ipas2le1is, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_RIPAS2E1IS: /* spelled as SYS: the assembler knows the name from Armv8.4 only (C5.5.22) */
+        __asm__ volatile("sys #4, c8, c0, #2, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_RIPAS2LE1IS:
+        __asm__ volatile("sys #4, c8, c0, #6, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_VMALLE1IS:
+        __asm__ volatile("tlbi vmalle1is" ::: "memory");
+        break;
+    case S2_TLBI_VMALLS12E1IS:
+        __asm__ volatile("tlbi vmalls12e1is" ::: "memory");
+        break;
+    case S2_TLBI_ALLE1IS:
+        __asm__ volatile("tlbi alle1is" ::: "memory");
+        break;
+    case S2_TLBI_IPAS2E1:
+        __asm__ volatile("tlbi ipas2e1, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_IPAS2LE1:
+        __asm__ volatile("tlbi ipas2le1, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_VMALLE1:
+        __asm__ volatile("tlbi vmalle1" ::: "memory");
+        break;
+    case S2_TLBI_VMALLS12E1:
+        __asm__ volatile("tlbi vmalls12e1" ::: "memory");
+        break;
+    case S2_TLBI_ALLE1:
+        __asm__ volatile("tlbi alle1" ::: "memory");
+        break;
+    }
+}
+
+static inline void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier)
+{
+    (void)port;
+    switch (barrier) {
+    case S2_DSB_ISHST:
+        __asm__ volatile("dsb ishst" ::: "memory");
+        break;
+    case S2_DSB_ISH:
+        __asm__ volatile("dsb ish" ::: "memory");
+        break;
+    case S2_DSB_NSH:
+        __asm__ volatile("dsb nsh" ::: "memory");
+        break;
+    case S2_ISB:
+        __asm__ volatile("isb" ::: "memory");
+        break;
+    }
+}
+
+/* --- the loaded context -------------------------------------------------------------------------------------------- */
+
+static inline uint64_t s2_port_vttbr(struct s2_port *port)
+{
+    uint64_t v;
+
+    (void)port;
+    __asm__ volatile("mrs %0, vttbr_el2" : "=r"(v)::"memory");
+    return v;
+}
+static inline uint64_t s2_port_vtcr(struct s2_port *port)
+{
+    uint64_t v;
+
+    (void)port;
+    __asm__ volatile("mrs %0, vtcr_el2" : "=r"(v)::"memory");
+    return v;
+}
+static inline void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
+{
+    (void)port;
+    __asm__ volatile("msr vttbr_el2, %0\n\tmsr vtcr_el2, %1" ::"r"(vttbr), "r"(vtcr) : "memory");
+}
+
+static inline uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
+{
+    uint64_t was, par;
+
+    (void)port;
+    __asm__ volatile("mrs %0, par_el1" : "=r"(was)::"memory");
+    if (user && write)
+        __asm__ volatile("at s1e0w, %0" ::"r"(va) : "memory");
+    else if (user)
+        __asm__ volatile("at s1e0r, %0" ::"r"(va) : "memory");
+    else if (write)
+        __asm__ volatile("at s1e1w, %0" ::"r"(va) : "memory");
+    else
+        __asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
+    __asm__ volatile("isb\n\tmrs %0, par_el1\n\tmsr par_el1, %1" : "=&r"(par) : "r"(was) : "memory");
+    return par;
+}
+
+/* --- guest frames and caches --------------------------------------------------------------------------------------- */
+
+#define S2_PORT_WINDOW (2ull << 20)
+
+static inline void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes)
+{
+    (void)port;
+    return hyp_window_map(pa.v, bytes);
+}
+static inline void s2_port_window_unmap(struct s2_port *port, void *va, size_t bytes)
+{
+    (void)port;
+    hyp_window_unmap(va, bytes);
+}
+static inline void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes)
+{
+    (void)port;
+    __builtin_memcpy(to, from, bytes);
+}
+static inline void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
+{
+    (void)port;
+    __builtin_memset(va, 0, bytes);
+}
+
+static inline void s2_port_clean_poc(struct s2_port *port, void *va, size_t bytes)
+{
+    uintptr_t line = (uintptr_t)1 << port->dline_log2, end = (uintptr_t)va + bytes;
+
+    for (uintptr_t at = (uintptr_t)va & ~(line - 1); at < end; at += line)
+        __asm__ volatile("dc civac, %0" ::"r"(at) : "memory");
+    __asm__ volatile("dsb sy" ::: "memory");
+}
+
+static inline void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
+{
+    uintptr_t line = (uintptr_t)1 << port->dline_log2, end = (uintptr_t)va + bytes;
+
+    for (uintptr_t at = (uintptr_t)va & ~(line - 1); !port->idc && at < end; at += line)
+        __asm__ volatile("dc cvau, %0" ::"r"(at) : "memory");
+    __asm__ volatile("dsb ish" ::: "memory");
+    if (!port->dic) /* all of it: the guest's address may index a VIPT cache elsewhere than the window's (D7.5.3) */
+        __asm__ volatile("ic ialluis\n\tdsb ish" ::: "memory");
+    __asm__ volatile("isb" ::: "memory");
+}
+
+/* --- CPUs, interrupts ---------------------------------------------------------------------------------------------- */
+
+static inline unsigned s2_port_cpu(struct s2_port *port)
+{
+    (void)port;
+    return hyp_cpu_id();
+}
+
+static inline uint64_t s2_port_irq_mask(struct s2_port *port)
+{
+    uint64_t was;
+
+    (void)port;
+    __asm__ volatile("mrs %0, daif\n\tmsr daifset, #3" : "=r"(was)::"memory");
+    return was;
+}
+static inline void s2_port_irq_restore(struct s2_port *port, uint64_t was)
+{
+    (void)port;
+    __asm__ volatile("msr daif, %0" ::"r"(was) : "memory");
+}
+
+/* --- locks: a ticket for everybody, two displays. A reader that is let in lets the next one in, if it reads; a writer
+ * waits until all before it have left. First come, first served, so nobody starves. ---------------------------------- */
+
+enum { S2_LOCK_NEXT, S2_LOCK_READ, S2_LOCK_WRITE };
+
+static inline uint64_t s2_port_take_ticket(struct s2_lock *lock)
+{
+    return __atomic_fetch_add(&lock->word[S2_LOCK_NEXT], 1, __ATOMIC_RELAXED);
+}
+/* The exclusive load arms the monitor; the store that moves the display ends the WFE. */
+static inline void s2_port_await(const uint64_t *display, uint64_t ticket)
+{
+    uint64_t shown;
+
+    __asm__ volatile("sevl\n"
+                     "1:\twfe\n\t"
+                     "ldaxr %0, %1\n\t"
+                     "cmp %0, %2\n\t"
+                     "b.ne 1b"
+                     : "=&r"(shown)
+                     : "Q"(*display), "r"(ticket)
+                     : "cc", "memory");
+}
+/* One reader or writer moves a display at a time, except that readers leave together. */
+static inline void s2_port_show_next(uint64_t *display)
+{
+    __atomic_fetch_add(display, 1, __ATOMIC_RELEASE);
+}
+
+static inline void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
+{
+    (void)port, (void)cls, (void)id;
+    s2_port_await(&lock->word[S2_LOCK_WRITE], s2_port_take_ticket(lock));
+}
+static inline bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
+{
+    uint64_t free = __atomic_load_n(&lock->word[S2_LOCK_WRITE], __ATOMIC_ACQUIRE);
+
+    (void)port, (void)cls, (void)id;
+    return __atomic_compare_exchange_n(&lock->word[S2_LOCK_NEXT], &free, free + 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+static inline void s2_port_unlock(struct s2_port *port, struct s2_lock *lock)
+{
+    (void)port;
+    s2_port_show_next(&lock->word[S2_LOCK_READ]);
+    s2_port_show_next(&lock->word[S2_LOCK_WRITE]);
+}
+static inline void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
+{
+    (void)port, (void)cls, (void)id;
+    s2_port_await(&lock->word[S2_LOCK_READ], s2_port_take_ticket(lock));
+    s2_port_show_next(&lock->word[S2_LOCK_READ]);
+}
+static inline void s2_port_unlock_shared(struct s2_port *port, struct s2_lock *lock)
+{
+    (void)port;
+    s2_port_show_next(&lock->word[S2_LOCK_WRITE]);
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Is a table sound by itself? */
+#include "table/engine.h"
+
+struct audit {
+    const struct s2_table *t;
+    uint64_t leaves[5]; /* by level + 1 */
+    uint32_t pages;
+};
+
+static const char *check_leaf(struct audit *a, int level, uint64_t desc)
+{
+    const struct s2_table *t = a->t;
+    uint64_t attr = s2_desc_attr_bits(t, s2_desc_attr(t, desc));
+
+    if (!(desc & DESC_VALID))
+        return "an entry holds something that is not valid";
+    if (level < t->geo.block_level)
+        return "a block stands at a level that has none";
+    if (level == S2_LAST_LEVEL && !(desc & DESC_TYPE))
+        return "a page descriptor is of the reserved type";
+    if (desc & ~s2_desc_leaf_bits(t, level))
+        return "a leaf has reserved bits set, or an output that is not aligned to its size";
+    if ((desc ^ attr) & DESC_ATTR & ~DESC_WRITE)
+        return "a leaf has attributes that no area can ask for";
+    a->leaves[level + 1]++;
+    return NULL;
+}
+
+static const char *check_node(struct audit *a, const struct s2_node *n);
+
+static const char *check_table(struct audit *a, const struct s2_node *parent, uint64_t ipa, uint64_t desc)
+{
+    const struct s2_table *t = a->t;
+    s2_pa pa = s2_desc_oa(t, desc);
+    struct s2_node n;
+
+    if (desc != s2_desc_table(pa))
+        return "a table descriptor has reserved bits set";
+    if (pa.v < t->pool->base.v || s2_tpool_index(t->pool, pa) >= t->pool->pages)
+        return "a table descriptor leads out of the pool";
+    n = s2_node_child(t, parent, ipa, desc);
+    if (!n.page->valid)
+        return "an empty table is linked";
+    return check_node(a, &n);
+}
+
+/* Bounded by the number of levels; a page met twice ends it. */
+static const char *check_node(struct audit *a, const struct s2_node *n)
+{
+    const struct s2_table *t = a->t;
+    const char *wrong = NULL;
+    unsigned valid = 0;
+
+    if (n->page->flags & S2_TPAGE_SEEN)
+        return "a table page is linked twice";
+    n->page->flags |= S2_TPAGE_SEEN;
+    a->pages++;
+    if (n->page->level != n->level || n->page->space != t->id)
+        return "a table page is recorded as another one";
+    for (unsigned i = 0; i < s2_entries(t) && !wrong; i++) {
+        uint64_t desc = s2_port_pte_load(t->port, &n->slots[i]);
+        uint64_t ipa = n->base + i * s2_entry_bytes(t, n->level);
+
+        if (!desc)
+            continue;
+        valid++;
+        if (ipa >= s2_ipa_limit(&t->geo))
+            wrong = "an entry lies beyond the IPA size";
+        else if (s2_desc_is_table(n->level, desc))
+            wrong = check_table(a, n, ipa, desc);
+        else
+            wrong = check_leaf(a, n->level, desc);
+    }
+    if (!wrong && valid != n->page->valid)
+        wrong = "the count of entries in a table is wrong";
+    return wrong;
+}
+
+static const char *check_counts(const struct audit *a)
+{
+    const struct s2_table *t = a->t;
+
+    if (a->pages > t->quota.used)
+        return "more table pages are linked than were charged";
+    if (__atomic_load_n(&t->detached, __ATOMIC_ACQUIRE))
+        return NULL;
+    for (unsigned i = 0; i < sizeof a->leaves / sizeof a->leaves[0]; i++)
+        if (a->leaves[i] != __atomic_load_n(&t->leaves[i], __ATOMIC_RELAXED))
+            return "the count of leaves is wrong";
+    return NULL;
+}
+
+const char *s2_table_check(const struct s2_table *t)
+{
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
+    struct audit a = {.t = t};
+    const char *wrong = NULL;
+
+    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo) && !wrong; base += bytes) {
+        struct s2_node root = s2_node_root(t, base);
+
+        wrong = check_node(&a, &root);
+    }
+    for (uint32_t i = 0; i < t->pool->pages; i++)
+        if (t->pool->meta[i].space == t->id)
+            t->pool->meta[i].flags &= (uint8_t)~S2_TPAGE_SEEN;
+    return wrong ? wrong : check_counts(&a);
+}

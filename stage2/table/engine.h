@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Between the files of the table engine: nodes of the tree, index arithmetic, detaching and splitting. */
+#ifndef STAGE2_TABLE_ENGINE_H
+#define STAGE2_TABLE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <s2_port.h>
+
+#include "base/bits.h"
+#include "table/desc.h"
+#include "table/table.h"
+
+/* One table page, with the IPA that its first entry translates. Concatenated roots are as many nodes. Functions that
+ * recurse do so by one level per call: at most five deep. */
+struct s2_node {
+    uint64_t *slots;
+    struct s2_tpage *page;
+    uint64_t base;
+    int level;
+};
+
+/* --- arithmetic ---------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t s2_entry_bytes(const struct s2_table *t, int level)
+{
+    return 1ull << s2_level_shift(&t->geo, level);
+}
+static inline unsigned s2_entries(const struct s2_table *t)
+{
+    return 1u << t->geo.stride;
+}
+/* Bytes that one table page at `level` translates. */
+static inline uint64_t s2_node_bytes(const struct s2_table *t, int level)
+{
+    return s2_entry_bytes(t, level) << t->geo.stride;
+}
+static inline unsigned s2_node_index(const struct s2_table *t, const struct s2_node *n, uint64_t ipa)
+{
+    return (unsigned)((ipa - n->base) >> s2_level_shift(&t->geo, n->level));
+}
+/* The end of what the entry at `ipa` covers, but not beyond `end`. */
+static inline uint64_t s2_entry_end(const struct s2_table *t, int level, uint64_t ipa, uint64_t end)
+{
+    return s2_min_u64((ipa | (s2_entry_bytes(t, level) - 1)) + 1, end);
+}
+static inline bool s2_entry_whole(const struct s2_table *t, int level, uint64_t start, uint64_t end)
+{
+    return end - start == s2_entry_bytes(t, level);
+}
+/* May a leaf at `level` stand at `start`, inside `end`, when outputs are `delta` (wrapping) above inputs? */
+static inline bool s2_leaf_fits(const struct s2_table *t, int level, uint64_t start, uint64_t end, uint64_t delta)
+{
+    uint64_t size = s2_entry_bytes(t, level);
+
+    return level >= t->geo.block_level && !((start | (start + delta)) & (size - 1)) && end - start >= size;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------------------------- */
+
+static inline struct s2_node s2_node_at(const struct s2_table *t, s2_pa pa, int level, uint64_t base)
+{
+    return (struct s2_node){s2_port_table(t->port, pa), &t->pool->meta[s2_tpool_index(t->pool, pa)], base, level};
+}
+/* The root page that translates ipa. */
+static inline struct s2_node s2_node_root(const struct s2_table *t, uint64_t ipa)
+{
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level), base = ipa & ~(bytes - 1);
+    uint64_t page = base >> (s2_level_shift(&t->geo, t->geo.start_level) + t->geo.stride);
+
+    return s2_node_at(t, S2_PA(t->root.v + (page << t->geo.granule_log2)), t->geo.start_level, base);
+}
+/* What the table descriptor `desc`, met in `n` at ipa, points to. */
+static inline struct s2_node s2_node_child(const struct s2_table *t, const struct s2_node *n, uint64_t ipa,
+                                           uint64_t desc)
+{
+    uint64_t bytes = s2_entry_bytes(t, n->level);
+
+    return s2_node_at(t, s2_desc_oa(t, desc), n->level + 1, ipa & ~(bytes - 1));
+}
+/* A zeroed page from the stash as the table below `n` at ipa; not linked yet. *desc: what links it. */
+static inline struct s2_node s2_node_new(struct s2_table *t, struct s2_tstash *stash, int level, uint64_t base,
+                                         uint64_t *desc)
+{
+    uint32_t index = s2_tstash_pop(t->pool, stash);
+    struct s2_tpage *page = &t->pool->meta[index];
+    s2_pa pa = s2_tpool_pa(t->pool, index);
+
+    page->level = (int8_t)level;
+    page->space = t->id;
+    page->valid = 0;
+    *desc = s2_desc_table(pa);
+    return (struct s2_node){s2_port_table(t->port, pa), page, base, level};
+}
+
+/* --- counts of leaves ---------------------------------------------------------------------------------------------- */
+
+static inline void s2_leaves_add(struct s2_table *t, int level, uint64_t n)
+{
+    __atomic_fetch_add(&t->leaves[level + 1], n, __ATOMIC_RELAXED);
+}
+static inline void s2_leaves_sub(struct s2_table *t, int level, uint64_t n)
+{
+    __atomic_fetch_sub(&t->leaves[level + 1], n, __ATOMIC_RELAXED);
+}
+
+/* --- need.c -------------------------------------------------------------------------------------------------------- */
+
+/* Entries at `level` that [start, end) covers in part: 0 to 2. */
+uint32_t s2_entries_cut(const struct s2_table *t, int level, uint64_t start, uint64_t end);
+
+/* --- gather.c ------------------------------------------------------------------------------------------------------ */
+
+/* Leaves of `level` in [start, end) were changed. broadcast: a right was taken away. */
+void s2_gather_add(struct s2_gather *g, uint64_t start, uint64_t end, int level, bool broadcast);
+/* The table that `desc` pointed to was unlinked; what it translated was or will be added with s2_gather_add. */
+void s2_gather_detach(struct s2_table *t, struct s2_gather *g, uint64_t desc);
+/* Once an invalidation is done, *slot becomes desc. */
+void s2_gather_make(struct s2_table *t, struct s2_gather *g, uint64_t *slot, uint64_t desc, struct s2_ipa_range block);
+bool s2_gather_pends(const struct s2_gather *g);
+/* Before an edit in range: flushes if a split block that meets it is not published yet, or, when `make`, something valid
+ * may still be cached there. */
+void s2_gather_settle(struct s2_table *t, struct s2_gather *g, struct s2_ipa_range range, bool make);
+
+/* --- split.c ------------------------------------------------------------------------------------------------------- */
+
+/* What becomes of the part of a block that is cut out. */
+struct s2_part {
+    struct s2_ipa_range range;
+    bool keep;          /* false: a hole */
+    uint64_t attr_bits; /* keep: the part's new attributes */
+};
+/* Replaces the block in n at ipa, which part.range covers in part, by a table with the final contents. */
+void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, const struct s2_node *n,
+                    uint64_t ipa, const struct s2_part *part);
+
+/* --- flush.c ------------------------------------------------------------------------------------------------------- */
+
+/* Orders all edits, then, where the VMID is live, invalidates what g records. */
+void s2_flush_invalidate(struct s2_table *t, const struct s2_gather *g);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Changing attributes. Permissions and software bits of a live leaf are changed by one store, unless hardware writes into
+ * descriptors; memory type and shareability need break-before-make (D8.16.1). A broken leaf keeps its contents with
+ * DESC_VALID clear, which hardware ignores, so that nothing need be remembered elsewhere until it is made again. */
+#include "table/engine.h"
+
+struct job {
+    struct s2_table *t;
+    struct s2_tstash *stash;
+    struct s2_gather *g;
+    struct s2_part part;
+    bool broken; /* leaves wait to be made */
+    bool make;   /* the second pass */
+};
+
+static bool needs_break(const struct s2_table *t, uint64_t changed)
+{
+    return changed & (DESC_MEMATTR | DESC_SH) || s2_desc_hardware_writes(t);
+}
+
+static bool restricts(const struct s2_table *t, uint64_t was, uint64_t now)
+{
+    return s2_desc_attr(t, was).bits & ~s2_desc_attr(t, now).bits & S2_PERM_MASK;
+}
+
+/* Clears DESC_VALID, losing no update by hardware (I_GXGZY). */
+static void break_leaf(const struct s2_table *t, uint64_t *slot, uint64_t desc)
+{
+    while (!s2_port_pte_cas(t->port, slot, desc, desc & ~DESC_VALID))
+        desc = s2_port_pte_load(t->port, slot); /* an access flag or a dirty bit: each sets one bit, once */
+}
+
+static void change_leaf(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t desc, uint64_t at,
+                        uint64_t end)
+{
+    uint64_t now = s2_desc_change(desc, j->part.attr_bits), changed = desc ^ now;
+
+    if (!changed)
+        return;
+    if (needs_break(j->t, changed)) {
+        break_leaf(j->t, slot, desc);
+        s2_gather_add(j->g, at, end, n->level, true);
+        j->broken = true;
+        return;
+    }
+    s2_port_pte_store(j->t->port, slot, now);
+    j->g->made = true;
+    if (changed & ~DESC_SW) /* software bits are in no TLB */
+        s2_gather_add(j->g, at, end, n->level, restricts(j->t, desc, now));
+}
+
+/* One leaf in the second pass. */
+static void make_leaf(struct job *j, uint64_t *slot, uint64_t desc)
+{
+    if (desc & DESC_VALID)
+        return;
+    s2_port_pte_store(j->t->port, slot, s2_desc_change(desc | DESC_VALID, j->part.attr_bits));
+    j->g->made = true;
+}
+
+static void protect_node(struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start, next; at < end; at = next) {
+        uint64_t *slot = &n->slots[s2_node_index(j->t, n, at)];
+        uint64_t desc = s2_port_pte_load(j->t->port, slot);
+
+        next = s2_entry_end(j->t, n->level, at, end);
+        if (!desc)
+            continue;
+        if (s2_desc_is_table(n->level, desc)) {
+            struct s2_node child = s2_node_child(j->t, n, at, desc);
+
+            protect_node(j, &child, at, next);
+        } else if (j->make) {
+            make_leaf(j, slot, desc);
+        } else if (s2_entry_whole(j->t, n->level, at, next)) {
+            change_leaf(j, n, slot, desc, at, next);
+        } else if (s2_desc_change(desc, j->part.attr_bits) != desc) {
+            s2_split_block(j->t, j->stash, j->g, n, at, &j->part);
+        }
+    }
+}
+
+static void pass(struct job *j)
+{
+    uint64_t bytes = s2_node_bytes(j->t, j->t->geo.start_level), end = j->part.range.end.v;
+
+    for (uint64_t at = j->part.range.start.v, next; at < end; at = next) {
+        struct s2_node root = s2_node_root(j->t, at);
+
+        next = s2_min_u64(root.base + bytes, end);
+        protect_node(j, &root, at, next);
+    }
+}
+
+void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range,
+                      s2_attr attr)
+{
+    struct job j = {.t = t, .stash = stash, .g = g};
+
+    j.part = (struct s2_part){.range = range, .keep = true, .attr_bits = s2_desc_attr_bits(t, attr)};
+    s2_gather_settle(t, g, range, false);
+    pass(&j);
+    if (!j.broken)
+        return;
+    s2_gather_flush(t, g);
+    j.make = true;
+    pass(&j);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* A table's beginning and end. */
+#include "table/engine.h"
+
+enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct s2_caps *caps,
+                          const struct s2_geometry *geo, struct s2_tpool *pool, struct s2_vmids *vmids,
+                          uint32_t page_limit, uint16_t id)
+{
+    enum s2_err err;
+    uint32_t first;
+
+    if (pool->granule_log2 != geo->granule_log2)
+        return S2_EINVAL;
+    *t = (struct s2_table){
+        .port = port,
+        .pool = pool,
+        .quota = {.limit = page_limit},
+        .vmids = vmids,
+        .caps = *caps,
+        .geo = *geo,
+        .id = id,
+    };
+    err = s2_tpool_take_root(pool, &t->quota, geo->roots, &t->root);
+    if (err)
+        return err;
+    first = s2_tpool_index(pool, t->root);
+    for (uint32_t i = first; i < first + geo->roots; i++) {
+        pool->meta[i].level = geo->start_level;
+        pool->meta[i].space = id;
+    }
+    return S2_OK;
+}
+
+void s2_table_detach_all(struct s2_table *t, struct s2_gather *g)
+{
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
+
+    s2_gather_settle(t, g, (struct s2_ipa_range){S2_IPA(0), S2_IPA(s2_ipa_limit(&t->geo))}, false);
+    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo); base += bytes) {
+        struct s2_node n = s2_node_root(t, base);
+
+        for (unsigned i = 0; n.page->valid && i < s2_entries(t); i++) {
+            uint64_t desc = s2_port_pte_load(t->port, &n.slots[i]);
+
+            if (!desc)
+                continue;
+            s2_port_pte_store(t->port, &n.slots[i], 0);
+            n.page->valid--;
+            if (s2_desc_is_table(n.level, desc))
+                s2_gather_detach(t, g, desc);
+            else
+                s2_leaves_sub(t, n.level, 1);
+            g->all = true;
+        }
+    }
+    g->broadcast |= g->all;
+}
+
+void s2_table_fini(struct s2_table *t)
+{
+    s2_tpool_give_root(t->pool, &t->quota, t->root);
+    s2_vmid_free(t->vmids, &t->vmid);
+}

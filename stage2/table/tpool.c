@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The pool of table pages: a free list through the metadata, so that a free page is touched by nobody. */
+#include <stage2/tpool.h>
+
+#include <s2_port.h>
+
+#include "base/bits.h"
+
+enum { DESCRIPTOR_LOG2 = 3 };
+
+enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes, unsigned granule_log2,
+                          struct s2_tpage *meta)
+{
+    uint64_t below = (1ull << granule_log2) - 1;
+
+    if ((base.v | bytes) & below)
+        return S2_EALIGN;
+    *p = (struct s2_tpool){
+        .port = port,
+        .base = base,
+        .pages = (uint32_t)(bytes >> granule_log2),
+        .free_head = S2_TPAGE_NONE,
+        .granule_log2 = (uint8_t)granule_log2,
+        .meta = meta,
+    };
+    p->free = p->pages;
+    for (uint32_t i = p->pages; i-- > 0;) {
+        meta[i] = (struct s2_tpage){.level = S2_TPAGE_FREE, .link = p->free_head};
+        p->free_head = i;
+    }
+    return S2_OK;
+}
+
+static void zero(struct s2_tpool *p, uint32_t index, uint32_t pages)
+{
+    unsigned entries = 1u << (p->granule_log2 - DESCRIPTOR_LOG2);
+    uint64_t *table = s2_port_table(p->port, s2_tpool_pa(p, index));
+
+    s2_port_pte_fill(p->port, table, entries * pages, 0, 0);
+}
+
+static enum s2_err charge(const struct s2_tpool *p, struct s2_tquota *q, uint32_t n, uint32_t promised)
+{
+    uint64_t asked = (uint64_t)q->used + promised + n;
+
+    if (asked > q->limit)
+        return S2_EQUOTA;
+    if (n > p->free)
+        return S2_ETABLES;
+    q->used += n;
+    return S2_OK;
+}
+
+static enum s2_err take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash, bool draw)
+{
+    uint32_t first, last = S2_TPAGE_NONE;
+    enum s2_err err;
+
+    if (!n)
+        return S2_OK;
+    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+    err = charge(p, q, n, draw ? 0 : q->promised);
+    first = p->free_head;
+    for (uint32_t i = 0; !err && i < n; i++) {
+        last = p->free_head;
+        p->meta[last].level = S2_TPAGE_HELD;
+        p->free_head = p->meta[last].link;
+        p->free--;
+    }
+    s2_port_unlock(p->port, &p->lock);
+    if (err)
+        return err;
+    for (uint32_t i = first;; i = p->meta[i].link) {
+        zero(p, i, 1);
+        if (i == last)
+            break;
+    }
+    p->meta[last].link = stash->head;
+    stash->head = first;
+    stash->count += n;
+    return S2_OK;
+}
+
+enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash)
+{
+    return take(p, q, n, stash, false);
+}
+
+enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash)
+{
+    return take(p, q, n, stash, true);
+}
+
+void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash)
+{
+    uint32_t last = S2_TPAGE_NONE;
+
+    if (!stash->count)
+        return;
+    for (uint32_t i = stash->head; i != S2_TPAGE_NONE; i = p->meta[i].link) {
+        p->meta[i].level = S2_TPAGE_FREE;
+        last = i;
+    }
+    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+    p->meta[last].link = p->free_head;
+    p->free_head = stash->head;
+    p->free += stash->count;
+    q->used -= stash->count;
+    s2_port_unlock(p->port, &p->lock);
+    *stash = S2_TSTASH_EMPTY;
+}
+
+/* The first run of n free pages whose address is a multiple of their size; p->pages when there is none. */
+static uint32_t find_run(const struct s2_tpool *p, uint32_t n)
+{
+    uint64_t page = p->base.v >> p->granule_log2;
+    uint32_t first = (uint32_t)(-page & (n - 1)), have = 0;
+
+    while (have < n) {
+        if (first + (uint64_t)n > p->pages)
+            return p->pages;
+        have = 0;
+        while (have < n && p->meta[first + have].level == S2_TPAGE_FREE)
+            have++;
+        if (have < n)
+            first += n;
+    }
+    return first;
+}
+
+/* Unlinks the pages [first, first + n) from the free list. Roots are few: the whole list is walked. */
+static void remove_run(struct s2_tpool *p, uint32_t first, uint32_t n)
+{
+    uint32_t *link = &p->free_head;
+
+    for (uint32_t left = n; left;) {
+        if (*link - first < n) {
+            *link = p->meta[*link].link;
+            left--;
+        } else {
+            link = &p->meta[*link].link;
+        }
+    }
+    p->free -= n;
+}
+
+enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root)
+{
+    uint32_t first = p->pages;
+    enum s2_err err;
+
+    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+    err = charge(p, q, n, q->promised);
+    if (!err) {
+        first = find_run(p, n);
+        if (first == p->pages) {
+            q->used -= n;
+            err = S2_ETABLES;
+        }
+    }
+    if (!err) {
+        remove_run(p, first, n);
+        for (uint32_t i = first; i < first + n; i++)
+            p->meta[i] = (struct s2_tpage){.level = S2_TPAGE_HELD, .link = S2_TPAGE_NONE};
+        p->meta[first].roots = (uint16_t)n;
+    }
+    s2_port_unlock(p->port, &p->lock);
+    if (err)
+        return err;
+    zero(p, first, n);
+    *root = s2_tpool_pa(p, first);
+    return S2_OK;
+}
+
+void s2_tpool_give_root(struct s2_tpool *p, struct s2_tquota *q, s2_pa root)
+{
+    uint32_t first = s2_tpool_index(p, root);
+    struct s2_tstash stash = S2_TSTASH_EMPTY;
+
+    for (uint32_t n = p->meta[first].roots; n-- > 0;)
+        s2_tstash_push(p, &stash, first + n);
+    p->meta[first].roots = 0;
+    s2_tpool_give(p, q, &stash);
+}
+
+uint32_t s2_tstash_pop(struct s2_tpool *p, struct s2_tstash *stash)
+{
+    uint32_t index = stash->head;
+
+    stash->head = p->meta[index].link;
+    stash->count--;
+    return index;
+}
+
+void s2_tstash_push(struct s2_tpool *p, struct s2_tstash *stash, uint32_t index)
+{
+    p->meta[index].link = stash->head;
+    stash->head = index;
+    stash->count++;
+}
+
+const char *s2_tpool_check(const struct s2_tpool *p)
+{
+    uint32_t listed = 0, free = 0;
+
+    for (uint32_t i = p->free_head; i != S2_TPAGE_NONE; i = p->meta[i].link) {
+        if (i >= p->pages)
+            return "the free list leads out of the pool";
+        if (p->meta[i].level != S2_TPAGE_FREE)
+            return "a table page in use is on the free list";
+        if (++listed > p->pages)
+            return "the free list has a loop";
+    }
+    for (uint32_t i = 0; i < p->pages; i++)
+        free += p->meta[i].level == S2_TPAGE_FREE;
+    return listed == p->free && free == p->free ? NULL : "the count of free table pages is wrong";
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* VMIDs with generations (T12).
+ *
+ * An id is generation | number. `active` is what each CPU loaded last. When the numbers run out a new generation begins:
+ * what was active becomes reserved, so that a VM that runs on keeps its number (and its cached translations stay its
+ * own), everything else is forgotten by one ALLE1IS. A VM of an old generation gets its reserved number, or a new one,
+ * when it is next activated; if it was reserved on several CPUs, on all of them. */
+#include <stage2/vmid.h>
+
+#include <stddef.h>
+
+#include <s2_port.h>
+
+enum { NUMBER_BITS = 16, WORD_BITS = 64 };
+#define GENERATION (1ull << NUMBER_BITS)
+#define NUMBERS    (GENERATION - 1)
+
+static bool of_generation(uint64_t id, uint64_t generation)
+{
+    return id && (id & ~NUMBERS) == generation;
+}
+
+static uint64_t word_bit(uint32_t number)
+{
+    return 1ull << (number % WORD_BITS);
+}
+
+static void mark(struct s2_vmids *v, uint32_t number)
+{
+    v->used[number / WORD_BITS] |= word_bit(number);
+}
+
+static void forget_all(struct s2_vmids *v)
+{
+    for (size_t i = 0; i < sizeof v->used / sizeof v->used[0]; i++)
+        v->used[i] = 0;
+    mark(v, 0); /* VMID 0 is nobody's: a context that was never loaded reads as it */
+    v->next = 1;
+}
+
+void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits)
+{
+    *v = (struct s2_vmids){.port = port, .generation = GENERATION, .bits = bits};
+    forget_all(v);
+}
+
+/* A free number from v->next on; 0 when there is none. */
+static uint32_t find_free(const struct s2_vmids *v)
+{
+    uint32_t limit = 1u << v->bits;
+
+    for (uint32_t n = v->next; n < limit; n++)
+        if (!(v->used[n / WORD_BITS] & word_bit(n)))
+            return n;
+    return 0;
+}
+
+static void roll_over(struct s2_vmids *v)
+{
+    forget_all(v);
+    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
+        /* A CPU that loaded nothing since the last rollover may still run what was reserved then. */
+        if (v->active[cpu])
+            __atomic_store_n(&v->reserved[cpu], v->active[cpu], __ATOMIC_RELAXED);
+        v->active[cpu] = 0;
+        mark(v, (uint32_t)(v->reserved[cpu] & NUMBERS));
+    }
+    /* After the reservations: whoever sees this generation sees them too (s2_vmid_live). */
+    __atomic_store_n(&v->generation, v->generation + GENERATION, __ATOMIC_RELEASE);
+}
+
+/* Where `id` was reserved, it becomes `now`. Returns whether it was. */
+static bool renew_reserved(struct s2_vmids *v, uint64_t id, uint64_t now)
+{
+    bool was = false;
+
+    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
+        if (v->reserved[cpu] != id)
+            continue;
+        __atomic_store_n(&v->reserved[cpu], now, __ATOMIC_RELAXED);
+        was = true;
+    }
+    return was;
+}
+
+/* A current id for a VM that has none; sets *rolled when TLBs must be emptied before it is used. */
+static uint64_t assign(struct s2_vmids *v, uint64_t old, bool *rolled)
+{
+    uint32_t number;
+
+    if (old) {
+        uint64_t renewed = v->generation | (old & NUMBERS);
+
+        if (renew_reserved(v, old, renewed))
+            return renewed;
+    }
+    number = find_free(v);
+    if (!number) {
+        roll_over(v);
+        *rolled = true;
+        number = find_free(v);
+    }
+    mark(v, number);
+    v->next = number + 1;
+    return v->generation | number;
+}
+
+uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid)
+{
+    unsigned cpu = s2_port_cpu(v->port);
+
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    if (!of_generation(vmid->id, v->generation)) {
+        bool rolled = false;
+        uint64_t id = assign(v, vmid->id, &rolled);
+
+        __atomic_store_n(&vmid->id, id, __ATOMIC_RELEASE);
+        if (rolled) {
+            s2_port_barrier(v->port, S2_DSB_ISHST);
+            s2_port_tlbi(v->port, S2_TLBI_ALLE1IS, 0);
+        }
+        /* Before this CPU walks: either the editor of a table sees that the VMID is live, or the walk sees the edit
+         * (s2_gather_flush looks after its barrier). */
+        s2_port_barrier(v->port, S2_DSB_ISH);
+    }
+    v->active[cpu] = vmid->id;
+    s2_port_unlock(v->port, &v->lock);
+    return (uint16_t)(vmid->id & NUMBERS);
+}
+
+bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid)
+{
+    uint64_t id = __atomic_load_n(&vmid->id, __ATOMIC_ACQUIRE);
+
+    if (!id)
+        return false;
+    if (of_generation(id, __atomic_load_n(&v->generation, __ATOMIC_ACQUIRE)))
+        return true;
+    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++)
+        if (__atomic_load_n(&v->reserved[cpu], __ATOMIC_RELAXED) == id)
+            return true;
+    return false;
+}
+
+void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid)
+{
+    bool held;
+
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    held = s2_vmid_live(v, vmid);
+    for (unsigned cpu = 0; held && cpu < S2_MAX_CPUS; cpu++) {
+        if (v->active[cpu] == vmid->id)
+            v->active[cpu] = 0;
+        if (v->reserved[cpu] == vmid->id)
+            __atomic_store_n(&v->reserved[cpu], 0, __ATOMIC_RELAXED);
+    }
+    if (held) {
+        uint32_t number = (uint32_t)(vmid->id & NUMBERS);
+
+        v->used[number / WORD_BITS] &= ~word_bit(number);
+        if (number < v->next)
+            v->next = number;
+    }
+    vmid->id = 0;
+    s2_port_unlock(v->port, &v->lock);
+}

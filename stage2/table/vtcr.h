@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Fields of VTCR_EL2 (D24.2.182) and VTTBR_EL2 (D24.2.183). */
+#ifndef STAGE2_TABLE_VTCR_H
+#define STAGE2_TABLE_VTCR_H
+
+#define VTCR_T0SZ_SHIFT 0
+#define VTCR_SL0_SHIFT  6
+#define VTCR_IRGN0_WBWA (1ull << 8)
+#define VTCR_ORGN0_WBWA (1ull << 10)
+#define VTCR_SH0_INNER  (3ull << 12)
+#define VTCR_TG0_4K     (0ull << 14)
+#define VTCR_PS_SHIFT   16
+#define VTCR_VS         (1ull << 19)
+#define VTCR_HA         (1ull << 21)
+#define VTCR_HD         (1ull << 22)
+#define VTCR_RES1       (1ull << 31)
+
+#define VTTBR_CNP        (1ull << 0)
+#define VTTBR_VMID_SHIFT 48
+
+#endif
