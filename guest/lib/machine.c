@@ -54,16 +54,16 @@ void gic_enable(unsigned intid)
         store32(GICR + GICR_ISENABLER0, bit);
         return;
     }
-    uint64_t group = GICD + GICD_IGROUPR + intid / 32 * 4;
+    uint64_t group = GICD + GICD_IGROUPR + intid / 32 * 4ul;
     store32(group, load32(group) | bit);
     store64(GICD + GICD_IROUTER + intid * 8ul, 0);
-    store32(GICD + GICD_ISENABLER + intid / 32 * 4, bit);
+    store32(GICD + GICD_ISENABLER + intid / 32 * 4ul, bit);
 }
 
 void gic_disable(unsigned intid)
 {
     uint32_t bit = 1u << intid % 32;
-    store32(intid < PRIVATE ? GICR + GICR_ICENABLER0 : GICD + GICD_ICENABLER + intid / 32 * 4, bit);
+    store32(intid < PRIVATE ? GICR + GICR_ICENABLER0 : GICD + GICD_ICENABLER + intid / 32 * 4ul, bit);
 }
 
 void gic_send_sgi(unsigned intid, unsigned target)

@@ -7,7 +7,7 @@ void guest_main(const void *dtb)
     static char words[512];
     const char *given = boot_args(dtb);
     /* The device tree lies in the RAM that is going to be written. */
-    for (unsigned i = 0; given[i] && i < sizeof(words) - 1; i++)
+    for (unsigned i = 0; i < sizeof(words) - 1 && given[i]; i++)
         words[i] = given[i];
 
     struct range area;

@@ -26,19 +26,21 @@ check: $(unit_bin) boot-files
 
 # --- lint, format -------------------------------------------------------------------------------------------------------
 c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
-tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-branch-clone,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+lint_c := $(stage2_src) $(filter %.c,$(hyp_src))
+guest_c := $(sort $(wildcard guest/*/*.c))
 
 .PHONY: lint format
 lint: $(autoconf) $(hyp_obj) $(O)/$(hostdir)/libstage2.a
 	$(call say,TREE,every file)BULKHEAD_BUILD=$(abspath $(O)) tests/unit/test_tree.py
 	$(call say,FORMAT,*.[ch])clang-format --dry-run --Werror $(c_files)
-	$(call say,CPPCHECK,stage2 hyp)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=unusedStructMember $(stage2_inc) -Istage2/port/extern -Ihyp -I$(O)/include \
-		-I$(O)/gen $(stage2_src) $(filter %.c,$(hyp_src))
-	$(call say,TIDY,stage2 hyp)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(stage2_src) $(filter %.c,$(hyp_src)) -- \
-		--target=aarch64-linux-gnu $(filter-out -mno-outline-atomics,$(targetflags)) 2>/dev/null
-	$(call say,PYTHON,tools tests)$(PYTHON) -c 'import ast,sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' \
-		$$(git ls-files '*.py')
+	$(call say,CPPCHECK,stage2 hyp guest)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=ctuuninitvar $(stage2_inc) -Istage2/port/extern -Ihyp -Iguest -I$(O)/gen \
+		--include=$(autoconf) $(lint_c) $(guest_c)
+	$(call say,TIDY,stage2 hyp)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(lint_c) -- \
+		--target=aarch64-linux-gnu $(targetflags)
+	$(call say,TIDY,guest)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(guest_c) -- \
+		--target=aarch64-linux-gnu $(guestflags)
 format:
 	$(call say,FORMAT,*.[ch])clang-format -i $(c_files)
 
