@@ -20,8 +20,10 @@ void guest_main(const void *dtb)
         check_no_execute(area);
     if (arg_range(words, "lazy", &area))
         check_lazy(area);
-    if (arg_range(words, "absent", &area))
+    if (arg_range(words, "absent", &area)) {
         check_absent(area);
+        check_walk(area);
+    }
     check_beyond();
     check_devices();
     check_interrupts();

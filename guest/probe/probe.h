@@ -22,6 +22,7 @@ void check_no_execute(struct range area);
 void check_lazy(struct range area);
 void check_absent(struct range area);
 void check_beyond(void);
+void check_walk(struct range absent);
 void check_devices(void);
 void check_interrupts(void);
 void check_psci(unsigned vcpus);
