@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "vm/host.h"
+
+#include <boot/boot.h>
+#include <boot/mem.h>
+#include <cpu/cpu.h>
+#include <device/gic.h>
+#include <stage2/attr.h>
+
+#include <libfdt.h>
+#include <s2_port.h>
+
+#include "vm/vm.h"
+
+/* Shares of the hypervisor's pool. */
+enum {
+    LEDGER_NODES = 1024,
+    TABLE_SHARE = 2, /* half of what is left when frames and ledger have theirs */
+    NODE_ALIGN = 64,
+    ROOTS_MAX = 16, /* concatenated roots are aligned to their size */
+};
+#define SPI_BASE 32u
+
+struct host host;
+
+/* What stage2/ runs on here; the rest of its port is in cpu/. */
+static struct s2_port port;
+
+static struct range pages_inside(struct range r)
+{
+    return (struct range){(r.start + S2_FRAME - 1) & ~(S2_FRAME - 1), r.end & ~(S2_FRAME - 1)};
+}
+static struct range pages_around(struct range r)
+{
+    return (struct range){r.start & ~(S2_FRAME - 1), (r.end + S2_FRAME - 1) & ~(S2_FRAME - 1)};
+}
+
+static const char *holder_name(uint32_t owner)
+{
+    if (owner == S2_OWNER_HYP)
+        return "the hypervisor";
+    if (owner >= S2_OWNER_FIRST_VM && owner - S2_OWNER_FIRST_VM < host.manifest.vms)
+        return host.manifest.vm[owner - S2_OWNER_FIRST_VM].name;
+    return NULL;
+}
+
+void host_explain(struct problems *p, const char *subject, const struct s2_detail *d)
+{
+    struct range asked = {d->asked_start, d->asked_end}, found = {d->found_start, d->found_end};
+    struct text t = {.used = 0};
+    text_add(&t, "%s", s2_err_phrase(d->err));
+    if (!range_empty(asked))
+        text_add(&t, ", %s %r", d->axis == S2_AXIS_PA ? "physical" : "guest-physical", &asked);
+    if (d->what != NULL)
+        text_add(&t, ": %s", d->what);
+    if (!range_empty(found))
+        text_add(&t, " %r", &found);
+    const char *holder = range_empty(found) ? NULL : holder_name(d->holder);
+    if (holder != NULL)
+        text_add(&t, " of %s", holder);
+    problem(p, subject, "%s", t.s);
+}
+
+/* --- the ledger --------------------------------------------------------------------------------------------------- */
+
+/* Enters what no entry covers yet: device trees name pages twice (several devices in one page), and that is no error. */
+static bool enter(struct range r, uint16_t owner, enum s2_frame_state state, struct problems *p)
+{
+    uint8_t rights = state == S2_DEVICE ? S2_RW : S2_RWX;
+    uint64_t limit = 1ull << host.caps.pa_bits;
+    if (r.end > limit)
+        r.end = limit; /* nothing beyond can be reached by anybody */
+    while (r.start < r.end) {
+        struct s2_ledger_entry e;
+        bool any = s2_ledger_next(&host.ledger, S2_PA(r.start), &e) && e.range.start.v < r.end;
+        uint64_t gap_end = any ? e.range.start.v : r.end;
+        if (gap_end > r.start) {
+            struct s2_detail d = {.err = S2_OK};
+            struct s2_ledger_entry mine = {.range = {S2_PA(r.start), S2_PA(gap_end)},
+                                           .owner = owner,
+                                           .state = (uint8_t)state,
+                                           .rights = rights,
+                                           .ipa = S2_IPA_NONE};
+            if (s2_ledger_add(&host.ledger, &mine, &d) != S2_OK) {
+                host_explain(p, "machine: ", &d);
+                return false;
+            }
+        }
+        r.start = any ? e.range.end.v : r.end;
+    }
+    return true;
+}
+
+static bool enter_devices(struct problems *p)
+{
+    bool ok = true;
+    for (unsigned pass = 0; pass < 2; pass++) /* ours first: a page that is shared with one of ours is ours */
+        for (unsigned i = 0; i < host.machine.devices; i++)
+            if (host.machine.device[i].hypervisor == (pass == 0))
+                ok = ok && enter(pages_around(host.machine.device[i].reg), pass == 0 ? S2_OWNER_HYP : S2_OWNER_NONE,
+                                 pass == 0 ? S2_HYP : S2_DEVICE, p);
+    return ok;
+}
+
+/* The reserved range that begins first among those that meet [at, end); its part within, whole pages. */
+static bool next_reserved(uint64_t at, uint64_t end, struct range *out)
+{
+    bool found = false;
+    for (unsigned i = 0; i < host.machine.reserved; i++) {
+        struct range r = pages_around(host.machine.res[i].range);
+        if (!range_meets(r, (struct range){at, end}) || (found && r.start >= out->start))
+            continue;
+        *out = (struct range){r.start > at ? r.start : at, r.end < end ? r.end : end};
+        found = true;
+    }
+    return found;
+}
+
+static bool add_bank(struct range bank, struct problems *p)
+{
+    struct s2_detail d = {.err = S2_OK};
+    uint64_t limit = 1ull << host.caps.pa_bits;
+    bank = pages_inside(bank);
+    if (bank.end > limit)
+        bank.end = limit;
+    if (range_empty(bank))
+        return true;
+    void *meta = mem_alloc(s2_frames_meta_bytes(S2_PA(bank.start), bank.end - bank.start), NODE_ALIGN);
+    if (meta == NULL) {
+        problem(p, "machine: ", "the hypervisor's pool is too small for the books about RAM %r", &bank);
+        return false;
+    }
+    if (s2_frames_add(&host.frames, S2_PA(bank.start), bank.end - bank.start, meta, &d) != S2_OK) {
+        host_explain(p, "machine: RAM: ", &d);
+        return false;
+    }
+    bool ok = true;
+    for (uint64_t at = bank.start; ok && at < bank.end;) {
+        struct range res = {bank.end, bank.end};
+        bool any = next_reserved(at, bank.end, &res);
+        if (res.start > at) {
+            s2_frames_free(&host.frames, (struct s2_pa_range){S2_PA(at), S2_PA(res.start)}, false, false);
+            ok = enter((struct range){at, res.start}, S2_OWNER_NONE, S2_FREE, p);
+        }
+        if (any)
+            ok = ok && enter(res, S2_OWNER_HYP, S2_HYP, p);
+        at = res.end;
+    }
+    return ok;
+}
+
+/* --- boot --------------------------------------------------------------------------------------------------------- */
+
+static bool reserve_own(struct problems *p)
+{
+    const struct {
+        struct boot_range r;
+        const char *name;
+    } own[] = {
+        {boot_info.image, "image"},
+        {boot_info.pool, "pool"},
+        {boot_info.initrd, "bundle"},
+        {boot_info.fdt_pa, "device tree"},
+    };
+    for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        struct range r = {own[i].r.start, own[i].r.end};
+        if (!range_empty(r) && !machine_reserve(&host.machine, r, own[i].name, true)) {
+            problem(p, "machine: ", "more than %u reserved ranges", (uint64_t)MACHINE_RESERVED);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_tables(struct problems *p)
+{
+    const size_t granule = S2_FRAME;
+    size_t bytes = mem_left() / TABLE_SHARE / granule * granule;
+    struct s2_tpage *meta = mem_alloc(bytes / granule * sizeof(*meta), NODE_ALIGN);
+    void *pages = mem_alloc(bytes, ROOTS_MAX * granule);
+    port.table_offset = (uintptr_t)pages - mem_pa(pages);
+    if (meta == NULL || pages == NULL ||
+        s2_tpool_init(&host.tables, host.port, S2_PA(mem_pa(pages)), bytes, S2_FRAME_LOG2, meta) != S2_OK) {
+        problem(p, "machine: ", "the hypervisor's pool is too small for table pages");
+        return false;
+    }
+    return true;
+}
+
+bool host_init(struct problems *p)
+{
+    host.caps = *cpu_caps();
+    port.idc = host.caps.idc;
+    port.dic = host.caps.dic;
+    port.dline_log2 = host.caps.dline_log2;
+    host.port = &port;
+    if (!machine_parse(&host.machine, boot_info.fdt, fdt_totalsize(boot_info.fdt), p) || !reserve_own(p))
+        return false;
+    host.machine.cpus = cpu_count(); /* those that run us */
+    host.machine.pa_bits = host.caps.pa_bits;
+    host.machine.spis = gic_intids() > SPI_BASE ? gic_intids() - SPI_BASE : 0;
+
+    size_t bytes = LEDGER_NODES * S2_NODE_BYTES;
+    void *nodes = mem_alloc(bytes, NODE_ALIGN);
+    if (nodes == NULL) {
+        problem(p, "machine: ", "the hypervisor's pool is too small for the ledger");
+        return false;
+    }
+    s2_pool_init(&host.ledger_nodes, nodes, bytes);
+    s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
+    s2_frames_init(&host.frames, host.port);
+    s2_vmids_init(&host.vmids, host.port, host.caps.vmid_bits);
+    for (unsigned i = 0; i < host.machine.banks; i++)
+        if (!add_bank(host.machine.bank[i], p))
+            return false;
+    return enter_devices(p) && make_tables(p);
+}
+
+bool host_read_bundle(struct problems *p)
+{
+    size_t bytes = boot_info.initrd.end - boot_info.initrd.start;
+    if (bytes == 0) {
+        problem(p, "bundle: ", "none was passed; the boot loader hands it over as the initrd");
+        return false;
+    }
+    const void *data = mem_map_ro(boot_info.initrd.start, bytes);
+    if (data == NULL) {
+        problem(p, "bundle: ", "cannot be mapped");
+        return false;
+    }
+    if (!bundle_open(&host.bundle, data, bytes, p) ||
+        !manifest_parse(&host.manifest, host.bundle.manifest.data, host.bundle.manifest.size, p))
+        return false;
+    manifest_check(&host.manifest, &host.machine, &host.bundle, p);
+    return true;
+}
+
+/* --- what a VM gets for good -------------------------------------------------------------------------------------- */
+
+static bool change_owner(uint16_t vm, struct range pa, enum s2_frame_state from, enum s2_frame_state to, uint8_t rights,
+                         struct s2_detail *d)
+{
+    struct s2_claim claim;
+    struct s2_ledger_entry want = {.range = {S2_PA(pa.start), S2_PA(pa.end)},
+                                   .owner = vm,
+                                   .state = (uint8_t)to,
+                                   .rights = rights,
+                                   .ipa = S2_IPA_NONE};
+    if (s2_ledger_plan(&host.ledger, &claim, S2_OWNER_NONE, from, &want, d) != S2_OK)
+        return false;
+    s2_ledger_commit(&host.ledger, &claim);
+    return true;
+}
+
+bool host_give_ram(uint16_t vm, struct range pa, struct problems *p, const char *subject)
+{
+    struct s2_detail d = {.err = S2_OK};
+    struct s2_pa_range range = {S2_PA(pa.start), S2_PA(pa.end)};
+    bool clean;
+    if (s2_frames_alloc_at(&host.frames, range, &clean, &d) == S2_OK) {
+        if (change_owner(vm, pa, S2_FREE, S2_OWNED, S2_RWX, &d))
+            return true;
+        s2_frames_free(&host.frames, range, false, false);
+    }
+    host_explain(p, subject, &d);
+    return false;
+}
+
+bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const char *subject)
+{
+    struct s2_detail d = {.err = S2_OK};
+    if (change_owner(vm, pa, S2_DEVICE, S2_DEVICE, S2_RW, &d))
+        return true;
+    host_explain(p, subject, &d);
+    return false;
+}

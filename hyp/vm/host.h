@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The machine at EL2: what it has, who owns which frame, and the pools that all VMs draw on. Made once at boot. */
+#ifndef VM_HOST_H
+#define VM_HOST_H
+
+#include <stage2/frames.h>
+#include <stage2/ledger.h>
+#include <stage2/tpool.h>
+#include <stage2/vmid.h>
+
+#include "vm/bundle.h"
+#include "vm/machine.h"
+#include "vm/manifest.h"
+
+struct host {
+    struct s2_port *port;
+    struct s2_caps caps; /* what all CPUs can do */
+    struct machine machine;
+    struct s2_frames frames;
+    struct s2_ledger ledger;
+    struct s2_pool ledger_nodes;
+    struct s2_tpool tables;
+    struct s2_vmids vmids;
+    struct bundle bundle;
+    struct manifest manifest;
+};
+extern struct host host;
+
+/* Builds frames, ledger and pools from the host's device tree. False, after a message, when the machine cannot be used. */
+bool host_init(struct problems *p);
+/* Opens and checks the bundle and its manifest. False, after a message, when there is nothing to run. */
+bool host_read_bundle(struct problems *p);
+
+/* RAM at a chosen place, and devices: they change owner once, at boot, for good. After a message false. */
+bool host_give_ram(uint16_t vm, struct range pa, struct problems *p, const char *subject);
+bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const char *subject);
+/* One line about what was refused and why: "<subject>EEXIST: overlaps ... 0x..0x.. held by vm b". */
+void host_explain(struct problems *p, const char *subject, const struct s2_detail *d);
+
+#endif

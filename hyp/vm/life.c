@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The life of a VM: loaded, started, stopped, started again. What takes long is done in steps in idle time, so that the
+ * other VMs do not notice. */
+#include "vm/vm.h"
+
+#include <boot/boot.h>
+#include <boot/print.h>
+#include <cpu/cpu.h>
+#include <cpu/hooks.h>
+#include <cpu/sched.h>
+
+#include "vm/guestdtb.h"
+
+enum {
+    STEP_FRAMES = 256,     /* scrubbed, or freed, in one step */
+    IDLE_FRAMES = 64,      /* scrubbed in advance, each time a CPU goes idle */
+    STEP_BYTES = 2u << 20, /* copied in one step */
+};
+
+/* --- work --------------------------------------------------------------------------------------------------------- */
+
+static void print_problem(void *arg, const char *line)
+{
+    (void)arg;
+    print("bulkhead: %s\n", line);
+}
+
+static void set_work(struct vm *vm, enum vm_work work)
+{
+    vm->work_part = 0;
+    vm->work_done = 0;
+    /* Other CPUs look at this word to see whether there is something to do. */
+    __atomic_store_n(&vm->work, work, __ATOMIC_RELEASE);
+}
+
+static void destroy_step(struct vm *vm)
+{
+    if (vm->has_space && vm->work_done == 0) {
+        for (unsigned i = 0; i < vm->vcpus; i++)
+            s2_cache_drain(&vm->space, &vm->vcpu[i].cache);
+        s2_space_destroy_begin(&vm->space);
+        vm->work_done = 1;
+    }
+    if (vm->has_space && s2_space_destroy_step(&vm->space, STEP_FRAMES))
+        return;
+    if (vm->has_space)
+        s2_space_destroy_end(&vm->space);
+    vm->has_space = false;
+    set_work(vm, WORK_SCRUB);
+}
+
+/* RAM at chosen places stays the VM's, so nobody else scrubs it. The rest is scrubbed before it is asked for, so that
+ * building takes only clean frames and is short. */
+static void scrub_step(struct vm *vm)
+{
+    for (; vm->work_part < vm->cfg->regions; vm->work_part++, vm->work_done = 0) {
+        const struct manifest_region *r = &vm->cfg->region[vm->work_part];
+        uint64_t left = r->chosen ? r->size - vm->work_done : 0, bytes = STEP_FRAMES * S2_FRAME;
+        if (left == 0)
+            continue;
+        bytes = left < bytes ? left : bytes;
+        s2_frames_zero(host.port, S2_PA(r->pa + vm->work_done), bytes);
+        vm->work_done += bytes;
+        return;
+    }
+    if (vm->booting || !s2_frames_scrub_step(&host.frames, STEP_FRAMES))
+        set_work(vm, WORK_BUILD);
+}
+
+/* Puts the generated device tree to its place. The buffers are shared: one VM is worked on at a time. */
+static bool load_tree(struct vm *vm, struct problems *p)
+{
+    static uint64_t tree[MANIFEST_DTB_BYTES / sizeof(uint64_t)], scratch[MANIFEST_DTB_BYTES / sizeof(uint64_t)];
+    struct s2_detail d = {.err = S2_OK};
+    if (!guestdtb_build(tree, scratch, sizeof(tree), vm->cfg, &vm->plan, &host.machine, p))
+        return false;
+    d.err = s2_space_copy_in(&vm->space, S2_IPA(vm->plan.dtb.start), tree, sizeof(tree), 0, false, &d);
+    if (d.err != S2_OK)
+        host_explain(p, vm->name, &d);
+    return d.err == S2_OK;
+}
+
+static void launch(struct vm *vm)
+{
+    uint64_t now = cpu_ticks();
+    vgic_reset(&vm->vgic);
+    vuart_reset(&vm->uart);
+    for (unsigned i = 0; i < vm->vcpus; i++) {
+        vtimer_init(&vm->timer[i], now);
+        s2_cache_init(&vm->vcpu[i].cache);
+    }
+    vm->starts++;
+    lock_take(&vm->lock);
+    vm->again = false;
+    vm->state = VM_RUNNING;
+    vm->power[0] = POWER_ON;
+    vcpu_reset(&vm->vcpu[0], vm->plan.entry, vm->plan.dtb.start);
+    sched_add(&vm->vcpu[0]);
+    lock_drop(&vm->lock);
+}
+
+static void load_step(struct vm *vm, struct problems *p)
+{
+    for (; vm->work_part < vm->plan.parts; vm->work_part++, vm->work_done = 0) {
+        const struct load_part *part = &vm->plan.part[vm->work_part];
+        uint64_t left = part->bytes - vm->work_done, bytes = left < STEP_BYTES ? left : STEP_BYTES;
+        if (left == 0)
+            continue;
+        struct s2_detail d = {.err = S2_OK};
+        d.err = s2_space_copy_in(&vm->space, S2_IPA(part->room.start + vm->work_done), part->data + vm->work_done,
+                                 (size_t)bytes, 0, !vm->cfg->region[part->region].no_execute, &d);
+        if (d.err != S2_OK) {
+            struct text subject = {.used = 0};
+            text_add(&subject, "vm %s: %s: ", vm->name, part->what);
+            host_explain(p, subject.s, &d);
+            set_work(vm, WORK_NONE);
+            return;
+        }
+        vm->work_done += bytes;
+        return;
+    }
+    bool loaded = load_tree(vm, p);
+    set_work(vm, WORK_NONE);
+    if (loaded)
+        launch(vm);
+}
+
+bool vm_work_step(struct vm *vm, struct problems *p)
+{
+    switch (vm->work) {
+    case WORK_NONE:
+        return false;
+    case WORK_DESTROY:
+        destroy_step(vm);
+        break;
+    case WORK_SCRUB:
+        scrub_step(vm);
+        break;
+    case WORK_BUILD:
+        set_work(vm, vm_build(vm, p) && !vm->booting ? WORK_LOAD : WORK_NONE);
+        break;
+    case WORK_LOAD:
+        load_step(vm, p);
+        break;
+    }
+    return true;
+}
+
+bool vm_idle_step(void)
+{
+    static bool busy;
+    struct problems p = {print_problem, NULL, 0};
+    bool more = false;
+    if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+        return false;
+    for (unsigned i = 0; i < vm_count() && !more; i++) {
+        struct vm *vm = vm_at(i);
+        more = vm != NULL && __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) != WORK_NONE && vm_work_step(vm, &p);
+    }
+    if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
+        (void)s2_frames_scrub_step(&host.frames, IDLE_FRAMES);
+    __atomic_clear(&busy, __ATOMIC_RELEASE);
+    return more;
+}
+
+/* --- start and stop ----------------------------------------------------------------------------------------------- */
+
+static bool any_cpu_on(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        if (vm->power[i] != POWER_OFF)
+            return true;
+    return false;
+}
+
+static bool anything_left(void)
+{
+    for (unsigned i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_at(i);
+        if (vm != NULL && (vm->state == VM_RUNNING || vm->state == VM_STOPPING ||
+                           __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) != WORK_NONE))
+            return true;
+    }
+    return false;
+}
+
+static bool halt_wanted(void)
+{
+    size_t bytes;
+    const char *option = boot_option("on-all-stopped", &bytes);
+    return option != NULL ? bytes == 4 && __builtin_memcmp(option, "halt", 4) == 0 : host.manifest.halt;
+}
+
+static void end_if_last(void)
+{
+    if (anything_left())
+        return;
+    if (halt_wanted()) {
+        print("bulkhead: every VM has stopped; the console stays up\n");
+        return;
+    }
+    print("bulkhead: every VM has stopped; powering off\n");
+    boot_power_off();
+}
+
+/* vm->lock held: every vCPU is off. */
+static void stopped(struct vm *vm)
+{
+    vm->state = VM_STOPPED;
+    if (vm->again)
+        set_work(vm, WORK_DESTROY);
+}
+
+void sched_stopped(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    lock_take(&vm->lock);
+    vm->power[v->index] = POWER_OFF;
+    bool last = !any_cpu_on(vm), by_itself = vm->state == VM_RUNNING, again = vm->again;
+    if (last)
+        stopped(vm);
+    lock_drop(&vm->lock);
+    if (!last)
+        return;
+    if (!vm->cfg->no_uart)
+        console_guest_flush(&vm->console);
+    if (by_itself)
+        print("bulkhead: vm %s: stopped: all its vCPUs are off\n", vm->name);
+    vm_print_exits(vm);
+    if (again)
+        cpu_kick(this_cpu()->index); /* the rest is done in idle time: look for it */
+    else
+        end_if_last();
+}
+
+static void end_run(struct vm *vm, bool again, const char *why)
+{
+    lock_take(&vm->lock);
+    bool running = vm->state == VM_RUNNING;
+    if (running) {
+        vm->state = VM_STOPPING;
+        vm->again = again;
+    }
+    lock_drop(&vm->lock);
+    if (!running)
+        return;
+    print("bulkhead: vm %s: %s: %s\n", vm->name, again ? "restarting" : "stopped", why);
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        if (__atomic_load_n(&vm->power[i], __ATOMIC_RELAXED) != POWER_OFF)
+            sched_stop(&vm->vcpu[i]);
+}
+
+void vm_stop(struct vm *vm, const char *why)
+{
+    end_run(vm, false, why);
+}
+
+void vm_restart(struct vm *vm, const char *why)
+{
+    end_run(vm, true, why);
+}
+
+void vm_start(struct vm *vm)
+{
+    lock_take(&vm->lock);
+    if (__atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) == WORK_NONE) {
+        if (vm->state == VM_READY)
+            set_work(vm, WORK_LOAD);
+        else if (vm->state == VM_STOPPED)
+            set_work(vm, WORK_DESTROY);
+    }
+    lock_drop(&vm->lock);
+}
+
+/* --- one vCPU ----------------------------------------------------------------------------------------------------- */
+
+bool vm_cpu_on(struct vm *vm, unsigned index, uint64_t entry, uint64_t context, enum vm_power *was)
+{
+    struct vcpu *v = &vm->vcpu[index];
+    lock_take(&vm->lock);
+    *was = vm->power[index];
+    bool ok = vm->state == VM_RUNNING && *was == POWER_OFF;
+    if (ok) {
+        vm->power[index] = POWER_ON;
+        vgic_reset_vcpu(v);
+        vtimer_init(v->timer, vm->timer[0].offset); /* one virtual time for the whole VM */
+        vcpu_reset(v, entry, context);
+        sched_add(v);
+    }
+    lock_drop(&vm->lock);
+    return ok;
+}
+
+void vm_cpu_off(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    lock_take(&vm->lock);
+    if (vm->power[v->index] == POWER_ON)
+        vm->power[v->index] = POWER_LEAVING;
+    lock_drop(&vm->lock);
+    sched_stop(v);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Making a VM and its address space. Its life after that is life.c's. */
+#include "vm/vm.h"
+
+#include <boot/mem.h>
+#include <cpu/cpu.h>
+#include <stage2/backend.h>
+
+#include <string.h>
+
+enum { NODES_PER_VM = 256, NODE_ALIGN = 64, GUEST_SPIS = 64 };
+#define SPI_BASE  32u
+#define DEVICE_RW (S2_RW | S2_MT_DEV_nGnRE)
+
+static struct vm *vms[MANIFEST_VMS];
+
+unsigned vm_count(void)
+{
+    return host.manifest.vms;
+}
+
+struct vm *vm_at(unsigned index)
+{
+    return index < MANIFEST_VMS ? vms[index] : NULL;
+}
+
+/* --- the emulated devices ----------------------------------------------------------------------------------------- */
+
+static void uart_out(void *ctx, char c)
+{
+    struct vm *vm = ctx;
+    console_guest_write(&vm->console, &c, 1);
+}
+
+static void uart_level(void *ctx, bool high)
+{
+    struct vm *vm = ctx;
+    vgic_inject(&vm->vgic, 0, SPI_BASE + vm->cfg->uart_spi, high);
+}
+
+static void uart_input(void *ctx, char c)
+{
+    struct vm *vm = ctx;
+    (void)vuart_receive(&vm->uart, c); /* a full FIFO reports the overrun to the guest itself */
+}
+
+static unsigned spis_needed(const struct manifest_vm *cfg)
+{
+    unsigned most = cfg->uart_spi + 1;
+    for (unsigned i = 0; i < cfg->devices; i++)
+        for (unsigned k = 0; k < cfg->device[i].spis; k++)
+            if (cfg->device[i].spi[k] >= most)
+                most = cfg->device[i].spi[k] + 1u;
+    return most > GUEST_SPIS ? most : GUEST_SPIS;
+}
+
+static void make_devices(struct vm *vm)
+{
+    vm->dev[VM_DEV_GICD] = (struct mmio_dev){"gic/distributor", vgic_dist_access, &vm->vgic};
+    vm->dev[VM_DEV_GICR] = (struct mmio_dev){"gic/redistributor", vgic_redist_access, &vm->vgic};
+    vm->dev[VM_DEV_UART] = (struct mmio_dev){"uart", vuart_access, &vm->uart};
+    vuart_init(&vm->uart, uart_out, uart_level, vm);
+    vm->console_number = vm->cfg->no_uart ? CONSOLE_NONE : console_attach(&vm->console, vm->name, uart_input, vm);
+}
+
+/* --- the record --------------------------------------------------------------------------------------------------- */
+
+/* vCPUs without a CPU of their own choice are dealt out over the machine, VM after VM. */
+static unsigned place_vcpu(const struct manifest_vm *cfg, unsigned index)
+{
+    static unsigned next;
+    if (cfg->cpus == 0)
+        return next++ % cpu_count();
+    return cfg->cpu[cfg->cpus == 1 ? 0 : index];
+}
+
+struct vm *vm_create(const struct manifest_vm *cfg, unsigned index, struct problems *p)
+{
+    struct vm *vm = mem_alloc(sizeof(*vm), NODE_ALIGN);
+    struct text subject = {.used = 0};
+    text_add(&subject, "vm %s: ", cfg->name);
+    if (vm != NULL)
+        vm->node_memory = mem_alloc((size_t)NODES_PER_VM * S2_NODE_BYTES, NODE_ALIGN);
+    if (vm == NULL || vm->node_memory == NULL) {
+        problem(p, subject.s, "the hypervisor's pool is too small for another VM");
+        return NULL;
+    }
+    vm->cfg = cfg;
+    vm->name = cfg->name;
+    vm->index = index;
+    vm->id = (uint16_t)(S2_OWNER_FIRST_VM + index);
+    vm->vcpus = cfg->vcpus;
+    vm->state = VM_ABSENT;
+    vgic_init(&vm->vgic, spis_needed(cfg));
+    for (unsigned i = 0; i < vm->vcpus; i++) {
+        struct vcpu *v = &vm->vcpu[i];
+        v->vm = vm;
+        v->index = i;
+        v->cpu = place_vcpu(cfg, i);
+        v->mpidr = vgic_affinity(i) | 1ull << 31;
+        v->space = &vm->space;
+        v->timer = &vm->timer[i];
+        if (!vgic_add_vcpu(&vm->vgic, &vm->gic[i], v)) {
+            problem(p, subject.s, "vcpus: the interrupt controller has no room for vCPU %u", (uint64_t)i);
+            return NULL;
+        }
+    }
+    make_devices(vm);
+    vms[index] = vm;
+    return vm;
+}
+
+bool vm_claim(struct vm *vm, struct problems *p)
+{
+    const struct manifest_vm *cfg = vm->cfg;
+    for (unsigned i = 0; i < cfg->regions; i++) {
+        struct text subject = {.used = 0};
+        text_add(&subject, "vm %s: memory/%s/pa: ", vm->name, cfg->region[i].name);
+        if (cfg->region[i].chosen && !host_give_ram(vm->id, manifest_region_pa(&cfg->region[i]), p, subject.s))
+            return false;
+    }
+    for (unsigned i = 0; i < cfg->devices; i++) {
+        const struct manifest_device *d = &cfg->device[i];
+        struct text subject = {.used = 0};
+        text_add(&subject, "vm %s: devices/%s: ", vm->name, d->name);
+        if (!host_give_device(vm->id, (struct range){d->pa, d->pa + d->size}, p, subject.s))
+            return false;
+        for (unsigned k = 0; k < d->spis; k++) {
+            unsigned intid = SPI_BASE + d->spi[k];
+            struct cpu *cpu = cpu_at(vm->vcpu[0].cpu);
+            if (!vgic_map_hw(&vm->vgic, intid, intid, d->edge, cpu->mpidr)) {
+                problem(p, subject.s, "interrupts: SPI %u does not exist or is in use", (uint64_t)d->spi[k]);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* --- the address space -------------------------------------------------------------------------------------------- */
+
+/* Enough for every region in smallest pages: its lowest tables, twice the levels above at its ends; the root, the cut
+ * reserve and the emulated devices' neighbours besides. */
+static uint32_t table_quota(const struct manifest_vm *cfg, const struct s2_geometry *g)
+{
+    enum { SPARE = 64, PER_AREA = 8 };
+    uint64_t table_bytes = 1ull << (g->granule_log2 + g->stride);
+    uint64_t pages = SPARE + g->roots + s2_cut_tables(g);
+    if (cfg->table_pages != 0)
+        return (uint32_t)cfg->table_pages;
+    for (unsigned i = 0; i < cfg->regions; i++)
+        pages += cfg->region[i].size / table_bytes + PER_AREA;
+    for (unsigned i = 0; i < cfg->devices; i++)
+        pages += cfg->device[i].size / table_bytes + PER_AREA;
+    return pages < host.tables.pages ? (uint32_t)pages : host.tables.pages;
+}
+
+static uint64_t frame_quota(const struct manifest_vm *cfg)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < cfg->regions; i++)
+        bytes += cfg->region[i].chosen ? 0 : cfg->region[i].size;
+    return bytes >> S2_FRAME_LOG2;
+}
+
+static enum s2_err make_space(struct vm *vm, struct s2_detail *d)
+{
+    const struct manifest_vm *cfg = vm->cfg;
+    struct s2_geometry_request want = {.granule = (enum s2_granule)cfg->granule_log2,
+                                       .ipa_bits = (uint8_t)manifest_ipa_bits(cfg, host.caps.pa_bits)};
+    struct s2_space_config c = {
+        .port = host.port,
+        .caps = &host.caps,
+        .id = vm->id,
+        .tables = &host.tables,
+        .vmids = &host.vmids,
+        .frames = &host.frames,
+        .frame_quota = frame_quota(cfg),
+        .ledger = &host.ledger,
+        .nodes = &vm->nodes,
+        .small_leaves = cfg->pages_only,
+    };
+    enum s2_err err = s2_geometry_make(&host.caps, &want, &c.geometry, d);
+    if (err != S2_OK)
+        return err;
+    c.table_pages = table_quota(cfg, &c.geometry);
+    s2_pool_init(&vm->nodes, vm->node_memory, (size_t)NODES_PER_VM * S2_NODE_BYTES);
+    err = s2_space_init(&vm->space, &c, d);
+    vm->has_space = err == S2_OK;
+    return err;
+}
+
+static enum s2_err map(struct vm *vm, uint64_t ipa, uint64_t size, const struct s2_backend *backend, uint64_t backing,
+                       uint32_t attr, unsigned name, unsigned flags, struct s2_detail *d)
+{
+    struct s2_area area = {
+        .range = {S2_IPA(ipa), S2_IPA(ipa + size)},
+        .backend = backend,
+        .backing = backing,
+        .attr = S2_ATTR(attr),
+        .name = (uint16_t)name,
+        .flags = (uint16_t)flags,
+    };
+    return s2_space_map(&vm->space, &area, S2_MAP_NEW, d);
+}
+
+static enum s2_err map_region(struct vm *vm, unsigned i, struct s2_detail *d)
+{
+    const struct manifest_region *r = &vm->cfg->region[i];
+    uint32_t attr = S2_R | (r->read_only ? 0u : S2_W) | (r->no_execute ? 0u : S2_X | S2_UX);
+    unsigned flags = (r->lazy ? S2_AREA_LAZY : 0u) | (r->overcommit ? S2_AREA_OVERCOMMIT : 0u);
+    if (r->chosen)
+        return map(vm, r->ipa, r->size, &s2_backend_linear, r->pa, attr, VM_NAME_REGION + i, 0, d);
+    return map(vm, r->ipa, r->size, &s2_backend_alloc, 0, attr, VM_NAME_REGION + i, flags, d);
+}
+
+static enum s2_err map_trap(struct vm *vm, unsigned dev, uint64_t ipa, uint64_t size, struct s2_detail *d)
+{
+    return map(vm, ipa, size, &s2_backend_trap, (uintptr_t)&vm->dev[dev], S2_RW, VM_NAME_EMULATED + dev, 0, d);
+}
+
+static enum s2_err map_devices(struct vm *vm, struct s2_detail *d)
+{
+    const struct manifest_vm *cfg = vm->cfg;
+    enum s2_err err = map_trap(vm, VM_DEV_GICD, cfg->gicd_ipa, MANIFEST_GICD_BYTES, d);
+    if (err == S2_OK)
+        err = map_trap(vm, VM_DEV_GICR, cfg->gicr_ipa, cfg->vcpus * MANIFEST_GICR_BYTES, d);
+    if (err == S2_OK && !cfg->no_uart)
+        err = map_trap(vm, VM_DEV_UART, cfg->uart_ipa, 1ull << cfg->granule_log2, d);
+    for (unsigned i = 0; err == S2_OK && i < cfg->devices; i++) {
+        const struct manifest_device *dev = &cfg->device[i];
+        err = map(vm, dev->ipa, dev->size, &s2_backend_linear, dev->pa, DEVICE_RW, VM_NAME_DEVICE + i, 0, d);
+    }
+    return err;
+}
+
+static void drop_space(struct vm *vm)
+{
+    enum { ALL_AT_ONCE = 1u << 30 };
+    s2_space_destroy_begin(&vm->space);
+    while (s2_space_destroy_step(&vm->space, ALL_AT_ONCE)) {
+    }
+    s2_space_destroy_end(&vm->space);
+    vm->has_space = false;
+}
+
+bool vm_build(struct vm *vm, struct problems *p)
+{
+    struct s2_detail d = {.err = S2_OK};
+    struct text subject = {.used = 0};
+    text_add(&subject, "vm %s: ", vm->name);
+    enum s2_err err = make_space(vm, &d);
+    for (unsigned i = 0; err == S2_OK && i < vm->cfg->regions; i++) {
+        subject.used = 0;
+        text_add(&subject, "vm %s: memory/%s: ", vm->name, vm->cfg->region[i].name);
+        err = map_region(vm, i, &d);
+    }
+    if (err == S2_OK)
+        err = map_devices(vm, &d);
+    if (err == S2_OK && !loader_plan(&vm->plan, vm->cfg, &host.bundle, p))
+        err = S2_EINVAL; /* reported */
+    else if (err != S2_OK) {
+        d.err = err;
+        host_explain(p, subject.s, &d);
+    }
+    if (err != S2_OK && vm->has_space)
+        drop_space(vm);
+    vm->state = err == S2_OK ? VM_READY : VM_ABSENT;
+    return err == S2_OK;
+}
+
+const char *vm_area_name(const struct vm *vm, uint16_t tag)
+{
+    unsigned i = tag & 0xffu;
+    switch (tag & ~0xffu) {
+    case VM_NAME_REGION:
+        return i < vm->cfg->regions ? vm->cfg->region[i].name : "?";
+    case VM_NAME_DEVICE:
+        return i < vm->cfg->devices ? vm->cfg->device[i].name : "?";
+    default:
+        return i < VM_DEVS ? vm->dev[i].name : "?";
+    }
+}
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {"absent", "ready", "running", "stopping", "stopped"};
+    return names[state];
+}
