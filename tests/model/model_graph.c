@@ -426,8 +426,8 @@ void graph_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t b
         return;
     }
     struct context *ctx = context_of(w, &r, vttbr & ~1ull, vtcr);
-    discover(w, ctx);
     check_switch(w, cpu, before, ctx);
+    discover(w, ctx);
     cpu_mask mine = cpu_bit(s2_port_cpu(w->port));
     cpu->was_hot = ctx->hot & mine;
     ctx->hot |= mine;

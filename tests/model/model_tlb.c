@@ -158,10 +158,11 @@ void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand)
 {
     struct watch_cpu *cpu = watch_cpu(w);
     bool local = op >= S2_TLBI_IPAS2E1;
-    struct reach r = {.ctx = cpu->loaded,
-                      .level = MODEL_ANY_LEVEL,
-                      .local = local,
-                      .cpus = local ? cpu_bit(s2_port_cpu(w->port)) : (cpu_mask)((1u << w->port->cpus) - 1)};
+    struct reach r = {.ctx = cpu->loaded, .level = MODEL_ANY_LEVEL, .local = local};
+    if (local)
+        r.cpus = cpu_bit(s2_port_cpu(w->port));
+    else
+        r.cpus = (cpu_mask)((1u << w->port->cpus) - 1);
     *(local ? &cpu->tlbi_local : &cpu->tlbi_wide) = true;
     cpu->tlbi_since = true;
     if (op == S2_TLBI_ALLE1IS || op == S2_TLBI_ALLE1) {
