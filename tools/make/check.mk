@@ -25,7 +25,7 @@ check: $(unit_bin) boot-files
 	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
 
 # --- lint, format -------------------------------------------------------------------------------------------------------
-c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+c_files := $(sort $(shell find stage2 hyp guest tests tools -name '*.[ch]'))
 tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-branch-clone,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 lint_c := $(stage2_src) $(filter %.c,$(hyp_src))
 guest_c := $(sort $(wildcard guest/*/*.c))
