@@ -15,6 +15,7 @@
 #include "device/hostfdt.h"
 #include "device/icc.h"
 #include "device/irq.h"
+#include "device/vgic.h"
 #include "device/vtimer.h"
 
 #define REDIST_REGIONS 8u
@@ -125,6 +126,8 @@ bool gic_init(const void *fdt)
     unsigned lines = ((read32(gic.dist, GICD_TYPER) & GICD_TYPER_LINES) + 1) * 32;
     gic.intids = lines < GIC_MAX_INTID ? lines : GIC_MAX_INTID;
     init_dist();
+    vgic_register();
+    vtimer_register();
     return true;
 }
 

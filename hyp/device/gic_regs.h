@@ -85,8 +85,14 @@
 /* ICH_VTR_EL2 */
 #define ICH_VTR_LRS(value)     ((unsigned)((value)&0x1fu) + 1u)
 #define ICH_VTR_TDS            (1ull << 19)
+#define ICH_VTR_IDBITS(value)  ((unsigned)(((value) >> 23) & 7u))
 #define ICH_VTR_PREBITS(value) ((unsigned)(((value) >> 26) & 7u) + 1u)
 #define ICH_VTR_PRIBITS(value) ((unsigned)(((value) >> 29) & 7u) + 1u)
+/* ICV_CTLR_EL1 */
+#define ICV_CTLR_CBPR          (1u << 0)
+#define ICV_CTLR_EOIMODE       (1u << 1)
+#define ICV_CTLR_PRIBITS_SHIFT 8u
+#define ICV_CTLR_IDBITS_SHIFT  11u
 /* ICH_VMCR_EL2 */
 #define ICH_VMCR_VENG0       (1ull << 0)
 #define ICH_VMCR_VENG1       (1ull << 1)

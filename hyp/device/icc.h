@@ -21,6 +21,7 @@
 #define ICH_VMCR_EL2    "s3_4_c12_c11_7"
 #define CNTVOFF_EL2     "s3_4_c14_c0_3"
 #define CNTHCTL_EL2     "s3_4_c14_c1_0"
+#define CNTP_CTL_EL0    "s3_3_c14_c2_1"
 #define CNTV_CTL_EL0    "s3_3_c14_c3_1"
 #define CNTV_CVAL_EL0   "s3_3_c14_c3_2"
 

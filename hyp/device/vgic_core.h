@@ -58,9 +58,9 @@ struct vgic_vcpu {
     uint32_t affinity;
     struct vgic_irq priv[GIC_PRIVATE];
     uint64_t wants[VGIC_WORDS];
-    bool asleep;   /* GICR_WAKER.ProcessorSleep; interrupts are delivered all the same */
-    bool in_guest; /* between flush and sync */
-    uint32_t syncs;
+    bool asleep;    /* GICR_WAKER.ProcessorSleep; interrupts are delivered all the same */
+    bool loaded;    /* for vgic.c: on its CPU, whose private interrupts are its own */
+    uint32_t syncs; /* how often its list registers came back */
     /* the CPU interface */
     unsigned used; /* list registers in use: 0 .. used - 1 */
     uint64_t lr[VGIC_LRS];
@@ -72,6 +72,7 @@ struct vgic {
     struct lock lock;
     unsigned vcpus, spis;
     unsigned lrs, pri_bits, pre_bits; /* of the machine */
+    unsigned id_bits;                 /* ICH_VTR_EL2.IDbits, as ICV_CTLR_EL1 shows it */
     bool traps_dir;                   /* ICH_HCR_EL2.TDIR exists; else TC serves */
     uint32_t ctlr;                    /* GICD_CTLR.EnableGrp0, EnableGrp1 */
     uint32_t kick;                    /* vCPUs that must look at their interrupts; vgic.c takes and clears it */
@@ -112,6 +113,12 @@ bool vgic_core_deliverable(const struct vgic_vcpu *v);
 void vgic_core_sgi(struct vgic_vcpu *from, bool group1, uint64_t value);
 /* A write to ICC_DIR_EL1 that trapped. */
 void vgic_core_dir(struct vgic_vcpu *v, uint64_t value);
+
+/* Registers of the CPU interface that trap where ICH_HCR_EL2.TC has to stand in for TDIR; from and to v->vmcr, and
+ * v->apr. */
+enum vgic_icv { ICV_PMR, ICV_RPR, ICV_CTLR };
+uint64_t vgic_core_interface_read(const struct vgic_vcpu *v, enum vgic_icv reg);
+void vgic_core_interface_write(struct vgic_vcpu *v, enum vgic_icv reg, uint64_t value);
 
 /* Register accesses. What does not exist is RAZ/WI, and so is an access of a size or alignment that the register does
  * not have. */

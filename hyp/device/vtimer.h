@@ -35,18 +35,23 @@ struct vtimer {
 
 /* Both timers off, as after a reset; offset: the counter when the VM began. pre: not loaded. */
 void vtimer_init(struct vtimer *t, uint64_t offset);
-/* Once on each CPU: a guest reads counters freely, its CNTP_* accesses trap. gic_init_cpu calls it. */
+/* The interrupt of the machine's virtual timer; gic_init calls it. */
+void vtimer_register(void);
+/* On each CPU: a guest reads counters freely, its CNTP_* accesses trap, no timer runs. gic_init_cpu calls it. */
 void vtimer_init_cpu(void);
-/* For vgic_sync: takes back a virtual timer interrupt whose line went low before the guest saw it. */
-void vtimer_resample(struct vcpu *v);
+/* Does the virtual timer of the loaded vCPU ask for an interrupt now? */
+bool vtimer_asks(void);
 
 /* --- plain logic ------------------------------------------------------------------------------------------------ */
+
+/* The three registers of a timer, numbered as enum vtimer_reg of cpu/hooks.h. */
+enum vtimer_view { VTIMER_TVAL, VTIMER_CTL, VTIMER_CVAL };
 
 /* Does the timer's condition hold and is it let through? count: the counter that it compares with. */
 bool vtimer_line(const struct vtimer_unit *u, uint64_t count);
 /* The machine's counter value at which that will be, UINT64_MAX for never or when it was reported (seen). */
 uint64_t vtimer_due(const struct vtimer_unit *u, uint64_t offset);
-uint64_t vtimer_unit_read(const struct vtimer_unit *u, unsigned reg, uint64_t count); /* enum vtimer_reg */
-void vtimer_unit_write(struct vtimer_unit *u, unsigned reg, uint64_t value, uint64_t count);
+uint64_t vtimer_unit_read(const struct vtimer_unit *u, enum vtimer_view view, uint64_t count);
+void vtimer_unit_write(struct vtimer_unit *u, enum vtimer_view view, uint64_t value, uint64_t count);
 
 #endif
