@@ -4,13 +4,9 @@
 #ifndef STAGE2_BASE_BITS_H
 #define STAGE2_BASE_BITS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-static inline bool s2_is_pow2(uint64_t x)
-{
-    return x != 0 && (x & (x - 1)) == 0;
-}
+#include <stage2/addr.h> /* s2_is_pow2 */
 
 static inline uint64_t s2_min_u64(uint64_t a, uint64_t b)
 {
