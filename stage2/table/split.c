@@ -64,9 +64,9 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
     struct s2_ipa_range extent = {S2_IPA(base), S2_IPA(base + size)};
 
     s2_leaves_sub(t, n->level, 1);
-    if (t->caps.bbm == 2 && !s2_desc_hardware_writes(t)) {
-        /* A change of size alone needs no break at level 2 of FEAT_BBM (rule 12); what is cut out of the block is a
-         * permission or a hole, as in any other edit of a live entry. */
+    if (t->caps.bbm == 2 && !part->keep && !s2_desc_hardware_writes(t)) {
+        /* A change of size alone, and a hole in it, need no break at level 2 of FEAT_BBM; other attributes in the same
+         * step do (rule 12). */
         block = s2_port_pte_load(t->port, slot);
         s2_port_pte_store_release(t->port, slot, replacement(&c, n->level, base, block));
         s2_gather_add(g, base, base + size, n->level, true);

@@ -51,10 +51,9 @@ void s2_table_detach_all(struct s2_table *t, struct s2_gather *g)
                 s2_gather_detach(t, g, desc);
             else
                 s2_leaves_sub(t, n.level, 1);
-            g->all = true;
         }
     }
-    g->broadcast |= g->all;
+    g->all = g->broadcast = true; /* also when nothing was mapped any more: afterwards the VMID is anybody's */
 }
 
 void s2_table_fini(struct s2_table *t)

@@ -7,7 +7,10 @@
 
 #include "base/bits.h"
 
-enum { DESCRIPTOR_LOG2 = 3 };
+enum {
+    DESCRIPTOR_LOG2 = 3,
+    BATCH = 64, /* pages moved per hold of the lock */
+};
 
 enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes, unsigned granule_log2,
                           struct s2_tpage *meta)
@@ -40,7 +43,8 @@ static void zero(struct s2_tpool *p, uint32_t index, uint32_t pages)
     s2_port_pte_fill(p->port, table, entries * pages, 0, 0);
 }
 
-static enum s2_err charge(const struct s2_tpool *p, struct s2_tquota *q, uint32_t n, uint32_t promised)
+/* From here on n pages of the free list are the caller's, whichever they will be. */
+static enum s2_err charge(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, uint32_t promised)
 {
     uint64_t asked = (uint64_t)q->used + promised + n;
 
@@ -49,37 +53,47 @@ static enum s2_err charge(const struct s2_tpool *p, struct s2_tquota *q, uint32_
     if (n > p->free)
         return S2_ETABLES;
     q->used += n;
+    p->free -= n;
     return S2_OK;
+}
+
+/* n of the pages that were charged go to the stash, zeroed outside the lock. */
+static void take_batch(struct s2_tpool *p, uint32_t n, struct s2_tstash *stash)
+{
+    uint32_t first, last;
+
+    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+    first = last = p->free_head;
+    p->meta[first].level = S2_TPAGE_HELD;
+    for (uint32_t i = 1; i < n; i++) {
+        last = p->meta[last].link;
+        p->meta[last].level = S2_TPAGE_HELD;
+    }
+    p->free_head = p->meta[last].link;
+    s2_port_unlock(p->port, &p->lock);
+    p->meta[last].link = stash->head;
+    stash->head = first;
+    stash->count += n;
+    for (uint32_t i = first; n; n--, i = p->meta[i].link)
+        zero(p, i, 1);
 }
 
 static enum s2_err take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash, bool draw)
 {
-    uint32_t first, last = S2_TPAGE_NONE;
     enum s2_err err;
 
     if (!n)
         return S2_OK;
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     err = charge(p, q, n, draw ? 0 : q->promised);
-    first = p->free_head;
-    for (uint32_t i = 0; !err && i < n; i++) {
-        last = p->free_head;
-        p->meta[last].level = S2_TPAGE_HELD;
-        p->free_head = p->meta[last].link;
-        p->free--;
-    }
     s2_port_unlock(p->port, &p->lock);
-    if (err)
-        return err;
-    for (uint32_t i = first;; i = p->meta[i].link) {
-        zero(p, i, 1);
-        if (i == last)
-            break;
+    while (!err && n) {
+        uint32_t batch = n < BATCH ? n : BATCH;
+
+        take_batch(p, batch, stash);
+        n -= batch;
     }
-    p->meta[last].link = stash->head;
-    stash->head = first;
-    stash->count += n;
-    return S2_OK;
+    return err;
 }
 
 enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash)
@@ -94,21 +108,19 @@ enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, s
 
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash)
 {
-    uint32_t last = S2_TPAGE_NONE;
+    while (stash->count) {
+        s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+        for (unsigned i = 0; stash->count && i < BATCH; i++) {
+            uint32_t index = s2_tstash_pop(p, stash);
 
-    if (!stash->count)
-        return;
-    for (uint32_t i = stash->head; i != S2_TPAGE_NONE; i = p->meta[i].link) {
-        p->meta[i].level = S2_TPAGE_FREE;
-        last = i;
+            p->meta[index].level = S2_TPAGE_FREE;
+            p->meta[index].link = p->free_head;
+            p->free_head = index;
+            p->free++;
+            q->used--;
+        }
+        s2_port_unlock(p->port, &p->lock);
     }
-    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
-    p->meta[last].link = p->free_head;
-    p->free_head = stash->head;
-    p->free += stash->count;
-    q->used -= stash->count;
-    s2_port_unlock(p->port, &p->lock);
-    *stash = S2_TSTASH_EMPTY;
 }
 
 /* The first run of n free pages whose address is a multiple of their size; p->pages when there is none. */
@@ -142,7 +154,6 @@ static void remove_run(struct s2_tpool *p, uint32_t first, uint32_t n)
             link = &p->meta[*link].link;
         }
     }
-    p->free -= n;
 }
 
 enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root)
@@ -156,6 +167,7 @@ enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned
         first = find_run(p, n);
         if (first == p->pages) {
             q->used -= n;
+            p->free += n;
             err = S2_ETABLES;
         }
     }

@@ -45,14 +45,17 @@ void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits)
     forget_all(v);
 }
 
-/* A free number from v->next on; 0 when there is none. */
+/* A free number, going round from the last one given; 0 when there is none. */
 static uint32_t find_free(const struct s2_vmids *v)
 {
     uint32_t limit = 1u << v->bits;
 
-    for (uint32_t n = v->next; n < limit; n++)
+    for (uint32_t i = 0; i < limit; i++) {
+        uint32_t n = (v->next + i) & (limit - 1);
+
         if (!(v->used[n / WORD_BITS] & word_bit(n)))
             return n;
+    }
     return 0;
 }
 
@@ -145,22 +148,16 @@ bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid)
 
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid)
 {
-    bool held;
+    bool loaded = false;
 
     s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
-    held = s2_vmid_live(v, vmid);
-    for (unsigned cpu = 0; held && cpu < S2_MAX_CPUS; cpu++) {
-        if (v->active[cpu] == vmid->id)
-            v->active[cpu] = 0;
-        if (v->reserved[cpu] == vmid->id)
-            __atomic_store_n(&v->reserved[cpu], 0, __ATOMIC_RELAXED);
-    }
-    if (held) {
+    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++)
+        loaded |= v->active[cpu] == vmid->id || v->reserved[cpu] == vmid->id;
+    /* A CPU that loaded nothing else yet keeps the number back, until the rollover after it did. */
+    if (!loaded && of_generation(vmid->id, v->generation)) {
         uint32_t number = (uint32_t)(vmid->id & NUMBERS);
 
         v->used[number / WORD_BITS] &= ~word_bit(number);
-        if (number < v->next)
-            v->next = number;
     }
     vmid->id = 0;
     s2_port_unlock(v->port, &v->lock);

@@ -28,14 +28,14 @@ struct s2_vmids {
     uint64_t used[65536 / 64];
 };
 
-/* bits: 8 or 16, or fewer for tests (>= 2). Never fails. */
+/* bits: 8 or 16, or fewer for tests; more numbers than twice the CPUs, plus one. Never fails. */
 void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits);
 /* On the CPU about to enter the VM, interrupts masked: makes v->id current and active here; returns the VMID. May do
  * one ALLE1IS (rollover). */
 uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid);
 /* Can the TLBs of any CPU hold anything under this VMID? False: never ran, or from an older generation. */
 bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid);
-/* After the VM's last flush: the VMID may be used again at once. */
+/* After the VM's last flush, a whole-VMID one: the VMID may be used again, at once unless a CPU loaded no other since. */
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid);
 
 #endif
