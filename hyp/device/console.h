@@ -36,7 +36,7 @@ void console_guest_flush(struct console_guest *guest);
 bool console_focus(unsigned number);
 unsigned console_focused(void); /* CONSOLE_NONE: there are no guests */
 
-/* Lets characters received interrupt, on the calling CPU. After gic_init. */
+/* Lets characters received interrupt, on the calling CPU. gic_init calls it. */
 void console_enable_input(void);
 /* One line about the escape key, for the banner. */
 const char *console_help(void);

@@ -11,6 +11,7 @@
 #include "boot/print.h"
 #include "cpu/cpu.h"
 #include "cpu/hooks.h"
+#include "device/console.h"
 #include "device/gic_regs.h"
 #include "device/hostfdt.h"
 #include "device/icc.h"
@@ -128,6 +129,7 @@ bool gic_init(const void *fdt)
     init_dist();
     vgic_register();
     vtimer_register();
+    console_enable_input();
     return true;
 }
 
