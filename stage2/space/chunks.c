@@ -230,7 +230,7 @@ uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range)
     while (s2_chunk_next(&sp->chunks, range, &c)) {
         struct s2_pa_range run = s2_pa_run(c.pa, s2_range_bytes(c.range));
         struct s2_ledger_entry nobodys = {
-            .range = run, .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = 0, .ipa = S2_IPA_NONE};
+            .range = run, .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};
 
         /* The ledger first: who finds the frame in the allocator must find it free there too. */
         s2_ledger_set(sp->cfg.ledger, &nobodys);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Principle 1, checked both ways: every leaf, chunk and ledger entry is one that the areas would produce, and what the
+ * areas promise to be there is there. Access flag and dirty state do not count. Reads only. */
+#include "space/inner.h"
+
+struct audit {
+    struct s2_space *sp;
+    struct s2_detail *d;
+    const char *wrong;
+    uint64_t bytes; /* of what was visited */
+};
+
+static bool fail(struct audit *a, enum s2_detail_axis axis, uint64_t start, uint64_t end, const char *what)
+{
+    if (!a->wrong) {
+        a->wrong = what;
+        (void)s2_refuse(a->d, S2_EINVAL, axis, start, end, what);
+    }
+    return false;
+}
+
+static bool fail_ipa(struct audit *a, struct s2_ipa_range r, const char *what)
+{
+    return fail(a, S2_AXIS_IPA, r.start.v, r.end.v, what);
+}
+
+static struct s2_ipa_range all_of(const struct s2_space *sp)
+{
+    return (struct s2_ipa_range){S2_IPA(0), S2_IPA(s2_ipa_limit(&sp->cfg.geometry))};
+}
+
+/* --- leaves against areas, chunks, ledger --------------------------------------------------------------------------------- */
+
+/* Where the area tree would have ipa translated; false: nowhere. */
+static bool expected_pa(const struct s2_space *sp, const struct s2_area *area, struct s2_ipa_range range, s2_pa *pa)
+{
+    struct s2_chunk c;
+
+    if (area->backend == &s2_backend_linear) {
+        *pa = s2_linear_pa(area, range.start);
+        return true;
+    }
+    if (area->backend != &s2_backend_alloc || !s2_chunk_around(sp, area, range.start, &c))
+        return false;
+    *pa = S2_PA(c.pa.v + (range.start.v - c.range.start.v));
+    return c.range.end.v >= range.end.v;
+}
+
+/* Every frame of the run is this VM's, allows `rights`, and is known to be mapped at `ipa`. */
+static bool check_rights(struct audit *a, struct s2_pa_range run, s2_ipa ipa, uint32_t rights)
+{
+    struct s2_ledger_entry e;
+
+    for (s2_pa at = run.start; at.v < run.end.v; at = e.range.end) {
+        const char *what = NULL;
+
+        if (!s2_ledger_find(a->sp->cfg.ledger, at, &e))
+            return fail(a, S2_AXIS_PA, at.v, run.end.v, "is mapped, and is no memory that the machine has");
+        if (e.owner != a->sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
+            what = "is mapped, and the ledger says that it is another's";
+        else if (rights & ~(uint32_t)e.rights)
+            what = "is mapped with rights that the ledger does not allow";
+        else if (e.ipa.v == S2_IPA_NONE.v || e.ipa.v + (at.v - e.range.start.v) != ipa.v + (at.v - run.start.v))
+            what = "is mapped, and the ledger says at another place";
+        if (what)
+            return fail(a, S2_AXIS_PA, at.v, s2_min_u64(e.range.end.v, run.end.v), what);
+    }
+    return true;
+}
+
+static bool check_leaf(void *arg, const struct s2_leaf *leaf)
+{
+    struct audit *a = arg;
+    const struct s2_space *sp = a->sp;
+    struct s2_area area;
+    s2_pa pa;
+
+    a->bytes += s2_range_bytes(leaf->range);
+    if (!s2_area_set_find(&sp->areas, leaf->range.start, &area) || area.range.end.v < leaf->range.end.v)
+        return fail_ipa(a, leaf->range, "is mapped, and no one area covers it");
+    if (!expected_pa(sp, &area, leaf->range, &pa))
+        return fail_ipa(a, leaf->range, "is mapped, and its area has no memory there");
+    if (pa.v != leaf->pa.v)
+        return fail_ipa(a, leaf->range, "is mapped to another address than its area says");
+    if (!s2_attr_eq(leaf->attr, s2_attr_effective(area.attr, &sp->table.caps)))
+        return fail_ipa(a, leaf->range, "is mapped with other attributes than its area has");
+    return check_rights(a, s2_pa_run(leaf->pa, s2_range_bytes(leaf->range)), leaf->range.start,
+                        leaf->attr.bits & S2_PERM_MASK);
+}
+
+/* --- areas against leaves and chunks ------------------------------------------------------------------------------------- */
+
+static uint64_t chunk_bytes(const struct s2_space *sp, struct s2_ipa_range range)
+{
+    struct s2_chunk c;
+    uint64_t bytes = 0;
+
+    for (; range.start.v < range.end.v && s2_chunk_next(&sp->chunks, range, &c); range.start = c.range.end)
+        bytes += s2_range_bytes(c.range);
+    return bytes;
+}
+
+static bool check_area(struct audit *a, const struct s2_area *area, uint64_t *promised)
+{
+    uint64_t bytes = s2_range_bytes(area->range), held = chunk_bytes(a->sp, area->range);
+
+    a->bytes = 0;
+    s2_table_visit(&a->sp->table, area->range, check_leaf, a);
+    if (a->wrong)
+        return false;
+    if (area->backend == &s2_backend_linear && a->bytes != bytes)
+        return fail_ipa(a, area->range, "is not wholly mapped");
+    if (area->backend != &s2_backend_alloc && held)
+        return fail_ipa(a, area->range, "has chunks of memory, and is not of a kind that has any");
+    if (area->backend == &s2_backend_alloc && !s2_area_lazy(area) && (held != bytes || a->bytes != bytes))
+        return fail_ipa(a, area->range, "is not wholly populated");
+    if (area->backend == &s2_backend_trap && a->bytes)
+        return fail_ipa(a, area->range, "is an emulated device, and is mapped");
+    if (s2_area_promised(area))
+        *promised += (bytes - held) / S2_FRAME;
+    return true;
+}
+
+static bool check_areas(struct audit *a)
+{
+    uint64_t promised = 0, mapped = 0;
+    struct s2_area area;
+
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end) {
+        if (!check_area(a, &area, &promised))
+            return false;
+        mapped += a->bytes;
+    }
+    if (promised != a->sp->frames_promised)
+        return fail(a, S2_AXIS_NONE, promised, a->sp->frames_promised, "promises other frames than its areas lack");
+    a->bytes = 0;
+    s2_table_visit(&a->sp->table, all_of(a->sp), check_leaf, a);
+    if (!a->wrong && a->bytes != mapped)
+        return fail_ipa(a, all_of(a->sp), "is mapped outside of every area");
+    return !a->wrong;
+}
+
+/* --- chunks and ledger against areas --------------------------------------------------------------------------------------- */
+
+/* Chunks may run on from one alloc area into the next. */
+static bool in_alloc_areas(const struct s2_space *sp, struct s2_ipa_range range)
+{
+    struct s2_area area;
+
+    for (; range.start.v < range.end.v; range.start = area.range.end)
+        if (!s2_area_set_find(&sp->areas, range.start, &area) || area.backend != &s2_backend_alloc)
+            return false;
+    return true;
+}
+
+static bool check_chunk(void *arg, const struct s2_ient *e)
+{
+    struct audit *a = arg;
+    struct s2_ipa_range range = {S2_IPA(e->start), S2_IPA(e->end)};
+    struct s2_chunk c;
+
+    a->bytes += e->end - e->start;
+    if (!in_alloc_areas(a->sp, range) || !s2_chunk_next(&a->sp->chunks, range, &c))
+        return fail_ipa(a, range, "is memory of an area that is not there");
+    for (uint64_t off = 0; off < e->end - e->start; off += S2_FRAME)
+        if (s2_frames_is_free(a->sp->cfg.frames, S2_PA(c.pa.v + off)))
+            return fail(a, S2_AXIS_PA, c.pa.v + off, c.pa.v + off + S2_FRAME, "is an area's memory, and free");
+    return check_rights(a, s2_pa_run(c.pa, s2_range_bytes(range)), range.start, 0);
+}
+
+static bool check_chunks(struct audit *a)
+{
+    a->bytes = 0;
+    s2_imap_walk(&a->sp->chunks, a->sp->chunks.lo, a->sp->chunks.hi, check_chunk, a);
+    if (!a->wrong && a->bytes / S2_FRAME != a->sp->frames_held)
+        return fail(a, S2_AXIS_NONE, a->bytes / S2_FRAME, a->sp->frames_held,
+                    "holds another number of frames than its chunks have");
+    if (!a->wrong && a->sp->taken.count)
+        return fail(a, S2_AXIS_NONE, 0, 0, "still holds what an operation took");
+    return !a->wrong;
+}
+
+/* What the ledger says is mapped here, is. */
+static bool check_entry(struct audit *a, const struct s2_ledger_entry *e)
+{
+    uint64_t bytes = e->range.end.v - e->range.start.v, off = 0;
+
+    while (off < bytes) {
+        struct s2_ipa_range at = {S2_IPA(e->ipa.v + off), S2_IPA(e->ipa.v + bytes)};
+        struct s2_area area;
+        s2_pa pa;
+
+        if (!s2_area_set_find(&a->sp->areas, at.start, &area))
+            return fail(a, S2_AXIS_PA, e->range.start.v + off, e->range.end.v,
+                        "is mapped by the ledger, not by an area");
+        at = s2_range_meet(at, area.range);
+        /* A frame at a time of alloc areas would be slow; chunks are checked against the ledger, runs of it suffice. */
+        if (area.backend == &s2_backend_alloc) {
+            struct s2_chunk c;
+
+            if (s2_chunk_around(a->sp, &area, at.start, &c))
+                at = s2_range_meet(at, c.range);
+        }
+        if (!expected_pa(a->sp, &area, at, &pa) || pa.v != e->range.start.v + off)
+            return fail(a, S2_AXIS_PA, e->range.start.v + off, e->range.end.v,
+                        "is mapped by the ledger, not by its area");
+        off += s2_range_bytes(at);
+    }
+    return true;
+}
+
+static bool check_ledger(struct audit *a)
+{
+    struct s2_ledger_entry e;
+
+    for (s2_pa at = S2_PA(0); s2_ledger_next(a->sp->cfg.ledger, at, &e); at = e.range.end)
+        if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !check_entry(a, &e))
+            return false;
+    return true;
+}
+
+/* --- structures and quotas --------------------------------------------------------------------------------------------------- */
+
+static bool check_structures(struct audit *a)
+{
+    const struct s2_space *sp = a->sp;
+    const struct s2_tquota *q = &sp->table.quota;
+    const char *wrong = s2_imap_check(&sp->areas.map);
+
+    if (!wrong)
+        wrong = s2_imap_check(&sp->chunks);
+    if (!wrong)
+        wrong = s2_imap_check(&sp->cfg.ledger->map);
+    if (!wrong)
+        wrong = s2_table_check(&sp->table);
+    if (!wrong && q->used > q->limit)
+        wrong = "uses more table pages than its quota";
+    if (!wrong && sp->frames_held + sp->frames_promised > sp->cfg.frame_quota)
+        wrong = "holds and promises more frames than its quota";
+    if (!wrong && (sp->cut_nodes > S2_CUT_NODES || sp->cut.count > s2_cut_tables(&sp->cfg.geometry)))
+        wrong = "has more in its cut reserve than belongs there";
+    return wrong ? fail(a, S2_AXIS_NONE, 0, 0, wrong) : true;
+}
+
+const char *s2_space_check(struct s2_space *sp, struct s2_detail *d)
+{
+    struct audit a = {.sp = sp, .d = d};
+
+    s2_space_lock(sp);
+    if (!sp->dying)
+        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a));
+    s2_space_unlock(sp);
+    return a.wrong;
+}
