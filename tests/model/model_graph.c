@@ -109,6 +109,13 @@ static void conflict(struct model_watch *w, const struct stale *s, uint64_t ipa,
                   stale_text(s, text, sizeof text));
 }
 
+/* May another size stand beside this entry? A relaxed one that some other CPU still holds may differ in what it allows,
+ * too: whichever of both is used, or both mixed, the worst is a fault that is retried. */
+static bool any_size(const struct model_watch *w, const struct stale *s)
+{
+    return s->bbm || (s->leaf && s->relaxed && w->machine.caps.bbm == 2);
+}
+
 /* Does the leaf agree with a cached one that overlaps it in everything but permissions (other size: in everything)? */
 static bool agrees(struct model_watch *w, const struct stale *s, int level, uint64_t ipa, const struct arch_desc *now)
 {
@@ -120,7 +127,8 @@ static bool agrees(struct model_watch *w, const struct stale *s, int level, uint
     if (level == s->level)
         return arch_compare(&was, &moved) != ARCH_REPLACE;
     moved.contiguous = was.contiguous;
-    return s->bbm && arch_compare(&was, &moved) == ARCH_SAME;
+    enum arch_change change = arch_compare(&was, &moved);
+    return any_size(w, s) && (s->relaxed ? change != ARCH_REPLACE : change == ARCH_SAME);
 }
 
 static void check_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
@@ -146,7 +154,7 @@ static void check_leaf(struct model_watch *w, struct context *ctx, int level, ui
 static void check_table(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
 {
     for (struct stale *s = stale_find(w, ctx, level, ipa); s; s = stale_again(w, s))
-        if (!s->bbm && (s->leaf || s->desc != desc))
+        if (!any_size(w, s) && (s->leaf || s->desc != desc))
             conflict(w, s, ipa, desc);
 }
 
@@ -391,15 +399,23 @@ static void discover(struct model_watch *w, struct context *ctx)
         link_table(w, ctx, r->root, (uint64_t)r->roots << r->granule, r->start, 0);
 }
 
+static bool awaits_flush(struct model_watch *w, struct context *ctx)
+{
+    for (struct stale *s = stale_first(w, ctx); s; s = stale_next(w, s))
+        if (!s->relaxed)
+            return true;
+    return false;
+}
+
 static void check_switch(struct model_watch *w, const struct watch_cpu *cpu, const struct context *before,
-                         const struct context *ctx)
+                         struct context *ctx)
 {
     for (unsigned c = 0; c < w->port->cpus; c++) {
         const struct context *other = w->cpu[c].loaded;
         if (other && other != ctx && other->regime.root == ctx->regime.root)
             model_violate(w->port, "one VM runs with VMID %u and VMID %u at once", other->vmid, ctx->vmid);
     }
-    if (before && before != ctx && ctx->stale_count && cpu->walked_since)
+    if (before && before != ctx && cpu->walked_since && awaits_flush(w, ctx))
         model_violate(w->port,
                       "VMID %u is borrowed for invalidation while VMID %u may still walk: "
                       "no DSB ISH before the switch",
