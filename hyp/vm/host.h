@@ -4,6 +4,7 @@
 #ifndef VM_HOST_H
 #define VM_HOST_H
 
+#include <stage2/caps.h>
 #include <stage2/frames.h>
 #include <stage2/ledger.h>
 #include <stage2/tpool.h>

@@ -138,6 +138,11 @@ bool vm_claim(struct vm *vm, struct problems *p)
     return true;
 }
 
+void vm_forget(struct vm *vm)
+{
+    vms[vm->index] = NULL;
+}
+
 /* --- the address space -------------------------------------------------------------------------------------------- */
 
 /* Enough for every region in smallest pages: its lowest tables, twice the levels above at its ends; the root, the cut

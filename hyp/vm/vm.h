@@ -55,6 +55,7 @@ struct vm {
     bool has_space;
     struct load_plan plan;
     s2_ipa cache_cursor; /* where cleaning by set and way goes on */
+    bool cache_clean;    /* it has been through all of the memory since the caches were last switched */
 
     struct vgic vgic;
     struct vuart uart;
@@ -77,6 +78,8 @@ struct vm *vm_at(unsigned index);
 struct vm *vm_create(const struct manifest_vm *cfg, unsigned index, struct problems *p);
 /* Its share of the machine for good: RAM at chosen places, devices, interrupts. */
 bool vm_claim(struct vm *vm, struct problems *p);
+/* It is not to be run; what it was given stays out of use. */
+void vm_forget(struct vm *vm);
 /* Address space and areas: ABSENT or STOPPED -> READY. False, after a problem, with nothing held, and ABSENT. */
 bool vm_build(struct vm *vm, struct problems *p);
 

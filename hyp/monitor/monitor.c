@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Keys behind the escape key, for the VM that has the focus:
+ *      i   one line about each VM              s   start it, when it waits or has stopped
+ *      a   its areas                           k   stop it
+ *      m   who has how much memory             r   restart it from pristine images */
+#include <boot/print.h>
+#include <device/console.h>
+
+#include "vm/vm.h"
+
+static struct vm *focused(void)
+{
+    unsigned number = console_focused();
+    for (unsigned i = 0; number != CONSOLE_NONE && i < vm_count(); i++)
+        if (vm_at(i) != NULL && vm_at(i)->console_number == number)
+            return vm_at(i);
+    return NULL;
+}
+
+static void print_status(void)
+{
+    for (unsigned i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_at(i);
+        if (vm == NULL)
+            continue;
+        print("bulkhead: vm %s: %s, started %lu times\n", vm->name, vm_state_name(vm->state),
+              (unsigned long)vm->starts);
+        vm_print_exits(vm);
+    }
+}
+
+static void print_memory(void)
+{
+    const unsigned mib = 20 - S2_FRAME_LOG2;
+    print("bulkhead: RAM: %lu MiB, %lu free (%lu clean, %lu promised); table pages: %u, %u free\n",
+          (unsigned long)(host.frames.total >> mib), (unsigned long)(host.frames.free >> mib),
+          (unsigned long)(host.frames.clean >> mib), (unsigned long)(host.frames.reserved >> mib), host.tables.pages,
+          host.tables.free);
+}
+
+static void command(char key)
+{
+    struct vm *vm = focused();
+    switch (key) {
+    case 'i':
+        print_status();
+        break;
+    case 'm':
+        print_memory();
+        break;
+    case 'a':
+        if (vm != NULL)
+            banner_print_areas(vm);
+        break;
+    case 's':
+        if (vm != NULL)
+            vm_start(vm);
+        break;
+    case 'k':
+        if (vm != NULL)
+            vm_stop(vm, "by the console");
+        break;
+    case 'r':
+        if (vm != NULL)
+            vm_restart(vm, "by the console");
+        break;
+    default:
+        print("bulkhead: %s\n          i status, a areas, m memory; s start, k stop, r restart the VM in focus\n",
+              console_help());
+    }
+}
+
+void monitor_init(void)
+{
+    console_set_command(command);
+    console_enable_input();
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What a person sees first: the machine, and who got what of it. */
+#include <boot/print.h>
+#include <cpu/cpu.h>
+#include <device/console.h>
+#include <stage2/version.h>
+
+#include "vm/vm.h"
+
+#define MODEL_BYTES 48u
+#define WALK_LEVELS 5u /* levels -1 to 3 */
+
+static void add_feature(struct text *t, bool have, const char *name)
+{
+    if (have)
+        text_add(t, " %s", name);
+}
+
+static void add_granules(struct text *t)
+{
+    add_feature(t, host.caps.gran4k, host.caps.lpa2_4k ? "4K+LPA2" : "4K");
+    add_feature(t, host.caps.gran16k, host.caps.lpa2_16k ? "16K+LPA2" : "16K");
+    add_feature(t, host.caps.gran64k, "64K");
+}
+
+void banner_print(void)
+{
+    const struct s2_caps *c = &host.caps;
+    char model[MODEL_BYTES];
+    struct text features = {.used = 0}, granules = {.used = 0};
+    cpu_model(cpu_at(0), model, sizeof(model));
+    add_feature(&features, c->tlbirange, "TLBIRANGE");
+    add_feature(&features, c->ttl, "TTL");
+    add_feature(&features, c->bbm > 0, c->bbm > 1 ? "BBM2" : "BBM1");
+    add_feature(&features, c->fwb, "FWB");
+    add_feature(&features, c->xnx, "XNX");
+    add_feature(&features, c->hdbs, "HAFDBS");
+    add_feature(&features, c->cnp, "CnP");
+    add_granules(&granules);
+    print("\nBulkhead " STAGE2_VERSION ": %u CPUs %s, %u-bit PA, %u-bit VMID\n", cpu_count(), model, c->pa_bits,
+          c->vmid_bits);
+    print("  granules%s; features%s\n", granules.s, features.used == 0 ? " none" : features.s);
+    print("  RAM %lu MiB free of %lu; %u table pages\n", (unsigned long)(host.frames.free >> (20 - S2_FRAME_LOG2)),
+          (unsigned long)(host.frames.total >> (20 - S2_FRAME_LOG2)), host.tables.pages);
+    print("  %s\n", console_help());
+}
+
+/* --- the table of areas ------------------------------------------------------------------------------------------- */
+
+/* "256M", "64K", ...: the largest unit that divides it. */
+static void add_size(struct text *t, uint64_t bytes)
+{
+    static const char units[] = " KMGT";
+    unsigned unit = 0;
+    while (unit + 2 < sizeof(units) && bytes != 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    text_add(t, "%u", bytes);
+    if (unit > 0) {
+        char name[2] = {units[unit], '\0'};
+        text_add(t, "%s", name);
+    }
+}
+
+/* Where the area's memory is: its first frame, and "+" when the rest does not follow it. */
+static void add_place(struct vm *vm, struct text *t, const struct s2_area *a)
+{
+    struct s2_leaf leaf;
+    uint64_t next = 0;
+    bool first = true, whole = true;
+    if (a->backend == &s2_backend_trap) {
+        text_add(t, "-");
+        return;
+    }
+    for (s2_ipa at = a->range.start; at.v < a->range.end.v && whole; at = leaf.range.end) {
+        if (!s2_space_translate(&vm->space, at, &leaf)) {
+            whole = false;
+            break;
+        }
+        if (first)
+            text_add(t, "%x", leaf.pa.v);
+        whole = first || leaf.pa.v == next;
+        next = leaf.pa.v + (leaf.range.end.v - leaf.range.start.v);
+        first = false;
+    }
+    if (first)
+        text_add(t, "on touch");
+    else if (!whole)
+        text_add(t, "+");
+}
+
+static const char *memory_type(s2_attr attr)
+{
+    return (attr.bits & S2_MT_MASK) >= S2_MT_DEV_nGnRnE ? "device" : "normal";
+}
+
+static void add_leaves(struct vm *vm, struct text *t, const struct s2_area *a)
+{
+    uint64_t leaves[WALK_LEVELS];
+    bool any = false;
+    s2_space_leaves(&vm->space, a->range, leaves);
+    for (unsigned i = 0; i < WALK_LEVELS; i++) {
+        if (leaves[i] == 0)
+            continue;
+        text_add(t, any ? " + %u x " : "%u x ", leaves[i]);
+        add_size(t, 1ull << s2_level_shift(&vm->space.cfg.geometry, (int)i - 1));
+        any = true;
+    }
+    if (!any)
+        text_add(t, "-");
+}
+
+static void print_area(struct vm *vm, const struct s2_area *a)
+{
+    struct text size = {.used = 0}, place = {.used = 0}, leaves = {.used = 0};
+    char perm[] = {(a->attr.bits & S2_R) != 0 ? 'r' : '-', (a->attr.bits & S2_W) != 0 ? 'w' : '-',
+                   (a->attr.bits & S2_X) != 0 ? 'x' : '-', '\0'};
+    const char *kind = (a->flags & S2_AREA_LAZY) != 0 ? "lazy" : a->backend->kind;
+    add_size(&size, a->range.end.v - a->range.start.v);
+    add_place(vm, &place, a);
+    add_leaves(vm, &leaves, a);
+    print("    %-18s 0x%010lx..0x%010lx %6s  %-6s  %-12s %s %-6s  %s\n", vm_area_name(vm, a->name),
+          (unsigned long)a->range.start.v, (unsigned long)a->range.end.v, size.s, kind, place.s, perm,
+          memory_type(a->attr), leaves.s);
+}
+
+void banner_print_areas(struct vm *vm)
+{
+    struct s2_space_stats stats;
+    struct s2_area a;
+    struct text cpus = {.used = 0};
+    if (!vm->has_space) {
+        print("\n  vm %s: %s, no memory\n", vm->name, vm_state_name(vm->state));
+        return;
+    }
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        text_add(&cpus, i == 0 ? "%u" : " %u", (uint64_t)vm->vcpu[i].cpu);
+    s2_space_stats(&vm->space, &stats);
+    print("\n  vm %s: %s, %u vCPU%s on CPU %s, %u-bit IPA, %uK granule, %u table pages\n", vm->name, vm->plan.kind,
+          vm->vcpus, vm->vcpus == 1 ? "" : "s", cpus.s, vm->space.cfg.geometry.ipa_bits,
+          1u << (vm->space.cfg.geometry.granule_log2 - 10), stats.table_pages);
+    print("    %-18s %-26s %6s  %-6s  %-12s %-3s %-6s  %s\n", "area", "guest-physical", "size", "kind", "physical",
+          "rwx", "memory", "leaves");
+    for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end)
+        print_area(vm, &a);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* From the bundle to running VMs. */
+#include <boot/boot.h>
+#include <boot/hooks.h>
+#include <boot/print.h>
+#include <cpu/cpu.h>
+
+#include "vm/vm.h"
+
+static void print_problem(void *arg, const char *line)
+{
+    (void)arg;
+    print("bulkhead: %s\n", line);
+}
+
+static _Noreturn void nothing_to_run(void)
+{
+    print("bulkhead: there is nothing to run; powering off\n");
+    boot_power_off();
+}
+
+/* To the next state that waits for somebody: scrub and build, or load and start. */
+static void work_through(struct vm *vm, enum vm_work from, struct problems *p)
+{
+    vm->work = from;
+    while (vm_work_step(vm, p)) {
+    }
+}
+
+/* Chosen places first, all of them, before memory anywhere is given to anybody. */
+static unsigned build_all(struct problems *p)
+{
+    unsigned built = 0;
+    for (unsigned i = 0; i < host.manifest.vms; i++) {
+        const struct manifest_vm *cfg = &host.manifest.vm[i];
+        struct vm *vm = cfg->ok ? vm_create(cfg, i, p) : NULL;
+        if (vm != NULL && !vm_claim(vm, p))
+            vm_forget(vm);
+    }
+    for (unsigned i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_at(i);
+        if (vm == NULL)
+            continue;
+        vm->booting = true;
+        work_through(vm, WORK_SCRUB, p);
+        vm->booting = false;
+        built += vm->state == VM_READY;
+    }
+    return built;
+}
+
+static void print_refused(void)
+{
+    for (unsigned i = 0; i < host.manifest.vms; i++) {
+        struct vm *vm = vm_at(i);
+        if (vm == NULL || vm->state != VM_READY)
+            print("bulkhead: vm %s: refused, see above\n", host.manifest.vm[i].name);
+    }
+}
+
+static void start_all(struct problems *p)
+{
+    for (unsigned i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_at(i);
+        if (vm == NULL || vm->state != VM_READY)
+            continue;
+#ifdef CONFIG_SELFTEST_AT
+        selftest_at(vm);
+#endif
+        if (vm->cfg->manual)
+            print("bulkhead: vm %s: waits to be started\n", vm->name);
+        else
+            work_through(vm, WORK_LOAD, p);
+    }
+}
+
+void vm_boot(void)
+{
+    struct problems p = {print_problem, NULL, 0};
+    if (!host_init(&p))
+        nothing_to_run();
+    banner_print();
+    if (!host_read_bundle(&p) || build_all(&p) == 0) {
+        print_refused();
+        nothing_to_run();
+    }
+    for (unsigned i = 0; i < vm_count(); i++)
+        if (vm_at(i) != NULL && vm_at(i)->state == VM_READY)
+            banner_print_areas(vm_at(i));
+    print("\n");
+    print_refused();
+    monitor_init();
+    start_all(&p);
+    print("bulkhead: first guest after %lu ms\n",
+          (unsigned long)((cpu_ticks() - boot_info.entry_ticks) * 1000 / cpu_ticks_per_second()));
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Why a guest came out, and what is done about it. Whatever the guest does ends here in bounded time: it goes on, it gets
+ * an exception, or its VM is stopped. */
+#include <boot/print.h>
+#include <cpu/hooks.h>
+#include <cpu/inject.h>
+#include <cpu/sched.h>
+#include <cpu/sysreg.h>
+
+#include "vm/vm.h"
+
+/* ESR_EL2.EC (Arm ARM D19.2.37), those that a guest can cause with the traps that are set. */
+enum {
+    EC_SHIFT = 26,
+    EC_MASK = 0x3f,
+    EC_WFX = 0x01,
+    EC_CP15_32 = 0x03,
+    EC_CP15_64 = 0x04,
+    EC_CP14_32 = 0x05,
+    EC_CP14_LDC = 0x06,
+    EC_CP10 = 0x08,
+    EC_CP14_64 = 0x0c,
+    EC_HVC = 0x16,
+    EC_SMC = 0x17,
+    EC_SYSREG = 0x18,
+    EC_INSN_ABORT = 0x20,
+    EC_DATA_ABORT = 0x24,
+};
+enum { WFX_KIND = 3, WFX_WFI = 0, WFX_WFIT = 2 };
+enum { CALL_IMMEDIATE = 0xffff };
+/* A refill may find its pages taken by another vCPU of the VM; the retry is bounded. */
+enum { FAULT_TRIES = 4 };
+
+static void handle_wfx(struct vcpu *v)
+{
+    unsigned kind = (unsigned)v->exit.esr & WFX_KIND;
+    vcpu_skip(v);
+    if (kind != WFX_WFI && kind != WFX_WFIT)
+        sched_yield(v);
+    else if (!vgic_pending(v))
+        sched_block(v);
+}
+
+static void handle_call(struct vcpu *v)
+{
+    if ((v->exit.esr & CALL_IMMEDIATE) == 0)
+        psci_call(v);
+    else
+        v->regs.x[0] = UINT64_MAX; /* not supported: the calling convention reserves all other immediates */
+}
+
+/* --- aborts ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t sign_extend(uint64_t value, unsigned size_log2)
+{
+    unsigned shift = 64 - (8u << size_log2);
+    return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/* False: no device answers that access. */
+static bool emulate(struct vcpu *v, const struct s2_fault *f, const struct s2_fault_result *r)
+{
+    const struct mmio_dev *dev = (const struct mmio_dev *)(uintptr_t)r->area.backing;
+    struct mmio m = {
+        .offset = r->offset,
+        .size_log2 = f->size_log2,
+        .write = f->access == S2_ACCESS_WRITE,
+        .value = vcpu_get(v, f->reg),
+    };
+    uint64_t window = r->area.range.end.v - r->area.range.start.v;
+    v->exits[EXITS_MMIO]++;
+    if (f->maintenance) { /* there is nothing behind a register that a cache could hold */
+        vcpu_skip(v);
+        return true;
+    }
+    if (m.size_log2 > 3 || m.offset > window - (1ull << m.size_log2) || !mmio_access(dev, v, &m))
+        return false;
+    if (!m.write) {
+        if (f->sign_extend)
+            m.value = sign_extend(m.value, m.size_log2);
+        vcpu_set(v, f->reg, f->reg64 ? m.value : (uint32_t)m.value);
+    }
+    vcpu_skip(v);
+    return true;
+}
+
+static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_fault_result *r)
+{
+    /* What a machine without a hypervisor would have told the guest too, it is told, whatever the policy. */
+    bool inject = r->why == S2_NOT_OURS || (v->vm->cfg->inject && r->why != S2_NO_MEMORY && r->why != S2_STUCK);
+    if (inject) {
+        inject_abort(v, v->exit.far, f->access == S2_ACCESS_EXEC, f->on_walk);
+        return;
+    }
+    vm_report_fault(v, f, r);
+    vm_stop(v->vm, "an access that no area allows");
+}
+
+static void handle_abort(struct vcpu *v)
+{
+    struct s2_fault f;
+    struct s2_fault_result r = {.has_area = false, .why = S2_NO_VIOLATION};
+    s2_fault_decode(v->space->cfg.port, &v->exit, vcpu_from_el0(v), &f);
+    for (unsigned i = 0; i < FAULT_TRIES; i++) {
+        switch (s2_space_fault(v->space, &v->cache, &f, &r)) {
+        case S2_RETRY:
+        case S2_RETRY_FLUSHED:
+            return;
+        case S2_EMULATE:
+            if (emulate(v, &f, &r))
+                return;
+            r.why = S2_NO_AREA;
+            violation(v, &f, &r);
+            return;
+        case S2_NEED_REFILL:
+            if (s2_cache_refill(v->space, &v->cache) == S2_OK)
+                continue;
+            r.why = S2_NO_MEMORY;
+            violation(v, &f, &r);
+            return;
+        case S2_VIOLATION:
+            violation(v, &f, &r);
+            return;
+        }
+    }
+}
+
+/* --- the exit ----------------------------------------------------------------------------------------------------- */
+
+static void count(struct vcpu *v, enum exit_kind kind)
+{
+    v->exits[kind]++;
+}
+
+static void handle_sync(struct vcpu *v)
+{
+    switch (v->exit.esr >> EC_SHIFT & EC_MASK) {
+    case EC_WFX:
+        count(v, EXITS_WFX);
+        handle_wfx(v);
+        break;
+    case EC_HVC: /* returns behind the instruction by itself */
+        count(v, EXITS_HVC);
+        handle_call(v);
+        break;
+    case EC_SMC: /* trapped, so it has not been executed */
+        count(v, EXITS_SMC);
+        vcpu_skip(v);
+        handle_call(v);
+        break;
+    case EC_SYSREG:
+    case EC_CP15_32:
+    case EC_CP15_64:
+    case EC_CP14_32:
+    case EC_CP14_LDC:
+    case EC_CP10:
+    case EC_CP14_64:
+        count(v, EXITS_SYSREG);
+        (void)sysreg_emulate(v); /* or UNDEFINED, injected by it */
+        break;
+    case EC_DATA_ABORT:
+        count(v, EXITS_DATA_ABORT);
+        handle_abort(v);
+        break;
+    case EC_INSN_ABORT:
+        count(v, EXITS_INSN_ABORT);
+        handle_abort(v);
+        break;
+    default: /* of a feature that the guest was not offered */
+        count(v, EXITS_OTHER);
+        inject_undef(v);
+    }
+}
+
+void exit_handle(struct vcpu *v, enum exit_class c)
+{
+    switch (c) {
+    case EXIT_IRQ:
+        count(v, EXITS_IRQ);
+        break;
+    case EXIT_SERROR:
+        /* Taken while the guest ran, so it came from what the guest did; it is the one to be told. */
+        count(v, EXITS_SERROR);
+        inject_serror(v);
+        break;
+    case EXIT_SYNC:
+        handle_sync(v);
+        break;
+    }
+}
+
+void vm_print_exits(const struct vm *vm)
+{
+    static const char *const names[EXIT_KINDS] = {
+        [EXITS_IRQ] = "irq",
+        [EXITS_WFX] = "wfx",
+        [EXITS_HVC] = "hvc",
+        [EXITS_SMC] = "smc",
+        [EXITS_SYSREG] = "sysreg",
+        [EXITS_DATA_ABORT] = "data-abort",
+        [EXITS_INSN_ABORT] = "insn-abort",
+        [EXITS_MMIO] = "mmio",
+        [EXITS_SERROR] = "serror",
+        [EXITS_OTHER] = "other",
+    };
+    struct text t = {.used = 0};
+    for (unsigned kind = 0; kind < EXIT_KINDS; kind++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < vm->vcpus; i++)
+            sum += vm->vcpu[i].exits[kind];
+        if (sum != 0)
+            text_add(&t, " %s %u", names[kind], sum);
+    }
+    print("bulkhead: vm %s: exits:%s\n", vm->name, t.used == 0 ? " none" : t.s);
+}

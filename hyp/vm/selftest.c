@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Asks the CPU's own walker, with AT S12E1R and AT S12E1W, about every page of every area and the pages around it, and
+ * compares the answers with the area tree and the ledger. The tables are not consulted: they are what is tested. */
+#ifdef CONFIG_SELFTEST_AT
+
+#include <boot/print.h>
+#include <s2_port.h>
+
+#include "vm/vm.h"
+
+#define PAR_FAULT   1ull
+#define PAR_ADDRESS 0xffffffffff000ull
+#define HCR_VM      (1ull << 0)
+#define HCR_RW      (1ull << 31)
+#define REPORTED    8u /* differences that are printed one by one */
+
+struct asked {
+    struct vm *vm;
+    uint64_t pages, differ;
+};
+
+/* True when the CPU translates; stage 1 is off, so the address is an IPA. */
+static bool ask(uint64_t ipa, bool write, uint64_t *pa)
+{
+    uint64_t par;
+    if (write)
+        __asm__ volatile("at s12e1w, %0" ::"r"(ipa) : "memory");
+    else
+        __asm__ volatile("at s12e1r, %0" ::"r"(ipa) : "memory");
+    __asm__ volatile("isb\n\tmrs %0, par_el1" : "=r"(par)::"memory");
+    *pa = par & PAR_ADDRESS;
+    return (par & PAR_FAULT) == 0;
+}
+
+static bool is_owned(const struct vm *vm, uint64_t pa)
+{
+    struct s2_ledger_entry e;
+    return s2_ledger_find(&host.ledger, S2_PA(pa), &e) && e.owner == vm->id;
+}
+
+/* What is wrong with the page, null when nothing is. */
+static const char *page_fault(struct asked *q, const struct s2_area *a, uint64_t ipa)
+{
+    uint64_t pa, pa_write;
+    bool readable = ask(ipa, false, &pa), writable = ask(ipa, true, &pa_write);
+    if (a == NULL || a->backend == &s2_backend_trap)
+        return readable || writable ? "is mapped, and no area says so" : NULL;
+    bool lazy = (a->flags & S2_AREA_LAZY) != 0;
+    if (!readable)
+        return lazy && !writable ? NULL : "is not mapped";
+    if (writable != ((a->attr.bits & S2_W) != 0))
+        return writable ? "is writable, and its area is not" : "is read-only, and its area is not";
+    if (writable && pa_write != pa)
+        return "reads from one frame and writes to another";
+    if (a->backend == &s2_backend_linear && pa != a->backing + (ipa - a->range.start.v))
+        return "lies in another frame than its area says";
+    return is_owned(q->vm, pa) ? NULL : "lies in a frame of somebody else";
+}
+
+static void check_page(struct asked *q, const struct s2_area *a, uint64_t ipa)
+{
+    const char *fault = page_fault(q, a, ipa);
+    q->pages++;
+    if (fault != NULL && q->differ++ < REPORTED)
+        print("bulkhead: at-check: vm %s: 0x%lx %s\n", q->vm->name, (unsigned long)ipa, fault);
+}
+
+static void check_hole(struct asked *q, uint64_t ipa)
+{
+    struct s2_area a;
+    if (ipa < s2_ipa_limit(&q->vm->space.cfg.geometry) && !s2_space_find(&q->vm->space, S2_IPA(ipa), &a))
+        check_page(q, NULL, ipa);
+}
+
+void selftest_at(struct vm *vm)
+{
+    struct asked q = {.vm = vm};
+    struct s2_area a;
+    uint64_t granule = s2_granule_bytes(&vm->space.cfg.geometry), hcr, sctlr;
+    __asm__ volatile("mrs %0, hcr_el2\n\tmrs %1, sctlr_el1" : "=r"(hcr), "=r"(sctlr));
+    s2_space_load(&vm->space);
+    __asm__ volatile("msr sctlr_el1, xzr\n\tmsr hcr_el2, %0\n\tisb" ::"r"(HCR_VM | HCR_RW) : "memory");
+    for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end) {
+        check_hole(&q, a.range.start.v - granule);
+        for (uint64_t ipa = a.range.start.v; ipa < a.range.end.v; ipa += granule)
+            check_page(&q, &a, ipa);
+        check_hole(&q, a.range.end.v);
+    }
+    __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tisb" ::"r"(sctlr), "r"(hcr) : "memory");
+    print("bulkhead: at-check: vm %s: %lu pages, %lu differ\n", vm->name, (unsigned long)q.pages,
+          (unsigned long)q.differ);
+}
+
+#else
+typedef int selftest_is_off; /* ISO C wants something in every file */
+#endif
