@@ -50,6 +50,7 @@ static void command(char key)
         print_memory();
         break;
     case 'a':
+        banner_print_columns();
         if (vm != NULL)
             banner_print_areas(vm);
         break;

@@ -9,6 +9,7 @@
 #include "vm/vm.h"
 
 #define MODEL_BYTES 48u
+#define RANGE_BYTES 32u
 #define WALK_LEVELS 5u /* levels -1 to 3 */
 
 static void add_feature(struct text *t, bool have, const char *name)
@@ -112,18 +113,27 @@ static void add_leaves(struct vm *vm, struct text *t, const struct s2_area *a)
         text_add(t, "-");
 }
 
+/* Every row names its VM, so that a row says all by itself. */
+#define ROW "  %-12s %-18s %-26s %6s  %-6s  %-12s %-3s %-6s  %s\n"
+
 static void print_area(struct vm *vm, const struct s2_area *a)
 {
     struct text size = {.used = 0}, place = {.used = 0}, leaves = {.used = 0};
     char perm[] = {(a->attr.bits & S2_R) != 0 ? 'r' : '-', (a->attr.bits & S2_W) != 0 ? 'w' : '-',
                    (a->attr.bits & S2_X) != 0 ? 'x' : '-', '\0'};
+    char range[RANGE_BYTES];
     const char *kind = (a->flags & S2_AREA_LAZY) != 0 ? "lazy" : a->backend->kind;
+    print_to(range, sizeof(range), "0x%010lx..0x%010lx", (unsigned long)a->range.start.v,
+             (unsigned long)a->range.end.v);
     add_size(&size, a->range.end.v - a->range.start.v);
     add_place(vm, &place, a);
     add_leaves(vm, &leaves, a);
-    print("    %-18s 0x%010lx..0x%010lx %6s  %-6s  %-12s %s %-6s  %s\n", vm_area_name(vm, a->name),
-          (unsigned long)a->range.start.v, (unsigned long)a->range.end.v, size.s, kind, place.s, perm,
-          memory_type(a->attr), leaves.s);
+    print(ROW, vm->name, vm_area_name(vm, a->name), range, size.s, kind, place.s, perm, memory_type(a->attr), leaves.s);
+}
+
+void banner_print_columns(void)
+{
+    print("\n" ROW, "VM", "area", "guest-physical", "size", "kind", "physical", "rwx", "memory", "leaves");
 }
 
 void banner_print_areas(struct vm *vm)
@@ -132,17 +142,15 @@ void banner_print_areas(struct vm *vm)
     struct s2_area a;
     struct text cpus = {.used = 0};
     if (!vm->has_space) {
-        print("\n  vm %s: %s, no memory\n", vm->name, vm_state_name(vm->state));
+        print("  %-12s %s, no memory\n", vm->name, vm_state_name(vm->state));
         return;
     }
+    for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end)
+        print_area(vm, &a);
     for (unsigned i = 0; i < vm->vcpus; i++)
         text_add(&cpus, i == 0 ? "%u" : " %u", (uint64_t)vm->vcpu[i].cpu);
     s2_space_stats(&vm->space, &stats);
-    print("\n  vm %s: %s, %u vCPU%s on CPU %s, %u-bit IPA, %uK granule, %u table pages\n", vm->name, vm->plan.kind,
+    print("  %-12s %s, %u vCPU%s on CPU %s, %u-bit IPA, %uK granule, %u table pages\n", vm->name, vm->plan.kind,
           vm->vcpus, vm->vcpus == 1 ? "" : "s", cpus.s, vm->space.cfg.geometry.ipa_bits,
           1u << (vm->space.cfg.geometry.granule_log2 - 10), stats.table_pages);
-    print("    %-18s %-26s %6s  %-6s  %-12s %-3s %-6s  %s\n", "area", "guest-physical", "size", "kind", "physical",
-          "rwx", "memory", "leaves");
-    for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end)
-        print_area(vm, &a);
 }

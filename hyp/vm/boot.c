@@ -85,6 +85,7 @@ void vm_boot(void)
         print_refused();
         nothing_to_run();
     }
+    banner_print_columns();
     for (unsigned i = 0; i < vm_count(); i++)
         if (vm_at(i) != NULL && vm_at(i)->state == VM_READY)
             banner_print_areas(vm_at(i));

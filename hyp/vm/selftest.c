@@ -63,7 +63,7 @@ static void check_page(struct asked *q, const struct s2_area *a, uint64_t ipa)
     const char *fault = page_fault(q, a, ipa);
     q->pages++;
     if (fault != NULL && q->differ++ < REPORTED)
-        print("bulkhead: at-check: vm %s: 0x%lx %s\n", q->vm->name, (unsigned long)ipa, fault);
+        print("bulkhead: vm %s: at-check: 0x%lx %s\n", q->vm->name, (unsigned long)ipa, fault);
 }
 
 static void check_hole(struct asked *q, uint64_t ipa)
@@ -88,7 +88,7 @@ void selftest_at(struct vm *vm)
         check_hole(&q, a.range.end.v);
     }
     __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tisb" ::"r"(sctlr), "r"(hcr) : "memory");
-    print("bulkhead: at-check: vm %s: %lu pages, %lu differ\n", vm->name, (unsigned long)q.pages,
+    print("bulkhead: vm %s: at-check: %lu pages, %lu differ\n", vm->name, (unsigned long)q.pages,
           (unsigned long)q.differ);
 }
 

@@ -109,6 +109,7 @@ void psci_call(struct vcpu *v);
 void vm_report_fault(struct vcpu *v, const struct s2_fault *f, const struct s2_fault_result *r);
 /* banner.c */
 void banner_print(void);
+void banner_print_columns(void);
 void banner_print_areas(struct vm *vm);
 /* selftest.c: asks the CPU's own walker about every page of every area. */
 void selftest_at(struct vm *vm);
