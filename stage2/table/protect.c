@@ -100,7 +100,9 @@ void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gat
     struct job j = {.t = t, .stash = stash, .g = g};
 
     j.part = (struct s2_part){.range = range, .keep = true, .attr_bits = s2_desc_attr_bits(t, attr)};
-    s2_gather_settle(t, g, range, false);
+    /* A block that the same operation split in place (FEAT_BBM level 2) may still be cached: its size and now its
+     * attributes would change in one step (rule 12). */
+    s2_gather_settle(t, g, range, true);
     pass(&j);
     if (!j.broken)
         return;

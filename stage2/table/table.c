@@ -45,7 +45,10 @@ void s2_table_detach_all(struct s2_table *t, struct s2_gather *g)
 
             if (!desc)
                 continue;
-            s2_port_pte_store(t->port, &n.slots[i], 0);
+            if (s2_desc_hardware_writes(t))
+                s2_port_pte_xchg(t->port, &n.slots[i], 0); /* rule 13 */
+            else
+                s2_port_pte_store(t->port, &n.slots[i], 0);
             n.page->valid--;
             if (s2_desc_is_table(n.level, desc))
                 s2_gather_detach(t, g, desc);

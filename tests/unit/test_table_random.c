@@ -30,6 +30,7 @@ struct setting {
     unsigned unit_log2;
     uint64_t base;
     unsigned steps;
+    bool sparse; /* a few pages at a time, mostly alone in their table */
 };
 
 /* What one unit should be. */
@@ -80,7 +81,7 @@ static s2_attr random_attr(void)
 /* Mostly short, sometimes most of the array. */
 static void random_range(unsigned *first, unsigned *end)
 {
-    unsigned length = 1 + (unsigned)chance(1ull << chance(13));
+    unsigned length = 1 + (unsigned)chance(1ull << chance(w.set->sparse ? 2 : 13));
     *first = (unsigned)chance(UNITS);
     *end = *first + length > UNITS ? UNITS : *first + length;
 }
@@ -260,6 +261,41 @@ static void remap(struct vm *vm)
     note(vm, first, last, true, pa.v, attr);
 }
 
+/* Two changes in one operation, the second partly where the first was: what the first split is split again. */
+static void unmap_and_protect(struct vm *vm)
+{
+    struct s2_gather g;
+    unsigned first, last;
+    s2_attr attr = random_attr();
+    random_range(&first, &last);
+    unsigned from = first < 40 ? 0 : first - 40, to = first + 1 + (last - first) / 2;
+    struct s2_ipa_range hole = range_of(first, last), part = range_of(from, to);
+    uint32_t need = s2_table_need_cut(&vm->t, hole) + s2_table_need_cut(&vm->t, part);
+    struct s2_tstash stash = take(&vm->t, need);
+    s2_gather_init(&g);
+    s2_table_unmap(&vm->t, &stash, &g, hole);
+    s2_table_protect(&vm->t, &stash, &g, part, attr);
+    end(&vm->t, &g, &stash);
+    note(vm, first, last, false, 0, S2_ATTR(0));
+    for (unsigned u = from; u < to; u++)
+        vm->unit[u].attr = vm->unit[u].valid ? attr.bits : 0;
+}
+
+/* Only what one unit holds goes, wherever one is mapped. */
+static void unmap_one(struct vm *vm)
+{
+    struct s2_tstash stash;
+    struct s2_gather g;
+    unsigned u = (unsigned)chance(UNITS), tries = UNITS;
+    while (tries-- && !vm->unit[u].valid)
+        u = (u + 1) % UNITS;
+    stash = take(&vm->t, s2_table_need_cut(&vm->t, range_of(u, u + 1)));
+    s2_gather_init(&g);
+    s2_table_unmap(&vm->t, &stash, &g, range_of(u, u + 1));
+    end(&vm->t, &g, &stash);
+    note(vm, u, u + 1, false, 0, S2_ATTR(0));
+}
+
 /* As a fault does: one leaf somewhere in a hole, as large as it may be. */
 static void install(struct vm *vm)
 {
@@ -372,7 +408,8 @@ static void compare(struct vm *vm)
 
 static void step(void)
 {
-    static void (*const op[])(struct vm *) = {map, map, map, unmap, protect, remap, install, install};
+    static void (*const op[])(struct vm *) = {
+        map, map, map, unmap, protect, remap, install, install, unmap_and_protect, unmap_one};
     if (!chance(6))
         load((unsigned)chance(CPUS), (int)chance(TABLES + 1) - 1);
     model_set_cpu(w.m, (unsigned)chance(CPUS)); /* any CPU may edit any table */
@@ -454,6 +491,14 @@ static const struct setting settings[] = {
      .steps = 1500},
     {.name = "blocks, HA and HD", .hardware = true, .ipa_bits = 36, .unit_log2 = 21, .base = 0, .steps = 800},
     {.name = "blocks, no BBM", .no_bbm = true, .ipa_bits = 39, .unit_log2 = 21, .base = ONE_G, .steps = 800},
+    {.name = "few pages", .sparse = true, .ipa_bits = 40, .unit_log2 = 12, .base = 0, .steps = 2000},
+    {.name = "few pages, no features",
+     .sparse = true,
+     .least = true,
+     .ipa_bits = 36,
+     .unit_log2 = 12,
+     .base = 0,
+     .steps = 2000},
 };
 
 static void test_setting(void **state)
