@@ -12,7 +12,7 @@ struct audit {
 static const char *check_leaf(struct audit *a, int level, uint64_t desc)
 {
     const struct s2_table *t = a->t;
-    uint64_t attr = s2_desc_attr_bits(t, s2_desc_attr(t, desc));
+    s2_attr attr = s2_desc_attr(t, desc);
 
     if (!(desc & DESC_VALID))
         return "an entry holds something that is not valid";
@@ -22,7 +22,7 @@ static const char *check_leaf(struct audit *a, int level, uint64_t desc)
         return "a page descriptor is of the reserved type";
     if (desc & ~s2_desc_leaf_bits(t, level))
         return "a leaf has reserved bits set, or an output that is not aligned to its size";
-    if ((desc ^ attr) & DESC_ATTR & ~DESC_WRITE)
+    if ((desc ^ s2_desc_attr_bits(t, attr)) & DESC_ATTR & ~DESC_WRITE || s2_attr_check(attr, &t->caps, t->geo.ds, NULL))
         return "a leaf has attributes that no area can ask for";
     a->leaves[level + 1]++;
     return NULL;
