@@ -43,6 +43,24 @@ uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts)
     return need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
 }
 
+/* The most nodes that n entries can stand in: leaves and inner nodes as empty as they may be. */
+static uint64_t most_nodes(uint64_t n)
+{
+    uint64_t level = n / S2_IMAP_LEAF_MIN, nodes = 0;
+
+    for (; level > 1; level /= S2_IMAP_INNER_MIN)
+        nodes += level;
+    return nodes;
+}
+
+uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts)
+{
+    uint64_t one_way = map->height + 2u, room = most_nodes(map->count + inserts) + one_way - map->nodes;
+    uint32_t need = s2_imap_need(map, inserts);
+
+    return room < need ? (uint32_t)room : need;
+}
+
 static bool take(const struct s2_imap_leaf *leaf, unsigned slot, struct s2_ient *out)
 {
     if (out)

@@ -282,8 +282,8 @@ void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n)
 enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes)
 {
     lock(l);
-    /* As in change_nodes: others may make the map one level higher meanwhile. */
-    uint32_t need = n ? s2_imap_need(&l->map, n * CHANGE_INSERTS) + n * CHANGE_INSERTS : 0;
+    /* Each change by itself: others change the map and take nodes in between. */
+    uint32_t need = n < UINT32_MAX / PROMISE_NODES ? n * change_nodes(l) : UINT32_MAX;
     enum s2_err err = s2_pool_reserve(l->map.pool, need);
     unlock(l);
     *nodes = err ? 0 : need;

@@ -130,7 +130,7 @@ enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
     if (!err && sp->taken.count > UINT32_MAX / 2)
         err = S2_ENODES;
     if (!err)
-        err = s2_op_more_nodes(op, sp->cfg.nodes, s2_imap_need(&sp->chunks, (uint32_t)sp->taken.count));
+        err = s2_op_more_nodes(op, sp->cfg.nodes, s2_imap_need_alone(&sp->chunks, (uint32_t)sp->taken.count));
     if (!err)
         err = s2_op_more_ledger(op, (uint32_t)sp->taken.count);
     if (err)

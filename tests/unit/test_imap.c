@@ -465,6 +465,7 @@ static void test_need_covers_batches(void **state)
 
     for (unsigned round = 0; round < 3000; round++) {
         uint32_t batch = (uint32_t)below(f, 60), need = s2_imap_need(&f->map, batch), taken = 0;
+        uint32_t alone = s2_imap_need_alone(&f->map, batch), nodes = f->map.nodes;
 
         for (uint32_t i = 0; i < batch; i++) {
             uint32_t before;
@@ -474,11 +475,13 @@ static void test_need_covers_batches(void **state)
             before = f->map.nodes;
             random_insert(f);
             taken += f->map.nodes - before;
+            assert_true(f->map.nodes <= nodes + alone);
         }
         assert_true(taken <= need);
     }
     compare_all(f);
     assert_int_equal(s2_imap_need(&f->map, UINT32_MAX), UINT32_MAX);
+    assert_in_range(s2_imap_need_alone(&f->map, UINT32_MAX), UINT32_MAX / 6, UINT32_MAX / 5);
 }
 
 static void test_pool(void **state)

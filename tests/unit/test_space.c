@@ -204,15 +204,15 @@ static void alloc_works_with_the_smallest_pieces(void **state)
     for (uint64_t pa = FRAME_BASE; pa < FRAME_BASE + FRAME_BYTES; pa += 2 * PAGE)
         assert_int_equal(
             s2_frames_alloc_at(&w->frames, (struct s2_pa_range){S2_PA(pa), S2_PA(pa + PAGE)}, &clean, NULL), S2_OK);
-    assert_int_equal(map_new(w, area_alloc(0, MIB(1), S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(0, KIB(128), S2_RW, 0)), S2_OK);
     world_check(w);
-    assert_int_equal(leaves_at(w, 3), 256);
-    assert_int_equal(w->space.chunks.count, 256);
+    assert_int_equal(leaves_at(w, 3), 32);
+    assert_int_equal(w->space.chunks.count, 32);
     world_run(w);
-    assert_true(guest(w, MIB(1) - PAGE, MODEL_WRITE).done);
-    assert_int_equal(unmap(w, KIB(64), KIB(64)), S2_OK);
+    assert_true(guest(w, KIB(128) - PAGE, MODEL_WRITE).done);
+    assert_int_equal(unmap(w, KIB(32), KIB(64)), S2_OK);
     world_check(w);
-    assert_int_equal(unmap(w, 0, MIB(1)), S2_OK);
+    assert_int_equal(unmap(w, 0, KIB(128)), S2_OK);
     world_check(w);
     for (uint64_t pa = FRAME_BASE; pa < FRAME_BASE + FRAME_BYTES; pa += 2 * PAGE)
         s2_frames_free(&w->frames, (struct s2_pa_range){S2_PA(pa), S2_PA(pa + PAGE)}, false, false);

@@ -90,6 +90,9 @@ void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64
  * root that has grown has two children, so another 22 insertions cannot make it grow again: inserts * (height + 2 +
  * inserts / 22) covers any number. */
 uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts);
+/* The same, when meanwhile nobody else changes the map or takes from the pool, so that nodes which come back are there
+ * for the next insertion: no more than the emptiest map of that many entries has, less what this one has. */
+uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts);
 
 /* Lookups: O(log n); true and *out (which may be null) when there is one. */
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out);       /* entry that holds key */
