@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Access to guest memory: through windows only, checked before it begins, and clean in the caches. */
+#include "space_world.h"
+
+static unsigned char pattern[MIB(5)], back[MIB(5)];
+
+static int setup(void **state)
+{
+    struct world_config wc = world_defaults();
+
+    *state = world_create(&wc);
+    for (size_t i = 0; i < sizeof pattern; i++)
+        pattern[i] = (unsigned char)(i * 7 + (i >> 12) + 1);
+    memset(back, 0, sizeof back);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_check(*state);
+    world_destroy(*state);
+    return 0;
+}
+
+static void bytes_arrive_and_come_back(void **state)
+{
+    struct world *w = *state;
+    struct attempt a;
+
+    assert_int_equal(map_new(w, area_alloc(MIB(2) + PAGE, MIB(6), S2_RW, 0)), S2_OK);
+    assert_int_equal(
+        s2_space_copy_in(&w->space, S2_IPA(MIB(2) + PAGE + 3), pattern, sizeof pattern, S2_W, false, &w->d), S2_OK);
+    world_check(w);
+    world_run(w);
+    a = guest(w, MIB(5), MODEL_READ);
+    assert_int_equal(*(unsigned char *)model_ram(w->port, a.pa), pattern[MIB(5) - MIB(2) - PAGE - 3]);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(MIB(2) + PAGE + 3), sizeof back, S2_R, &w->d), S2_OK);
+    assert_memory_equal(pattern, back, sizeof back);
+    /* The byte before and after were not touched. */
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(MIB(2) + PAGE), 4, S2_R, &w->d), S2_OK);
+    assert_memory_equal(back, ((unsigned char[]){0, 0, 0, pattern[0]}), 4);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, 0, S2_W, false, &w->d), S2_OK);
+}
+
+static void windows_are_bounded(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(map_new(w, area_alloc(MIB(2), MIB(4), S2_RW, 0)), S2_OK);
+    model_reset_counters(w->port);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2)), pattern, MIB(4), S2_W, false, &w->d), S2_OK);
+    assert_int_equal(w->port->count.windows, 2);
+    assert_int_equal(w->port->count.copied, MIB(4));
+    assert_true(w->port->count.cleaned >= MIB(4));
+    assert_int_equal(w->port->count.synced, 0);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2)), pattern, PAGE, S2_W, true, &w->d), S2_OK);
+    assert_true(w->port->count.synced > 0);
+}
+
+static void crosses_areas_and_kinds(void **state)
+{
+    struct world *w = *state;
+
+    world_give(w, FRAME_BASE + MIB(16), PAGE, VM, S2_RWX);
+    assert_int_equal(map_new(w, area_alloc(MIB(2), PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(2) + PAGE, PAGE, FRAME_BASE + MIB(16), S2_R)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(MIB(2) + 2 * PAGE, PAGE, S2_RW, S2_AREA_LAZY)), S2_OK);
+    /* The loader may write what the guest may not. */
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2)), pattern, 3 * PAGE, S2_W, false, &w->d), S2_EPERM);
+    assert_int_equal(w->space.frames_held, 1);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2)), pattern, 3 * PAGE, 0, false, &w->d), S2_OK);
+    assert_memory_equal(model_ram(w->port, FRAME_BASE + MIB(16)), pattern + PAGE, PAGE);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(MIB(2)), 3 * PAGE, S2_R, &w->d), S2_OK);
+    assert_memory_equal(back, pattern, 3 * PAGE);
+    assert_int_equal(w->space.frames_held, 2);
+}
+
+static void lazy_memory_is_there_when_asked_for(void **state)
+{
+    struct world *w = *state;
+
+    memset(model_ram(w->port, FRAME_BASE), 0x5a, FRAME_BYTES);
+    assert_int_equal(map_new(w, area_alloc(0, MIB(8), S2_RW, S2_AREA_LAZY)), S2_OK);
+    memset(back, 1, sizeof back);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(MIB(2) + 5), PAGE, S2_R, &w->d), S2_OK);
+    for (unsigned i = 0; i < PAGE; i++)
+        assert_int_equal(back[i], 0);
+    assert_int_equal(w->space.frames_held, 512);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2) - 8), pattern, 16, S2_W, false, &w->d), S2_OK);
+    assert_int_equal(w->space.frames_held, 1024);
+    world_check(w);
+    /* The guest finds it there. */
+    world_run(w);
+    struct attempt a = guest(w, MIB(2), MODEL_READ);
+    assert_memory_equal(model_ram(w->port, a.pa), pattern + 8, 8);
+}
+
+static void nothing_is_copied_when_something_is_wrong(void **state)
+{
+    struct world *w = *state;
+
+    world_give(w, DEVICE_BASE, PAGE, VM, S2_RWX);
+    assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_trap(MIB(2), PAGE, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(4), PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE)), S2_OK);
+    model_reset_counters(w->port);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2) - 8), pattern, 16, 0, false, &w->d), S2_EPERM);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(4) - 8), pattern, 16, 0, false, &w->d), S2_ENOENT);
+    assert_int_equal(w->d.asked_start, MIB(4) - 8);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(MIB(4)), 4, 0, &w->d), S2_EPERM);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(0), 4, S2_X, &w->d), S2_EPERM);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(0), 4, 1u << 8, &w->d), S2_EINVAL);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(UINT64_MAX - 3), 8, 0, &w->d), S2_EINVAL);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(UINT64_MAX - 7), 8, 0, &w->d), S2_EINVAL);
+    assert_int_equal(s2_space_copy_out(&w->space, back, S2_IPA(1ull << 36), 8, 0, &w->d), S2_ENOENT);
+    assert_int_equal(w->port->count.windows, 0);
+    struct s2_ledger_entry e = ledger_entry(DEVICE_BASE, PAGE, S2_OWNER_NONE, S2_DEVICE);
+    assert_int_equal(unmap(w, MIB(4), PAGE), S2_OK);
+    s2_ledger_set(&w->ledger, &e);
+}
+
+static void no_memory_is_said_so(void **state)
+{
+    struct world *w = *state;
+
+    w->space.cfg.frame_quota = 1;
+    assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, S2_AREA_LAZY | S2_AREA_OVERCOMMIT)), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, PAGE, 0, false, &w->d), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(PAGE), pattern, PAGE, 0, false, &w->d), S2_EQUOTA);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(bytes_arrive_and_come_back),
+        T(windows_are_bounded),
+        T(crosses_areas_and_kinds),
+        T(lazy_memory_is_there_when_asked_for),
+        T(nothing_is_copied_when_something_is_wrong),
+        T(no_memory_is_said_so),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
