@@ -262,8 +262,9 @@ static void remap(struct vm *vm)
 }
 
 /* Two changes in one operation, the second partly where the first was: what the first split is split again. */
-static void unmap_and_protect(struct vm *vm)
+static void two_in_one(struct vm *vm)
 {
+    bool second_unmaps = chance(2);
     struct s2_gather g;
     unsigned first, last;
     s2_attr attr = random_attr();
@@ -274,9 +275,14 @@ static void unmap_and_protect(struct vm *vm)
     struct s2_tstash stash = take(&vm->t, need);
     s2_gather_init(&g);
     s2_table_unmap(&vm->t, &stash, &g, hole);
-    s2_table_protect(&vm->t, &stash, &g, part, attr);
+    if (second_unmaps)
+        s2_table_unmap(&vm->t, &stash, &g, part);
+    else
+        s2_table_protect(&vm->t, &stash, &g, part, attr);
     end(&vm->t, &g, &stash);
     note(vm, first, last, false, 0, S2_ATTR(0));
+    if (second_unmaps)
+        note(vm, from, to, false, 0, S2_ATTR(0));
     for (unsigned u = from; u < to; u++)
         vm->unit[u].attr = vm->unit[u].valid ? attr.bits : 0;
 }
@@ -408,8 +414,8 @@ static void compare(struct vm *vm)
 
 static void step(void)
 {
-    static void (*const op[])(struct vm *) = {
-        map, map, map, unmap, protect, remap, install, install, unmap_and_protect, unmap_one};
+    static void (*const op[])(struct vm *) = {map,   map,     map,     unmap,      protect,
+                                              remap, install, install, two_in_one, unmap_one};
     if (!chance(6))
         load((unsigned)chance(CPUS), (int)chance(TABLES + 1) - 1);
     model_set_cpu(w.m, (unsigned)chance(CPUS)); /* any CPU may edit any table */
