@@ -23,7 +23,7 @@ static _Noreturn void nothing_to_run(void)
 /* To the next state that waits for somebody: scrub and build, or load and start. */
 static void work_through(struct vm *vm, enum vm_work from, struct problems *p)
 {
-    vm->work = from;
+    vm_work_begin(vm, from);
     while (vm_work_step(vm, p)) {
     }
 }

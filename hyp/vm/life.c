@@ -26,8 +26,12 @@ static void print_problem(void *arg, const char *line)
     print("bulkhead: %s\n", line);
 }
 
+static unsigned works; /* how many VMs have something to be done */
+
 static void set_work(struct vm *vm, enum vm_work work)
 {
+    if ((vm->work == WORK_NONE) != (work == WORK_NONE))
+        __atomic_fetch_add(&works, work == WORK_NONE ? -1u : 1u, __ATOMIC_RELAXED);
     vm->work_part = 0;
     vm->work_done = 0;
     /* Other CPUs look at this word to see whether there is something to do. */
@@ -126,6 +130,11 @@ static void load_step(struct vm *vm, struct problems *p)
         launch(vm);
 }
 
+void vm_work_begin(struct vm *vm, enum vm_work work)
+{
+    set_work(vm, work);
+}
+
 bool vm_work_step(struct vm *vm, struct problems *p)
 {
     switch (vm->work) {
@@ -145,6 +154,11 @@ bool vm_work_step(struct vm *vm, struct problems *p)
         break;
     }
     return true;
+}
+
+bool vm_work_waits(void)
+{
+    return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0;
 }
 
 bool vm_idle_step(void)

@@ -71,7 +71,7 @@ static void check_limit(const struct check *c, const char *dir, const char *name
 static void check_regions(const struct check *c)
 {
     struct manifest_vm *v = c->v;
-    if (v->regions == 0)
+    if (v->ok && v->regions == 0)
         refuse(c, "memory: there is no region");
     for (unsigned i = 0; i < v->regions; i++) {
         struct manifest_region *r = &v->region[i];
@@ -184,8 +184,8 @@ static void check_devices(const struct check *c)
     for (unsigned i = 0; i < c->v->devices; i++) {
         struct manifest_device *d = &c->v->device[i];
         resolve_device(c, d);
-        if (!d->resolved)
-            continue;
+        if (!d->resolved || (!c->v->ok && d->size == 0))
+            continue; /* its absence was reported */
         bool ok = aligned(c, "devices", d->name, "pa", d->pa);
         ok &= aligned(c, "devices", d->name, "size", d->size);
         ok &= aligned(c, "devices", d->name, "ipa", d->ipa);

@@ -85,6 +85,7 @@ bool vm_build(struct vm *vm, struct problems *p);
 
 /* --- life.c -------------------------------------------------------------------------------------------------------- */
 
+void vm_work_begin(struct vm *vm, enum vm_work work);
 /* Takes the next bounded step of vm->work; false when there is nothing to do. One CPU at a time. */
 bool vm_work_step(struct vm *vm, struct problems *p);
 /* Any CPU. A VM that is READY is loaded and started; one that is STOPPED is built anew first. */
