@@ -38,7 +38,7 @@ static const char *check_table(struct audit *a, const struct s2_node *parent, ui
 
     if (desc != s2_desc_table(pa))
         return "a table descriptor has reserved bits set";
-    if (pa.v < t->pool->base.v || s2_tpool_index(t->pool, pa) >= t->pool->pages)
+    if (pa.v - t->pool->base.v >= (uint64_t)t->pool->pages << t->pool->granule_log2)
         return "a table descriptor leads out of the pool";
     n = s2_node_child(t, parent, ipa, desc);
     if (!n.page->valid)
