@@ -181,7 +181,7 @@ def switch(features, rows, ids):
         if row.policy == "id":
             out.append(f"    SYSREGS_READ({asm(row.encodings()[0])}, ids->reg[IDX_{row.name}]);")
     out.append("}\n\nstatic inline uint64_t sysregs_features(const struct cpu_ids *ids)\n{\n    uint64_t has = 0;\n")
-    out.append("#define FIELD(reg, low) (ids->reg[IDX_##reg] >> (low) & 0xf)")
+    out.append("#define FIELD(name, low) (ids->reg[IDX_##name] >> (low) & 0xf)")
     for name, tests in features:
         terms = []
         for test in tests:

@@ -17,12 +17,11 @@ struct boot_range {
 };
 
 struct boot_info {
-    const void *fdt;          /* the host DTB, checked by fdt_check_full, mapped read-only */
-    struct boot_range fdt_pa; /* [pa, pa + totalsize) */
-    struct boot_range image;  /* the hypervisor from its header to the end of bss, whole pages */
-    struct boot_range pool;   /* where mem_alloc takes from */
-    struct boot_range
-        initrd; /* /chosen linux,initrd-start/end: the bundle; empty when none was passed */
+    const void *fdt;                       /* the host DTB, checked by fdt_check_full, mapped read-only */
+    struct boot_range fdt_pa;              /* [pa, pa + totalsize) */
+    struct boot_range image;               /* the hypervisor from its header to the end of bss, whole pages */
+    struct boot_range pool;                /* where mem_alloc takes from */
+    struct boot_range initrd;              /* /chosen linux,initrd-start/end: the bundle; empty when none was passed */
     struct boot_range ram[BOOT_MAX_BANKS]; /* /memory, ascending */
     unsigned rams;
     /* What the firmware keeps: memory reservations and /reserved-memory. Not the four ranges above.

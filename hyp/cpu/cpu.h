@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include <boot/lock.h>
+#include <boot/mem_init.h>
 #include <stage2/caps.h>
+#include <sysregs.h>
 
 struct vcpu;
 
@@ -17,23 +19,25 @@ struct cpu {
     unsigned index; /* 0: the CPU that booted */
     uint64_t mpidr; /* affinity fields only */
     uint64_t midr;
-    bool online;         /* entered the hypervisor and was accepted */
-    const char *refused; /* why not, when it came up and was turned away */
-    uint8_t *stack_top;
-    uint64_t *root; /* this CPU's stage-1 root */
+    const char *refused; /* why it was turned away, when it was */
+    struct mem_windows windows;
+    struct cpu_ids ids;
     struct s2_caps caps;
-    uint32_t features; /* enum cpu_feature bits (sysregs.h, generated) */
+    uint64_t features;   /* CPU_HAS_* of this CPU (sysregs.h, generated) */
+    unsigned brps, wrps; /* number of the last breakpoint and watchpoint */
 
-    /* the world switch: whose registers this CPU holds; null: nobody's */
-    struct vcpu *loaded;
-    uint64_t host_mdcr, host_cptr;
+    /* the world switch */
+    struct vcpu *loaded; /* whose registers this CPU holds; null: nobody's */
+    uint64_t hcr;        /* what HCR_EL2 holds */
 
-    /* the scheduler; `lock` covers the list and the states of its vCPUs */
+    /* the scheduler; `lock` covers the lists and the states of the vCPUs that are pinned here */
     struct lock lock;
     struct vcpu *ready_head, *ready_tail; /* ready to run, in turn */
-    struct vcpu *all;                     /* every vCPU pinned here, through vcpu.sched.peer */
+    struct vcpu *all;                     /* every vCPU pinned here, through vcpu.peer */
+    bool stop_asked;                      /* one of them is `stopping` */
+    bool slice_over;
     uint64_t slice_end, idle_ticks;
-    uint64_t windows[2][2]; /* first byte and bytes of each window in use */
+    uint64_t timer; /* what EL2's timer is armed for, UINT64_MAX: off */
 };
 
 static inline struct cpu *this_cpu(void)
@@ -51,6 +55,10 @@ void cpu_kick(unsigned index);
 
 /* What all CPUs can do, boot-argument and Kconfig mask applied. */
 const struct s2_caps *cpu_caps(void);
+/* The same for the ID registers as a guest may see them, and for features: of all CPUs, of any of them. */
+const struct cpu_ids *cpu_guest_ids(void);
+uint64_t cpu_features_all(void);
+uint64_t cpu_features_any(void);
 /* "Cortex-A53 r0p4" for the banner; "implementer 0x.. part 0x.." for those that we know no name of.
  */
 void cpu_model(const struct cpu *cpu, char *to, unsigned size);

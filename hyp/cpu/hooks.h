@@ -16,6 +16,8 @@ void gic_kick(unsigned cpu);
 
 /* device/irq.c: acknowledges and handles what is pending on this CPU. */
 void irq_handle(void);
+/* Has fn called, on each CPU, for the interrupt of EL2's physical timer. Before gic_init_cpu. */
+void irq_set_hyp_timer(void (*fn)(void));
 
 /* device/vgic*.c. Load and save: on a change of the loaded vCPU. Before each entry vgic_flush fills
  * the list registers, after each exit vgic_sync reads them back. */
@@ -23,8 +25,7 @@ void vgic_load(struct vcpu *v);
 void vgic_save(struct vcpu *v);
 void vgic_flush(struct vcpu *v);
 void vgic_sync(struct vcpu *v);
-bool vgic_pending(
-    struct vcpu *v); /* something that would be delivered now, whatever PSTATE.I says */
+bool vgic_pending(struct vcpu *v); /* something that would be delivered now, whatever PSTATE.I says */
 /* An access to a CPU interface register that traps: those that send SGIs always, the others only while more interrupts
  * are active than there are list registers (ICH_HCR_EL2.TDIR, or TC where that does not exist). False: UNDEFINED. */
 enum vgic_reg { VGIC_SGI1R, VGIC_ASGI1R, VGIC_SGI0R, VGIC_DIR, VGIC_RPR, VGIC_PMR, VGIC_CTLR };
@@ -54,5 +55,7 @@ void sched_stopped(struct vcpu *v);
 /* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call
  * again. */
 bool vm_idle_step(void);
+/* vm/: is there a restart or a destruction that vm_idle_step would get on with? Cheap. */
+bool vm_work_waits(void);
 
 #endif

@@ -19,8 +19,8 @@ void sched_wake(struct vcpu *v);
 void sched_block(struct vcpu *v);
 /* The rest of the slice goes to others (WFE, YIELD). */
 void sched_yield(struct vcpu *v);
-/* Any CPU. When v's CPU has let go of it (at once if that is this one and it is not the vCPU that
- * exits now), it is OFF and the hook sched_stopped(v) is called there. */
+/* Any CPU; returns at once. When v's CPU has let go of it, from its scheduling loop, v is OFF, its registers are saved,
+ * the CPU holds nothing of its VM, and the hook sched_stopped(v) is called there. No effect when OFF. */
 void sched_stop(struct vcpu *v);
 bool sched_is_off(const struct vcpu *v);
 /* On each CPU, once; never returns. */

@@ -50,13 +50,12 @@ enum exit_kind {
 };
 
 struct vcpu {
-    struct gpregs regs; /* first: the entry code knows the offset */
+    struct gpregs regs;      /* the first two: cpu/entry.S knows where they are */
+    struct s2_syndrome exit; /* ESR_EL2, FAR_EL2, HPFAR_EL2 of the last exit (HPFAR meaningful for aborts only) */
     struct fpregs fp;
     struct sysregs sys;
     uint64_t hcr;   /* HCR_EL2 while it runs; VSE is read back on exit */
     uint64_t vsesr; /* syndrome of a pending virtual SError (FEAT_RAS) */
-    struct s2_syndrome
-        exit; /* ESR_EL2, FAR_EL2, HPFAR_EL2 of the last exit (HPFAR meaningful for aborts only) */
 
     struct vtimer *timer;
     struct vgic_vcpu *gic;
@@ -70,26 +69,27 @@ struct vcpu {
     enum vcpu_state state; /* under cpu.lock of `cpu` */
     bool stopping;         /* sched_stop was called: it will be OFF when its CPU has seen it */
     bool woken;            /* a wake-up came while it ran: the next sched_block does not block */
+    bool known;            /* linked into its CPU's list of all */
+    bool last_here;        /* of its VM's vCPUs on this CPU, the one whose translations the TLB may hold */
     struct vcpu *ready_next, *peer;
     uint64_t ran_ticks;
 
     uint64_t exits[EXIT_KINDS];
 };
 
-/* Everything as after a CPU reset (Arm ARM: MMU and caches off, EL1h, DAIF set), x0 = context, at
- * `entry`; counters, timer, gic and placement stay as they are. pre: OFF. */
+/* Everything as after a CPU reset (Arm ARM: MMU and caches off, EL1h, DAIF set), x0 = context, at `entry`; counters,
+ * timer, gic and placement stay as they are. pre: OFF. */
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t context);
 
-/* Loads the vCPU's registers on this CPU, saving those of the one that was loaded. No effect when
- * it is loaded. */
+/* Loads the vCPU's registers on this CPU, saving those of the one that was loaded. No effect when it is loaded. */
 void vcpu_load(struct vcpu *v);
 /* Saves the loaded vCPU's registers and loads nobody's. */
 void vcpu_save(struct vcpu *v);
 /* Runs it until the next exit. pre: loaded. */
 enum exit_class vcpu_enter(struct vcpu *v);
 
-/* Past the instruction that trapped: PC += 4 (2 for a 16-bit one, from ESR.IL), the IT state and
- * PSTATE.BTYPE/SS as an executed instruction leaves them. */
+/* Past the instruction that trapped: PC += 4 (2 for a 16-bit one, from ESR.IL), the IT state and PSTATE.BTYPE/SS as an
+ * executed instruction leaves them. */
 void vcpu_skip(struct vcpu *v);
 /* Register number 31 reads as zero and ignores writes, as in the syndromes. */
 uint64_t vcpu_get(const struct vcpu *v, unsigned reg);

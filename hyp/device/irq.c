@@ -46,6 +46,21 @@ static enum irq_result handle(unsigned intid)
     return IRQ_DONE;
 }
 
+static enum irq_result call_timer(unsigned intid, void *arg)
+{
+    (void)intid;
+    void (*fn)(void) = *(void (**)(void))arg;
+    fn();
+    return IRQ_DONE;
+}
+
+void irq_set_hyp_timer(void (*fn)(void))
+{
+    static void (*timer)(void);
+    timer = fn;
+    (void)irq_register(GIC_PPI_HYP, call_timer, &timer);
+}
+
 void irq_handle(void)
 {
     for (unsigned intid = gic_acknowledge(); intid < GIC_MAX_INTID; intid = gic_acknowledge()) {

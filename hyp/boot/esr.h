@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Syndromes in words (Arm ARM D19.2.37). */
+#ifndef BOOT_ESR_H
+#define BOOT_ESR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CURRENT_EL2 (2u << 2)
+
+const char *esr_class(uint64_t esr); /* by EC: "data abort from a lower level", ... */
+bool esr_is_abort(uint64_t esr);     /* a data or instruction abort: esr_fault says more */
+const char *esr_fault(uint64_t esr); /* by DFSC/IFSC: "translation fault, level 3", ... */
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include <boot/print.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <boot/hooks.h>
+
+struct sink {
+    char *to;
+    size_t size, used;
+};
+
+struct spec {
+    bool left, zero, has_precision, is_long;
+    size_t width, precision;
+};
+
+static void put(struct sink *s, char c)
+{
+    if (s->used + 1 < s->size)
+        s->to[s->used++] = c;
+}
+
+static void put_padded(struct sink *s, const struct spec *spec, const char *text, size_t n)
+{
+    size_t pad = spec->width > n ? spec->width - n : 0;
+    for (size_t i = 0; !spec->left && i < pad; i++)
+        put(s, spec->zero ? '0' : ' ');
+    for (size_t i = 0; i < n; i++)
+        put(s, text[i]);
+    for (size_t i = 0; spec->left && i < pad; i++)
+        put(s, ' ');
+}
+
+static void put_number(struct sink *s, struct spec *spec, uint64_t value, unsigned base, bool upper, bool negative)
+{
+    char text[24];
+    size_t at = sizeof(text);
+    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    do {
+        text[--at] = digits[value % base];
+        value /= base;
+    } while (value != 0);
+    if (negative && spec->zero && !spec->left) {
+        put(s, '-');
+        spec->width -= spec->width > 0;
+    } else if (negative) {
+        text[--at] = '-';
+    }
+    put_padded(s, spec, &text[at], sizeof(text) - at);
+}
+
+static const char *parse_flags(const char *fmt, struct spec *spec, va_list *args)
+{
+    for (; *fmt == '-' || *fmt == '0'; fmt++) {
+        spec->left |= *fmt == '-';
+        spec->zero |= *fmt == '0';
+    }
+    if (*fmt == '*') {
+        int width = va_arg(*args, int);
+        spec->left |= width < 0;
+        spec->width = (size_t)(width < 0 ? -(long)width : width);
+        fmt++;
+    }
+    for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+        spec->width = spec->width * 10 + (size_t)(*fmt - '0');
+    if (*fmt == '.') {
+        spec->has_precision = true;
+        fmt++;
+        if (*fmt == '*') {
+            int precision = va_arg(*args, int);
+            spec->has_precision = precision >= 0;
+            spec->precision = precision < 0 ? 0 : (size_t)precision;
+            fmt++;
+        }
+        for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+            spec->precision = spec->precision * 10 + (size_t)(*fmt - '0');
+    }
+    for (; *fmt == 'l' || *fmt == 'z'; fmt++)
+        spec->is_long = true;
+    return fmt;
+}
+
+static uint64_t unsigned_arg(const struct spec *spec, va_list *args)
+{
+    return spec->is_long ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
+}
+
+static size_t length(const char *text, const struct spec *spec)
+{
+    size_t n = 0;
+    while ((!spec->has_precision || n < spec->precision) && text[n] != '\0')
+        n++;
+    return n;
+}
+
+static void put_conversion(struct sink *s, char conversion, struct spec *spec, va_list *args)
+{
+    switch (conversion) {
+    case 'd':
+    case 'i': {
+        long value = spec->is_long ? va_arg(*args, long) : va_arg(*args, int);
+        put_number(s, spec, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, false, value < 0);
+        break;
+    }
+    case 'u':
+        put_number(s, spec, unsigned_arg(spec, args), 10, false, false);
+        break;
+    case 'x':
+    case 'X':
+        put_number(s, spec, unsigned_arg(spec, args), 16, conversion == 'X', false);
+        break;
+    case 'p':
+        put(s, '0');
+        put(s, 'x');
+        put_number(s, spec, (uintptr_t)va_arg(*args, void *), 16, false, false);
+        break;
+    case 'c': {
+        char c = (char)va_arg(*args, int);
+        put_padded(s, spec, &c, 1);
+        break;
+    }
+    case 's': {
+        const char *text = va_arg(*args, const char *);
+        if (text == NULL)
+            text = "(null)";
+        put_padded(s, spec, text, length(text, spec));
+        break;
+    }
+    default:
+        put(s, conversion);
+        break;
+    }
+}
+
+size_t vprint_to(char *to, size_t size, const char *fmt, va_list args)
+{
+    struct sink s = {.to = to, .size = size};
+    va_list rest;
+    va_copy(rest, args);
+    for (; *fmt != '\0'; fmt++) {
+        if (*fmt != '%') {
+            put(&s, *fmt);
+            continue;
+        }
+        struct spec spec = {0};
+        fmt = parse_flags(fmt + 1, &spec, &rest);
+        if (*fmt == '\0')
+            break;
+        put_conversion(&s, *fmt, &spec, &rest);
+    }
+    va_end(rest);
+    if (size > 0)
+        to[s.used] = '\0';
+    return s.used;
+}
+
+size_t print_to(char *to, size_t size, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    size_t used = vprint_to(to, size, fmt, args);
+    va_end(args);
+    return used;
+}
+
+void vprint(const char *fmt, va_list args)
+{
+    char text[PRINT_LINE];
+    vprint_to(text, sizeof(text), fmt, args);
+    console_puts(text);
+}
+
+void print(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vprint(fmt, args);
+    va_end(args);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Exception vectors. From a guest: back into vcpu_enter (cpu/entry.S). From the hypervisor itself: a crash, told by
+ * crash() on a stack of its own if this one is what broke. */
+#include <boot/arm.h>
+#include <boot/layout.h>
+
+#define FRAME (34 * 8) /* struct crash_frame: x0 to x30, sp, and room */
+
+/* Is there stack left? Stacks are 16 KiB in the upper half of 32 KiB, so bit 14 of sp tells (without a free register). */
+	.macro	own kind
+	.balign	128
+	sub	sp, sp, #FRAME
+	add	sp, sp, x0
+	sub	x0, sp, x0
+	tbz	x0, #14, overflow
+	sub	x0, sp, x0
+	sub	sp, sp, x0
+	stp	x0, x1, [sp]
+	mov	x0, #\kind
+	b	crashed
+	.endm
+
+	.macro	guest kind
+	.balign	128
+	stp	x0, x1, [sp, #-16]!
+	mov	x1, #\kind
+	b	guest_exit
+	.endm
+
+	.section .text.vectors, "ax"
+	.balign	2048
+	.globl	vectors
+vectors:
+	own	0                       /* on SP_EL0, which is not used */
+	own	1
+	own	2
+	own	3
+	own	0                       /* on SP_EL2 */
+	own	1
+	own	2
+	.balign	128
+	b	own_serror
+	guest	0                       /* AArch64 */
+	guest	1
+	guest	1
+	guest	2
+	guest	0                       /* AArch32, EL0 only */
+	guest	1
+	guest	1
+	guest	2
+	.balign	128
+
+/* An SError that was pending when a guest was left is the guest's (cpu/entry.S opens a window for it). */
+own_serror:
+	stp	x0, x1, [sp, #-16]!
+	mrs	x0, elr_el2
+	ldr	x1, =serror_window
+	cmp	x0, x1
+	b.lo	1f
+	ldr	x1, =serror_window_end
+	cmp	x0, x1
+	b.hs	1f
+	msr	elr_el2, x1
+	ldp	x0, x1, [sp], #16
+	mov	x1, #2
+	eret
+1:	ldp	x0, x1, [sp], #16
+	sub	sp, sp, #FRAME
+	stp	x0, x1, [sp]
+	mov	x0, #3
+
+/* x0: kind; sp: a frame that holds x0 and x1. */
+crashed:
+	add	x1, sp, #FRAME
+	str	x1, [sp, #(31 * 8)]
+crashed_elsewhere:
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x19, [sp, #144]
+	stp	x20, x21, [sp, #160]
+	stp	x22, x23, [sp, #176]
+	stp	x24, x25, [sp, #192]
+	stp	x26, x27, [sp, #208]
+	stp	x28, x29, [sp, #224]
+	str	x30, [sp, #240]
+	mov	x1, sp
+	bl	crash
+	b	.
+
+/* x0: the frame that there is no room for; sp: that plus what x0 was. The guest's thread registers serve as scratch. */
+overflow:
+	sub	x0, sp, x0
+	msr	tpidr_el0, x1
+	msr	tpidrro_el0, x0
+	mov	x1, sp
+	sub	x1, x1, x0
+	ldr	x0, =crash_stack_end
+	sub	x0, x0, #FRAME
+	mov	sp, x0
+	add	x1, x1, #FRAME
+	str	x1, [sp, #(31 * 8)]
+	mrs	x0, tpidrro_el0
+	mrs	x1, tpidr_el0
+	stp	x0, x1, [sp]
+	mov	x0, #0
+	b	crashed_elsewhere
+	.ltorg
+
+	.bss
+	.balign	16
+	.space	2048
+crash_stack_end:

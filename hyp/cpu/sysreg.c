@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Registers that trap, by the rules generated from sysregs.tbl. */
+#include <cpu/sysreg.h>
+
+#include <boot/arm.h>
+#include <cpu/hooks.h>
+#include <cpu/inject.h>
+#include <cpu/internal.h>
+#include <sysregs_switch.h>
+#include <sysregs_table.h>
+
+/* One access as ESR_ELx.ISS tells it (Arm ARM D19.2.37, EC 0x18). */
+struct access {
+    unsigned op1, crm, reg;
+    uint16_t key;
+    bool read;
+};
+
+static struct access decode(uint64_t iss)
+{
+    unsigned op0 = iss >> 20 & 3, op2 = iss >> 17 & 7, op1 = iss >> 14 & 7, crn = iss >> 10 & 15, crm = iss >> 1 & 15;
+    return (struct access){
+        .op1 = op1,
+        .crm = crm,
+        .reg = iss >> 5 & 31,
+        .key = (uint16_t)(op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2),
+        .read = (iss & 1) != 0,
+    };
+}
+
+static const struct sysreg_rule *find(uint16_t key)
+{
+    size_t low = 0, high = sizeof(sysreg_rules) / sizeof(sysreg_rules[0]);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (sysreg_rules[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < sizeof(sysreg_rules) / sizeof(sysreg_rules[0]) && sysreg_rules[low].key == key;
+    return found ? &sysreg_rules[low] : NULL;
+}
+
+/* Does the register exist for guests of this machine? */
+static bool exists(const struct sysreg_rule *rule, unsigned number)
+{
+    uint64_t dfr0 = cpu_guest_ids()->reg[IDX_ID_AA64DFR0_EL1];
+    if ((cpu_features_all() & rule->need) != rule->need)
+        return false;
+    if (rule->count == RULE_BRP)
+        return number <= (dfr0 >> 12 & 0xf);
+    if (rule->count == RULE_WRP)
+        return number <= (dfr0 >> 20 & 0xf);
+    return true;
+}
+
+/* ID_AA64MMFR0_EL1.PARange of a VM: the largest that its IPA size holds, and no more than the CPUs have (rule 18). */
+static uint64_t pa_range(uint64_t mmfr0, unsigned ipa_bits)
+{
+    static const uint8_t bits[] = {32, 36, 40, 42, 44, 48, 52};
+    uint64_t range = mmfr0 & 0xf;
+    if (range >= sizeof(bits))
+        range = sizeof(bits) - 1;
+    while (range > 0 && bits[range] > ipa_bits)
+        range--;
+    return (mmfr0 & ~UINT64_C(0xf)) | range;
+}
+
+static uint64_t read_id(const struct vcpu *v, unsigned index)
+{
+    uint64_t value = cpu_guest_ids()->reg[index];
+    return index == IDX_ID_AA64MMFR0_EL1 ? pa_range(value, v->space->cfg.geometry.ipa_bits) : value;
+}
+
+uint64_t sysreg_id(unsigned crm, unsigned op2)
+{
+    const struct sysreg_rule *rule = find((uint16_t)(3u << 14 | crm << 3 | op2));
+    return rule != NULL && rule->kind == RULE_ID ? cpu_guest_ids()->reg[rule->word] : 0;
+}
+
+static bool caches_on(uint64_t sctlr)
+{
+    return (sctlr & (SCTLR_M | SCTLR_C)) == (SCTLR_M | SCTLR_C);
+}
+
+/* A translation register written while HCR_EL2.TVM waits for the caches to be switched (docs/sysregs.md, Set and way). */
+static void write_live(struct vcpu *v, unsigned word, uint64_t value)
+{
+    bool was = caches_on(reg_read(sctlr_el1));
+    sysregs_write_live(word, value);
+    isb();
+    bool on = caches_on(reg_read(sctlr_el1));
+    if (was == on)
+        return;
+    vm_caches_toggled(v, on);
+    if (on)
+        v->hcr &= ~HCR_TVM;
+}
+
+static void write_shadow(struct vcpu *v, const struct sysreg_rule *rule, uint64_t value)
+{
+    uint64_t *all = (uint64_t *)&v->sys;
+    all[rule->word] = value & rule->value;
+    sysregs_write_live(rule->word, all[rule->word]);
+}
+
+/* False: UNDEFINED. */
+static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, uint64_t *value)
+{
+    switch ((enum rule_kind)rule->kind) {
+    case RULE_SHADOW:
+        if (read)
+            *value = ((const uint64_t *)&v->sys)[rule->word];
+        else
+            write_shadow(v, rule, *value);
+        return true;
+    case RULE_RAZ:
+    case RULE_VALUE:
+        if (read)
+            *value = rule->value;
+        return true;
+    case RULE_HOST:
+        if (read)
+            *value = sysregs_host(rule->key);
+        return read;
+    case RULE_ID:
+        if (read)
+            *value = read_id(v, rule->word);
+        return read;
+    case RULE_VTIMER:
+        vtimer_access(v, (enum vtimer_reg)rule->value, !read, value);
+        return true;
+    case RULE_VGIC:
+        return vgic_access(v, (enum vgic_reg)rule->value, !read, value);
+    case RULE_SETWAY:
+        vm_set_way(v);
+        v->hcr |= HCR_TVM;
+        return !read;
+    case RULE_LIVE:
+        if (!read)
+            write_live(v, rule->word, *value);
+        return !read;
+    }
+    return false;
+}
+
+bool sysreg_emulate(struct vcpu *v)
+{
+    struct access a = decode(v->exit.esr);
+    const struct sysreg_rule *rule = ESR_EC(v->exit.esr) == ESR_EC_MSR ? find(a.key) : NULL;
+    /* EL0 has names of its own: op1 = 3. */
+    bool allowed = rule != NULL && exists(rule, a.crm) && (!vcpu_from_el0(v) || a.op1 == 3);
+    uint64_t value = a.read ? 0 : vcpu_get(v, a.reg);
+    if (!allowed || !emulate(v, rule, a.read, &value)) {
+        inject_undef(v);
+        return false;
+    }
+    if (a.read)
+        vcpu_set(v, a.reg, value);
+    vcpu_skip(v);
+    return true;
+}
