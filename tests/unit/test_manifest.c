@@ -171,7 +171,7 @@ static void test_words(void **state)
     refused(VM("a", "memory { r { ipa = <0>; size = \"1M\"; overcommit; }; };"),
             "vm a: memory/r/overcommit: needs lazy");
     refused(VM("a", RAM "devices { d { }; };"), "vm a: devices/d/path: missing (or pa and size)");
-    refused(VM("a", RAM "devices { d { pa = <0>; path = \"/pl031@9010000\"; }; };"),
+    refused(VM("a", RAM "devices { d { pa = <0>; path = \"/pl031@9010000\"; size = <0x1000>; }; };"),
             "vm a: devices/d/pa: excludes path");
     refused(VM("a", RAM "devices { d { pa = <0>; }; };"), "vm a: devices/d/size: missing");
     refused("", "manifest: vms: there is no VM");
