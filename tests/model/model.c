@@ -218,9 +218,18 @@ void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
 /* --- invalidation and context: counted here, understood in the strict part
  * -------------------------------------- */
 
+/* Is there a level in the TTL field (C5.5.3, C5.5.22)? */
+static bool hinted(enum s2_tlbi op, uint64_t operand)
+{
+    if (op == S2_TLBI_RIPAS2E1IS || op == S2_TLBI_RIPAS2LE1IS)
+        return operand >> 37 & 3;
+    return operand >> 44 & 15;
+}
+
 void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
 {
     model_count(&port->count.tlbi[op], 1);
+    model_count(&port->count.hints, hinted(op, operand));
     if (port->watch)
         model_tlbi(port, op, operand);
 }

@@ -37,6 +37,7 @@ enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
 /* What was asked of the machine since it was created or model_reset_counters was called. */
 struct model_counters {
     uint64_t tlbi[S2_TLBI_ALLE1 + 1], barrier[S2_ISB + 1];
+    uint64_t hints;                                    /* TLBI with a level hint */
     uint64_t contexts;                                 /* load_context calls */
     uint64_t loads, stores, swaps, fills;              /* descriptors loaded, stored, swapped (cas, xchg), filled */
     uint64_t windows, zeroed, copied, cleaned, synced; /* calls, then bytes */
