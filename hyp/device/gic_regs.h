@@ -94,14 +94,11 @@
 #define ICV_CTLR_PRIBITS_SHIFT 8u
 #define ICV_CTLR_IDBITS_SHIFT  11u
 /* ICH_VMCR_EL2 */
-#define ICH_VMCR_VENG0       (1ull << 0)
-#define ICH_VMCR_VENG1       (1ull << 1)
-#define ICH_VMCR_VCBPR       (1ull << 4)
-#define ICH_VMCR_VEOIM       (1ull << 9)
-#define ICH_VMCR_VBPR1_SHIFT 18u
-#define ICH_VMCR_VBPR0_SHIFT 21u
-#define ICH_VMCR_BPR_MASK    7u
-#define ICH_VMCR_VPMR_SHIFT  24u
+#define ICH_VMCR_VENG0      (1ull << 0)
+#define ICH_VMCR_VENG1      (1ull << 1)
+#define ICH_VMCR_VCBPR      (1ull << 4)
+#define ICH_VMCR_VEOIM      (1ull << 9)
+#define ICH_VMCR_VPMR_SHIFT 24u
 /* ICH_LR<n>_EL2 */
 #define ICH_LR_EOI            (1ull << 41) /* where HW = 0 */
 #define ICH_LR_PHYS_SHIFT     32u

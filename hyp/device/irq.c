@@ -3,6 +3,8 @@
 /* Who handles which physical interrupt. */
 #include "device/irq.h"
 
+#include <stddef.h>
+
 #include "boot/print.h"
 #include "cpu/hooks.h"
 #include "device/gic.h"

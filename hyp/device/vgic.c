@@ -226,6 +226,25 @@ static bool wants_nothing(const struct vgic_vcpu *gic)
     return any == 0;
 }
 
+/* A virtual timer that was set anew before the guest saw its interrupt asks no longer. Under the lock, where gic is
+ * loaded. */
+static void resample_timer(struct vgic_vcpu *gic)
+{
+    const struct vgic_irq *timer = &gic->priv[GIC_PPI_VIRTUAL];
+    if (timer->latch && timer->phys_active && !timer->active && !vtimer_asks())
+        vgic_core_retract(gic, GIC_PPI_VIRTUAL);
+}
+
+void vgic_resample(struct vcpu *v)
+{
+    struct vgic *g = v->gic->gic;
+    if (!vgic_core_live(v->gic, GIC_PPI_VIRTUAL))
+        return;
+    lock_take(&g->lock);
+    resample_timer(v->gic);
+    release(g);
+}
+
 /* Without the lock when there is nothing: who makes something pending after this look also kicks the CPU, and the kick
  * waits until the guest is entered. */
 void vgic_flush(struct vcpu *v)
@@ -237,6 +256,7 @@ void vgic_flush(struct vcpu *v)
     if (!wants_nothing(gic)) {
         gic->vmcr = icc_read(ICH_VMCR_EL2);
         lock_take(&gic->gic->lock);
+        resample_timer(gic);
         vgic_core_flush(gic);
         release(gic->gic);
         hcr = gic->hcr;
@@ -248,14 +268,6 @@ void vgic_flush(struct vcpu *v)
         ich_lr_write(n, 0);
     mine->lrs = used;
     set_hcr(hcr);
-}
-
-/* A virtual timer that was set anew before the guest saw its interrupt asks no longer. */
-static void resample_timer(struct vgic_vcpu *gic)
-{
-    const struct vgic_irq *timer = &gic->priv[GIC_PPI_VIRTUAL];
-    if (timer->latch && timer->phys_active && !timer->active && !vtimer_asks())
-        vgic_core_retract(gic, GIC_PPI_VIRTUAL);
 }
 
 void vgic_sync(struct vcpu *v)
@@ -271,7 +283,6 @@ void vgic_sync(struct vcpu *v)
     icc_sync();
     lock_take(&gic->gic->lock);
     vgic_core_sync(gic, now, hcr);
-    resample_timer(gic);
     release(gic->gic);
 }
 
@@ -281,8 +292,10 @@ bool vgic_pending(struct vcpu *v)
     if (wants_nothing(gic))
         return false;
     lock_take(&gic->gic->lock);
-    if (loaded_here(v))
+    if (loaded_here(v)) {
         read_interface(gic);
+        resample_timer(gic);
+    }
     bool pending = vgic_core_deliverable(gic);
     release(gic->gic);
     return pending;
@@ -347,9 +360,10 @@ static uint32_t holders(const struct vgic *g, bool redist, const struct mmio *m,
     return vgic_core_holders(g, redist, m);
 }
 
-static bool access(struct vgic *g, bool redist, struct mmio *m)
+static bool access(struct vgic *g, struct vcpu *v, bool redist, struct mmio *m)
 {
     uint32_t syncs[VGIC_VCPUS];
+    vgic_resample(v);
     if (!m->write) {
         lock_take(&g->lock);
         uint32_t waiting = holders(g, redist, m, syncs);
@@ -369,12 +383,10 @@ static bool access(struct vgic *g, bool redist, struct mmio *m)
 
 bool vgic_dist_access(void *ctx, struct vcpu *v, struct mmio *m)
 {
-    (void)v;
-    return access(ctx, false, m);
+    return access(ctx, v, false, m);
 }
 
 bool vgic_redist_access(void *ctx, struct vcpu *v, struct mmio *m)
 {
-    (void)v;
-    return access(ctx, true, m);
+    return access(ctx, v, true, m);
 }

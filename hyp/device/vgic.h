@@ -30,6 +30,9 @@ void vgic_reset(struct vgic *g);
 /* CPU_ON: v's CPU interface as after a reset. pre: v is OFF and not loaded. */
 void vgic_reset_vcpu(struct vcpu *v);
 
+/* Takes back an interrupt of v's virtual timer that no longer asks for it. pre: v is loaded on this CPU. */
+void vgic_resample(struct vcpu *v);
+
 /* Level of an emulated device's line. vcpu: for INTIDs below 32. */
 void vgic_inject(struct vgic *g, unsigned vcpu, unsigned intid, bool level);
 
@@ -39,8 +42,9 @@ bool vgic_map_hw(struct vgic *g, unsigned intid, unsigned phys, bool edge, uint6
 /* Disables and takes back all that vgic_map_hw passed on. pre: as vgic_reset. */
 void vgic_unmap_all(struct vgic *g);
 
-/* mmio_fn: ctx is the struct vgic. The distributor's window is 64 KiB, that of the redistributors GICR_STRIDE per vCPU
- * in one piece. Waits, without a lock, until other vCPUs have left the guest where the registers' meaning asks for it. */
+/* mmio_fn: ctx is the struct vgic, v the vCPU that accesses, loaded on this CPU. The distributor's window is 64 KiB, that
+ * of the redistributors GICR_STRIDE per vCPU in one piece. Waits, without a lock, until other vCPUs have left the guest
+ * where the registers' meaning asks for it. */
 bool vgic_dist_access(void *ctx, struct vcpu *v, struct mmio *m);
 bool vgic_redist_access(void *ctx, struct vcpu *v, struct mmio *m);
 

@@ -465,25 +465,12 @@ static unsigned running_priority(const struct vgic_vcpu *v)
     return 0x100;
 }
 
-/* The part of a priority that decides on pre-emption (IHI 0069, 4.8.5). Group 1 uses ICV_BPR1_EL1, one less, unless
- * CBPR. */
-static unsigned group_mask(const struct vgic_vcpu *v, bool group1)
-{
-    bool own = group1 && (v->vmcr & ICH_VMCR_VCBPR) == 0;
-    unsigned least = 7 - v->gic->pre_bits; /* of ICV_BPR0_EL1 */
-    unsigned bpr = (unsigned)(v->vmcr >> (own ? ICH_VMCR_VBPR1_SHIFT : ICH_VMCR_VBPR0_SHIFT)) & ICH_VMCR_BPR_MASK;
-    if (own)
-        bpr = bpr == 0 ? 0 : bpr - 1;
-    if (bpr < least)
-        bpr = least;
-    return 0xffu << (bpr + 1) & 0xffu;
-}
-
+/* The binary point needs no look: the running priority is a group priority, and p is below it if p's group is. */
 static bool delivers(const struct vgic_vcpu *v, const struct vgic_irq *irq)
 {
     unsigned mask = (unsigned)(v->vmcr >> ICH_VMCR_VPMR_SHIFT) & 0xffu;
     bool open = (v->vmcr & (irq->group1 ? ICH_VMCR_VENG1 : ICH_VMCR_VENG0)) != 0;
-    return open && irq->priority < mask && (irq->priority & group_mask(v, irq->group1)) < running_priority(v);
+    return open && irq->priority < mask && irq->priority < running_priority(v);
 }
 
 bool vgic_core_deliverable(const struct vgic_vcpu *v)

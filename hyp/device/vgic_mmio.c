@@ -139,7 +139,7 @@ static void route(struct vgic *g, unsigned offset, struct mmio *m)
     unsigned shift = offset % 8 * 8;
     uint64_t value = (irq->affinity & 0xffffffu) | (uint64_t)(irq->affinity >> 24) << 32;
     if (!m->write) {
-        m->value = value >> shift;
+        m->value = value >> shift & mmio_mask(m->size_log2);
         return;
     }
     uint64_t mask = mmio_mask(m->size_log2) << shift;

@@ -64,6 +64,7 @@ void vtimer_load(struct vcpu *v)
 void vtimer_save(struct vcpu *v)
 {
     struct vtimer *t = v->timer;
+    vgic_resample(v);
     t->virt.ctl = (uint32_t)icc_read(CNTV_CTL_EL0) & (VTIMER_ENABLE | VTIMER_IMASK);
     t->virt.cval = icc_read(CNTV_CVAL_EL0);
     icc_write(CNTV_CTL_EL0, 0);

@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The virtual GICv3: how interrupts reach a guest and how they end. */
+#include "unit/vgic_world.h"
+
+static int four_lrs(void **state)
+{
+    (void)state;
+    world_init(4, true);
+    return 0;
+}
+
+static void test_level_interrupt_from_line_to_end(void **state)
+{
+    (void)state;
+    enable_spi(40, 0xa0);
+    w.g.kick = 0;
+    vgic_core_inject(&w.g, 0, 40, true);
+    assert_int_equal(w.g.kick, 1);
+    enter(0);
+    assert_int_equal(w.v[0].used, 1);
+    assert_int_equal(w.face[0].lr[0], 40 | 0xa0ull << 48 | ICH_LR_GROUP1 | ICH_LR_PENDING | ICH_LR_EOI);
+    assert_int_equal(w.face[0].hcr, ICH_HCR_EN);
+    assert_int_equal(ack(0), 40);
+    leave(0); /* the handler reads the device */
+    vgic_core_inject(&w.g, 0, 40, false);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0], 40 | 0xa0ull << 48 | ICH_LR_GROUP1 | ICH_LR_ACTIVE); /* no exit at its end */
+    unsigned exits = w.face[0].exits;
+    eoi(0, 40);
+    assert_int_equal(w.face[0].exits, exits);
+    assert_int_equal(ack(0), NOTHING);
+    leave(0);
+    enter(0);
+    assert_int_equal(w.v[0].used, 0);
+}
+
+static void test_level_that_stays_high_comes_again(void **state)
+{
+    (void)state;
+    enable_spi(40, 0xa0);
+    vgic_core_inject(&w.g, 0, 40, true);
+    enter(0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(ack(0), 40);
+        assert_int_equal(ack(0), NOTHING);
+        eoi(0, 40); /* nothing between made the guest exit: the end of interrupt does */
+    }
+    assert_int_equal(ack(0), 40);
+    leave(0); /* now with an exit in between: active and pending */
+    enter(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_STATE, ICH_LR_STATE);
+    eoi(0, 40);
+    assert_int_equal(ack(0), 40);
+    vgic_core_inject(&w.g, 0, 40, false);
+    eoi(0, 40);
+    assert_int_equal(ack(0), NOTHING);
+}
+
+static void test_edge_is_latched_once_and_survives_exits(void **state)
+{
+    (void)state;
+    make_edge(41);
+    enable_spi(41, 0xa0);
+    vgic_core_inject(&w.g, 0, 41, true);
+    vgic_core_inject(&w.g, 0, 41, false);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0], 41 | 0xa0ull << 48 | ICH_LR_GROUP1 | ICH_LR_PENDING);
+    leave(0);
+    enter(0);
+    leave(0);
+    enter(0);
+    assert_int_equal(ack(0), 41);
+    vgic_core_inject(&w.g, 0, 41, true); /* another edge while active: pending and active */
+    settle(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_STATE, ICH_LR_STATE);
+    eoi(0, 41);
+    assert_int_equal(ack(0), 41);
+    eoi(0, 41);
+    assert_int_equal(ack(0), NOTHING);
+}
+
+static void test_priority_order(void **state)
+{
+    (void)state;
+    static const unsigned priority[] = {0x80, 0x20, 0xf0, 0x40};
+    for (unsigned i = 0; i < 4; i++) {
+        make_edge(40 + i);
+        enable_spi(40 + i, priority[i]);
+        vgic_core_inject(&w.g, 0, 40 + i, true);
+    }
+    enter(0);
+    static const unsigned order[] = {41, 43, 40, 42};
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(ack(0), order[i]);
+        assert_int_equal(ack(0), NOTHING); /* lower priority waits */
+        eoi(0, order[i]);
+    }
+    assert_int_equal(w.face[0].exits, 0); /* four fit: no exit was needed */
+}
+
+static void test_preemption(void **state)
+{
+    (void)state;
+    make_edge(40);
+    make_edge(41);
+    enable_spi(40, 0x80);
+    enable_spi(41, 0x40);
+    vgic_core_inject(&w.g, 0, 40, true);
+    enter(0);
+    assert_int_equal(ack(0), 40);
+    vgic_core_inject(&w.g, 0, 41, true);
+    assert_int_equal(ack(0), 41);
+    eoi(0, 41);
+    eoi(0, 40);
+    assert_int_equal(ack(0), NOTHING);
+}
+
+/* 4 list registers, 40 interrupts: each is taken exactly once, in order of priority, then of INTID. */
+static void overflow(bool edge, unsigned lrs, bool eoimode1, bool tds)
+{
+    world_init(lrs, tds);
+    world_open(0, eoimode1);
+    for (unsigned i = 0; i < 40; i++) {
+        if (edge)
+            make_edge(32 + i);
+        enable_spi(32 + i, (i * 7 % 5) << 4);
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    }
+    enter(0);
+    assert_int_equal(w.v[0].used, lrs);
+    assert_int_equal(w.face[0].hcr, ICH_HCR_EN | ICH_HCR_NPIE | ICH_HCR_VGRP0DIE | ICH_HCR_VGRP1DIE);
+    uint64_t seen = 0;
+    unsigned last = 0;
+    for (unsigned n = 0; n < 40; n++) {
+        unsigned intid = ack(0);
+        assert_in_range(intid, 32, 71);
+        assert_int_equal(seen >> (intid - 32) & 1, 0);
+        seen |= 1ull << (intid - 32);
+        unsigned key = ((intid - 32) * 7 % 5) * 256 + intid;
+        assert_true(key > last);
+        last = key;
+        if (!edge)
+            vgic_core_inject(&w.g, 0, intid, false);
+        eoi(0, intid);
+        if (eoimode1)
+            dir(0, intid);
+    }
+    assert_int_equal(ack(0), NOTHING);
+    assert_int_equal(seen, (1ull << 40) - 1);
+    leave(0);
+    enter(0);
+    assert_int_equal(w.v[0].used, 0);
+    assert_int_equal(w.face[0].hcr, ICH_HCR_EN);
+}
+
+static void test_overflow_of_pending(void **state)
+{
+    (void)state;
+    for (unsigned mode = 0; mode < 8; mode++) {
+        overflow(mode & 1, 4, mode & 2, mode & 4);
+        overflow(mode & 1, 1, mode & 2, mode & 4);
+        overflow(mode & 1, 16, mode & 2, mode & 4);
+    }
+    overflow(true, 4, false, true);
+    assert_int_equal(w.face[0].exits, 36 / 3 + 1); /* one active, three pending at a time; our own */
+}
+
+/* Nested: more are active than there are list registers, EOIs end those that have none. */
+static void test_overflow_of_active(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0xf8 - i * 8);
+    }
+    enter(0);
+    for (unsigned i = 0; i < 20; i++) {
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+        assert_int_equal(ack(0), 32 + i);
+        assert_int_equal(ack(0), NOTHING);
+    }
+    leave(0);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 0xfffff);
+    enter(0);
+    assert_int_equal(w.face[0].hcr & (ICH_HCR_LRENPIE | ICH_HCR_TDIR), ICH_HCR_LRENPIE | ICH_HCR_TDIR);
+    for (unsigned i = 20; i-- > 0;) {
+        eoi(0, 32 + i);
+        leave(0);
+        assert_int_equal(dist(GICD_ISACTIVER + 4), (1u << i) - 1);
+        enter(0);
+    }
+    assert_int_equal(w.v[0].used, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        vgic_core_inject(&w.g, 0, 32 + i, false);
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    }
+    for (unsigned i = 20; i-- > 0;) {
+        assert_int_equal(ack(0), 32 + i);
+        eoi(0, 32 + i);
+    }
+}
+
+/* Priority drop and deactivation apart: any number is active, in any order they end. */
+static void active_out_of_order(bool tds)
+{
+    world_init(4, tds);
+    world_open(0, true);
+    for (unsigned i = 0; i < 30; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0x80);
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    }
+    enter(0);
+    for (unsigned i = 0; i < 30; i++) {
+        assert_int_equal(ack(0), 32 + i);
+        eoi(0, 32 + i);
+    }
+    assert_int_equal(ack(0), NOTHING);
+    assert_int_equal(w.face[0].hcr & (tds ? ICH_HCR_TDIR : ICH_HCR_TC), tds ? ICH_HCR_TDIR : ICH_HCR_TC);
+    uint32_t left = 0x3fffffff;
+    for (unsigned i = 0; i < 30; i++) {
+        unsigned n = i * 11 % 30; /* each once */
+        dir(0, 32 + n);
+        left &= ~(1u << n);
+        leave(0);
+        assert_int_equal(dist(GICD_ISACTIVER + 4), left);
+        enter(0);
+    }
+    assert_int_equal(w.v[0].used, 0);
+}
+
+static void test_active_interrupts_end_in_any_order(void **state)
+{
+    (void)state;
+    active_out_of_order(true);
+    active_out_of_order(false);
+}
+
+static void test_write_to_dir_is_ignored_without_eoimode(void **state)
+{
+    (void)state;
+    make_edge(40);
+    enable_spi(40, 0x80);
+    set_dist(GICD_ISACTIVER + 4, 1u << 8);
+    vgic_core_dir(&w.v[0], 40);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 1u << 8);
+    world_open(0, true);
+    vgic_core_dir(&w.v[0], UINT64_MAX); /* no such interrupt */
+    vgic_core_dir(&w.v[0], 40);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 0);
+}
+
+/* With active ones in every list register something of higher priority still gets through. */
+static void test_pending_gets_a_register_when_active_ones_hold_all(void **state)
+{
+    (void)state;
+    world_init(4, true);
+    world_open(0, true);
+    for (unsigned i = 0; i < 6; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0x80);
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    }
+    enter(0);
+    for (unsigned i = 0; i < 6; i++)
+        eoi(0, ack(0));
+    make_edge(50);
+    enable_spi(50, 0x10);
+    vgic_core_inject(&w.g, 0, 50, true);
+    assert_int_equal(ack(0), 50);
+}
+
+static void test_groups_held_back_leave_room_for_the_other(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0x10);
+    }
+    set_dist(GICD_IGROUPR + 4, 1u << 7); /* 32..38: Group 0, of higher priority; 39: Group 1 */
+    enable_spi(39, 0xf0);
+    for (unsigned i = 0; i < 8; i++)
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    w.v[0].vmcr &= ~ICH_VMCR_VENG0;
+    enter(0);
+    assert_int_equal(ack(0), 39);
+    eoi(0, 39);
+    assert_int_equal(ack(0), NOTHING);
+    w.v[0].vmcr |= ICH_VMCR_VENG0; /* the guest switches it on, without an exit of its own */
+    for (unsigned i = 0; i < 7; i++) {
+        assert_int_equal(ack(0), 32 + i);
+        eoi(0, 32 + i);
+    }
+    assert_int_equal(ack(0), NOTHING);
+}
+
+static void test_group_switched_off_gives_way(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0x10);
+    }
+    set_dist(GICD_IGROUPR + 4, 1u << 7);
+    enable_spi(39, 0xf0);
+    for (unsigned i = 0; i < 8; i++)
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    enter(0);
+    w.v[0].vmcr &= ~ICH_VMCR_VENG0;
+    assert_int_equal(ack(0), 39);
+}
+
+static void test_hardware_interrupt(void **state)
+{
+    (void)state;
+    assert_true(vgic_core_map(&w.g, 0, 34, 77));
+    assert_false(vgic_core_map(&w.g, 0, 34, 78));
+    enable_spi(34, 0xa0);
+    vgic_core_inject(&w.g, 0, 34, true);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0], 34 | 77ull << 32 | 0xa0ull << 48 | ICH_LR_GROUP1 | ICH_LR_HW | ICH_LR_PENDING);
+    leave(0);
+    enter(0);
+    assert_int_equal(ack(0), 34);
+    leave(0);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_STATE, ICH_LR_ACTIVE);
+    eoi(0, 34);
+    assert_int_equal(w.ends, 1);
+    assert_int_equal(w.ended[0], 77);
+    leave(0);
+    assert_int_equal(w.by_software, 0);
+    vgic_core_inject(&w.g, 0, 34, true); /* the line is still high: the machine tells again */
+    enter(0);
+    assert_int_equal(ack(0), 34);
+    eoi(0, 34);
+    leave(0);
+    assert_int_equal(w.ends, 2);
+    assert_int_equal(w.by_software, 0);
+}
+
+/* The machine's interrupt is deactivated by us when the guest will not do it. */
+static void test_hardware_interrupt_that_is_dropped(void **state)
+{
+    (void)state;
+    assert_true(vgic_core_map(&w.g, 0, 34, 77));
+    enable_spi(34, 0xa0);
+    vgic_core_inject(&w.g, 0, 34, true);
+    set_dist(GICD_ICPENDR + 4, 1u << 2); /* pending */
+    assert_int_equal(w.by_software, 1);
+    vgic_core_inject(&w.g, 0, 34, true);
+    enter(0);
+    assert_int_equal(ack(0), 34);
+    leave(0);
+    set_dist(GICD_ICACTIVER + 4, 1u << 2); /* active */
+    assert_int_equal(w.by_software, 2);
+    enter(0);
+    assert_int_equal(w.v[0].used, 0);
+    leave(0);
+    vgic_core_inject(&w.g, 0, 34, true); /* pending in another vCPU's list register */
+    enter(0);
+    set_dist(GICD_ICPENDR + 4, 1u << 2);
+    assert_int_equal(w.g.kick & 1, 1);
+    assert_int_equal(w.by_software, 2);
+    settle(0);
+    assert_int_equal(w.by_software, 3);
+    assert_int_equal(ack(0), NOTHING);
+    leave(0);
+    vgic_core_inject(&w.g, 0, 34, true); /* unmapped */
+    vgic_core_unmap(&w.g, 0, 34);
+    assert_int_equal(w.by_software, 4);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 0);
+    vgic_core_unmap(&w.g, 0, 34);
+    assert_int_equal(w.by_software, 4);
+}
+
+static void test_hardware_interrupts_beyond_the_list_registers_end(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(vgic_core_map(&w.g, 0, 32 + i, 100 + i));
+        enable_spi(32 + i, 0xf8 - i * 8);
+    }
+    enter(0);
+    for (unsigned i = 0; i < 8; i++) {
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+        assert_int_equal(ack(0), 32 + i);
+    }
+    for (unsigned i = 8; i-- > 0;) {
+        eoi(0, 32 + i);
+        leave(0);
+        enter(0);
+    }
+    assert_int_equal(w.ends, 8);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(w.ended[i], 107 - i);
+}
+
+static void test_private_hardware_interrupt_is_live_until_it_ends(void **state)
+{
+    (void)state;
+    assert_true(vgic_core_map(&w.g, 1, 27, 27));
+    set_sgi_frame(1, GICD_ISENABLER, 1u << 27);
+    assert_false(vgic_core_live(&w.v[1], 27));
+    vgic_core_inject(&w.g, 1, 27, true);
+    assert_true(vgic_core_live(&w.v[1], 27));
+    assert_false(vgic_core_live(&w.v[0], 27));
+    enter(1);
+    assert_int_equal(ack(1), 27);
+    leave(1);
+    assert_true(vgic_core_live(&w.v[1], 27));
+    enter(1);
+    eoi(1, 27);
+    leave(1);
+    assert_false(vgic_core_live(&w.v[1], 27));
+    vgic_core_inject(&w.g, 1, 27, true);
+    vgic_core_retract(&w.v[1], 27); /* its timer was set anew before the guest looked */
+    assert_false(vgic_core_live(&w.v[1], 27));
+    assert_int_equal(w.by_software, 1);
+    vgic_core_retract(&w.v[1], 27);
+    assert_int_equal(w.by_software, 1);
+    assert_false(vgic_core_deliverable(&w.v[1]));
+    assert_false(vgic_core_live(&w.v[1], 40)); /* not private: never */
+}
+
+static void test_clearing_from_another_cpu(void **state)
+{
+    (void)state;
+    make_edge(40);
+    enable_spi(40, 0xa0);
+    vgic_core_inject(&w.g, 0, 40, true);
+    enter(0);
+    w.g.kick = 0;
+    assert_int_equal(dist(GICD_ISPENDR + 4), 1u << 8); /* also while it is in a list register */
+    set_dist(GICD_ICPENDR + 4, 1u << 8);
+    assert_int_equal(w.g.kick, 1);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 0);
+    vgic_core_inject(&w.g, 0, 40, false);
+    vgic_core_inject(&w.g, 0, 40, true); /* an edge after the clearing counts */
+    assert_int_equal(ack(0), 40);
+    set_dist(GICD_ICACTIVER + 4, 1u << 8);
+    settle(0);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 0);
+    leave(0);
+    enter(0);
+    w.face[0].active = 0;
+    make_edge(41);
+    enable_spi(41, 0xa0);
+    vgic_core_inject(&w.g, 0, 41, true);
+    settle(0);
+    set_dist(GICD_ICENABLER + 4, 1u << 9); /* disabled while in a list register: stays pending */
+    assert_int_equal(ack(0), NOTHING);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 1u << 9);
+    set_dist(GICD_ISENABLER + 4, 1u << 9);
+    assert_int_equal(ack(0), 41);
+}
+
+static void test_setting_active_from_another_cpu(void **state)
+{
+    (void)state;
+    make_edge(40);
+    enable_spi(40, 0xa0);
+    vgic_core_inject(&w.g, 0, 40, true);
+    enter(0);
+    set_dist(GICD_ISACTIVER + 4, 1u << 8);
+    leave(0);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 1u << 8);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 1u << 8);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_STATE, ICH_LR_STATE);
+    assert_int_equal(ack(0), NOTHING);
+}
+
+static void test_routing(void **state)
+{
+    (void)state;
+    make_edge(40);
+    enable_spi(40, 0xa0);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 2);
+    w.g.kick = 0;
+    vgic_core_inject(&w.g, 0, 40, true);
+    assert_int_equal(w.g.kick, 1u << 2);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 1); /* moves while pending */
+    assert_int_equal(w.g.kick, 1u << 2 | 1u << 1);
+    assert_false(vgic_core_deliverable(&w.v[2]));
+    assert_true(vgic_core_deliverable(&w.v[1]));
+    enter(1);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 3); /* and while in a list register */
+    settle(1);
+    enter(3);
+    assert_int_equal(ack(1), NOTHING);
+    assert_int_equal(ack(3), 40);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 0); /* active: it ends where it began */
+    settle(3);
+    eoi(3, 40);
+    leave(3);
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 0);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 0x0000000100000000); /* nobody's affinity */
+    vgic_core_inject(&w.g, 0, 40, false);
+    vgic_core_inject(&w.g, 0, 40, true);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 1u << 8);
+    set_dist(GICD_ISACTIVER + 4, 1u << 8); /* nowhere to be active */
+    assert_int_equal(dist(GICD_ISACTIVER + 4), 0);
+    world_write(false, GICD_IROUTER + 40 * 8, 3, 0);
+    assert_true(vgic_core_deliverable(&w.v[0]));
+}
+
+static uint32_t sgi_targets(unsigned from, bool group1, uint64_t value)
+{
+    uint32_t got = 0;
+    vgic_core_sgi(&w.v[from], group1, value);
+    for (unsigned i = 0; i < WORLD_CPUS; i++) {
+        uint32_t pending = sgi_frame(i, GICD_ISPENDR);
+        assert_int_equal(pending & ~(1u << SGIR_INTID(value)), 0);
+        got |= (pending != 0 ? 1u : 0u) << i;
+        set_sgi_frame(i, GICD_ICPENDR, UINT32_MAX);
+    }
+    return got;
+}
+
+static void test_sgi_targets(void **state)
+{
+    (void)state;
+    assert_int_equal(sgi_targets(0, true, 5ull << 24 | 0x1), 0x1);
+    assert_int_equal(sgi_targets(0, true, 5ull << 24 | 0x6), 0x6);
+    assert_int_equal(sgi_targets(0, true, 15ull << 24 | 0xffff), 0xf);
+    assert_int_equal(sgi_targets(0, true, 0), 0);
+    assert_int_equal(sgi_targets(1, true, SGIR_IRM), 0xd);
+    assert_int_equal(sgi_targets(3, true, SGIR_IRM | 0xffff | 7ull << 24), 0x7);
+    assert_int_equal(sgi_targets(3, true, SGIR_IRM | 1ull << 44 | 1ull << 32), 0x7); /* the rest is ignored then */
+    assert_int_equal(sgi_targets(0, true, 1ull << 44 | 0xffff), 0);                  /* Aff0 16..31 */
+    assert_int_equal(sgi_targets(0, true, 15ull << 44 | 0xffff), 0);
+    assert_int_equal(sgi_targets(0, true, 1ull << 16 | 0xffff), 0); /* Aff1 */
+    assert_int_equal(sgi_targets(0, true, 1ull << 32 | 0xffff), 0); /* Aff2 */
+    assert_int_equal(sgi_targets(0, true, 1ull << 48 | 0xffff), 0); /* Aff3 */
+    w.v[2].affinity = 0x01020311;                                   /* Aff3 1, Aff2 2, Aff1 3, Aff0 17 */
+    uint64_t cluster = 1ull << 48 | 2ull << 32 | 3ull << 16;
+    assert_int_equal(sgi_targets(0, true, cluster | 0xffff), 0);
+    assert_int_equal(sgi_targets(0, true, cluster | 1ull << 44 | 1), 0);
+    assert_int_equal(sgi_targets(0, true, cluster | 1ull << 44 | 2), 0x4);
+}
+
+static void test_sgi_groups(void **state)
+{
+    (void)state;
+    set_sgi_frame(1, GICD_IGROUPR, ~(1u << 4)); /* SGI 4 of vCPU 1: Group 0 */
+    assert_int_equal(sgi_targets(0, false, 4ull << 24 | 0xf), 0x2);
+    assert_int_equal(sgi_targets(0, true, 4ull << 24 | 0xf), 0xf);
+}
+
+static void test_sgi_reaches_a_running_vcpu(void **state)
+{
+    (void)state;
+    set_sgi_frame(1, GICD_ISENABLER, 1u << 3);
+    enter(1);
+    w.g.kick = 0;
+    vgic_core_sgi(&w.v[0], true, 3ull << 24 | 0x2);
+    assert_int_equal(w.g.kick, 0x2);
+    assert_int_equal(ack(1), 3);
+    vgic_core_sgi(&w.v[0], true, 3ull << 24 | 0x2);
+    vgic_core_sgi(&w.v[0], true, 3ull << 24 | 0x2);
+    eoi(1, 3);
+    assert_int_equal(ack(1), 3); /* twice while pending is once */
+    eoi(1, 3);
+    assert_int_equal(ack(1), NOTHING);
+}
+
+static void test_what_wakes_from_wfi(void **state)
+{
+    (void)state;
+    struct vgic_vcpu *v = &w.v[0];
+    make_edge(40);
+    enable_spi(40, 0x80);
+    assert_false(vgic_core_deliverable(v));
+    vgic_core_inject(&w.g, 0, 40, true);
+    assert_true(vgic_core_deliverable(v));
+    uint64_t open = v->vmcr;
+    v->vmcr = (open & ~(0xffull << ICH_VMCR_VPMR_SHIFT)) | 0x80ull << ICH_VMCR_VPMR_SHIFT;
+    assert_false(vgic_core_deliverable(v));
+    v->vmcr = (open & ~(0xffull << ICH_VMCR_VPMR_SHIFT)) | 0x88ull << ICH_VMCR_VPMR_SHIFT;
+    assert_true(vgic_core_deliverable(v));
+    v->vmcr = open & ~ICH_VMCR_VENG1;
+    assert_false(vgic_core_deliverable(v));
+    v->vmcr = open;
+    v->apr[1][0] = 1u << (0x80 >> 3); /* one of the same priority runs */
+    assert_false(vgic_core_deliverable(v));
+    v->apr[1][0] = 1u << (0x88 >> 3);
+    assert_true(vgic_core_deliverable(v));
+    v->apr[1][0] = 0;
+    v->apr[0][0] = 1u << (0x40 >> 3); /* one of the other group */
+    assert_false(vgic_core_deliverable(v));
+    v->apr[0][0] = 0;
+    set_dist(GICD_CTLR, GICD_CTLR_GRP0);
+    assert_false(vgic_core_deliverable(v));
+    set_dist(GICD_CTLR, GICD_CTLR_GRP1);
+    assert_true(vgic_core_deliverable(v));
+    set_dist(GICD_ICENABLER + 4, 1u << 8);
+    assert_false(vgic_core_deliverable(v));
+    set_dist(GICD_ISENABLER + 4, 1u << 8);
+    assert_true(vgic_core_deliverable(v));
+    set_dist(GICD_ISACTIVER + 4, 1u << 8);
+    assert_false(vgic_core_deliverable(v));
+}
+
+static void test_interface_registers_behind_tc(void **state)
+{
+    (void)state;
+    struct vgic_vcpu *v = &w.v[0];
+    vgic_core_interface_write(v, ICV_PMR, 0x1f0);
+    assert_int_equal(vgic_core_interface_read(v, ICV_PMR), 0xf0);
+    vgic_core_interface_write(v, ICV_CTLR, UINT64_MAX);
+    assert_int_equal(vgic_core_interface_read(v, ICV_CTLR), 3 | 4 << 8 | 1 << 11);
+    assert_int_equal(v->vmcr & (ICH_VMCR_VCBPR | ICH_VMCR_VEOIM), ICH_VMCR_VCBPR | ICH_VMCR_VEOIM);
+    vgic_core_interface_write(v, ICV_CTLR, 0);
+    assert_int_equal(vgic_core_interface_read(v, ICV_CTLR), 4 << 8 | 1 << 11);
+    assert_int_equal(vgic_core_interface_read(v, ICV_RPR), 0xff);
+    v->apr[1][0] = 1u << 6;
+    assert_int_equal(vgic_core_interface_read(v, ICV_RPR), 6 << 3);
+    vgic_core_interface_write(v, ICV_RPR, 0);
+    assert_int_equal(vgic_core_interface_read(v, ICV_RPR), 6 << 3);
+}
+
+static void test_reset(void **state)
+{
+    (void)state;
+    assert_true(vgic_core_map(&w.g, 0, 34, 77));
+    enable_spi(34, 0xa0);
+    enable_spi(40, 0xa0);
+    set_sgi_frame(2, GICD_ISENABLER, 0xffff);
+    vgic_core_sgi(&w.v[0], true, 0x4);
+    vgic_core_inject(&w.g, 0, 34, true);
+    vgic_core_inject(&w.g, 0, 40, true);
+    vgic_core_reset(&w.g);
+    assert_int_equal(w.by_software, 1);
+    assert_int_equal(dist(GICD_CTLR), GICD_CTLR_ARE | GICD_CTLR_DS);
+    assert_int_equal(dist(GICD_ISENABLER + 4), 0);
+    assert_int_equal(dist(GICD_ISPENDR + 4), 0);
+    assert_int_equal(sgi_frame(2, GICD_ISPENDR), 0);
+    assert_int_equal(sgi_frame(2, GICD_ISENABLER), 0);
+    for (unsigned i = 0; i < WORLD_CPUS; i++) {
+        enter(i);
+        assert_int_equal(w.v[i].used, 0);
+        leave(i);
+    }
+    world_open(0, false);
+    vgic_set_groups(&w.g, GICD_CTLR_GRP1);
+    enable_spi(34, 0xa0);
+    vgic_core_inject(&w.g, 0, 34, true); /* the mapping stayed */
+    enter(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_HW, ICH_LR_HW);
+}
+
+static void test_interrupts_that_do_not_exist(void **state)
+{
+    (void)state;
+    static const unsigned intids[] = {GIC_PRIVATE + WORLD_SPIS, 1019, 1020, 1023, 1024, 8192, UINT32_MAX};
+    for (unsigned i = 0; i < sizeof(intids) / sizeof(intids[0]); i++) {
+        vgic_core_inject(&w.g, 0, intids[i], true);
+        assert_false(vgic_core_map(&w.g, 0, intids[i], 40));
+        vgic_core_unmap(&w.g, 0, intids[i]);
+        vgic_core_retract(&w.v[0], intids[i]);
+        vgic_irq_set_pending(&w.g, 0, intids[i], true);
+        vgic_irq_set_active(&w.g, 0, intids[i], true);
+        vgic_irq_set_route(&w.g, intids[i], 0);
+    }
+    vgic_core_inject(&w.g, WORLD_CPUS, 27, true);
+    assert_false(vgic_core_map(&w.g, WORLD_CPUS, 27, 27));
+    assert_false(vgic_core_map(&w.g, 0, 3, 3)); /* SGIs are no wires */
+    assert_false(vgic_core_map(&w.g, 0, 40, 1020));
+    enter(0);
+    assert_int_equal(w.v[0].used, 0);
+}
+
+/* Random guests, random devices: every edge that was raised on an idle interrupt is taken, none twice, and nothing hangs.
+ */
+static void test_random_lives(void **state)
+{
+    (void)state;
+    uint32_t x = 2463534242u;
+    for (unsigned round = 0; round < 40; round++) {
+        world_init(1 + round % 5, round % 3 != 0);
+        unsigned nested[WORLD_CPUS][64], depth[WORLD_CPUS] = {0};
+        uint64_t waiting = 0, taken = 0;
+        for (unsigned i = 0; i < 64; i++) {
+            make_edge(32 + i);
+            enable_spi(32 + i, (i % 32) << 3);
+            world_write(false, GICD_IROUTER + (32 + i) * 8ull, 3, i % WORLD_CPUS);
+        }
+        for (unsigned cpu = 0; cpu < WORLD_CPUS; cpu++)
+            enter(cpu);
+        for (unsigned step = 0; step < 2000; step++) {
+            x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+            unsigned cpu = x % WORLD_CPUS, irq = (x >> 8) % 64;
+            switch (x >> 20 & 3) {
+            case 0: /* an edge; on one that is taken or waiting it may coalesce, so only idle ones are counted */
+                if (((waiting | taken) >> irq & 1) != 0)
+                    break;
+                waiting |= 1ull << irq;
+                vgic_core_inject(&w.g, 0, 32 + irq, false);
+                vgic_core_inject(&w.g, 0, 32 + irq, true);
+                break;
+            case 1: {
+                unsigned intid = ack(cpu);
+                if (intid == NOTHING)
+                    break;
+                assert_true((waiting >> (intid - 32) & 1) != 0);
+                assert_int_equal((intid - 32) % WORLD_CPUS, cpu);
+                waiting &= ~(1ull << (intid - 32));
+                taken |= 1ull << (intid - 32);
+                nested[cpu][depth[cpu]++] = intid;
+                break;
+            }
+            case 2:
+                if (depth[cpu] == 0)
+                    break;
+                depth[cpu]--;
+                taken &= ~(1ull << (nested[cpu][depth[cpu]] - 32));
+                eoi(cpu, nested[cpu][depth[cpu]]);
+                break;
+            default:
+                leave(cpu);
+                enter(cpu);
+                break;
+            }
+        }
+        for (unsigned cpu = 0; cpu < WORLD_CPUS; cpu++) {
+            while (depth[cpu] > 0)
+                eoi(cpu, nested[cpu][--depth[cpu]]);
+            for (unsigned intid = ack(cpu); intid != NOTHING; intid = ack(cpu)) {
+                assert_true((waiting >> (intid - 32) & 1) != 0);
+                waiting &= ~(1ull << (intid - 32));
+                eoi(cpu, intid);
+            }
+            leave(cpu);
+        }
+        assert_int_equal(waiting, 0);
+        assert_int_equal(dist(GICD_ISPENDR + 4) | dist(GICD_ISPENDR + 8), 0);
+        assert_int_equal(dist(GICD_ISACTIVER + 4) | dist(GICD_ISACTIVER + 8), 0);
+    }
+}
+
+int main(void)
+{
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_level_interrupt_from_line_to_end, four_lrs),
+        cmocka_unit_test_setup(test_level_that_stays_high_comes_again, four_lrs),
+        cmocka_unit_test_setup(test_edge_is_latched_once_and_survives_exits, four_lrs),
+        cmocka_unit_test_setup(test_priority_order, four_lrs),
+        cmocka_unit_test_setup(test_preemption, four_lrs),
+        cmocka_unit_test_setup(test_overflow_of_pending, four_lrs),
+        cmocka_unit_test_setup(test_overflow_of_active, four_lrs),
+        cmocka_unit_test_setup(test_active_interrupts_end_in_any_order, four_lrs),
+        cmocka_unit_test_setup(test_write_to_dir_is_ignored_without_eoimode, four_lrs),
+        cmocka_unit_test_setup(test_pending_gets_a_register_when_active_ones_hold_all, four_lrs),
+        cmocka_unit_test_setup(test_groups_held_back_leave_room_for_the_other, four_lrs),
+        cmocka_unit_test_setup(test_group_switched_off_gives_way, four_lrs),
+        cmocka_unit_test_setup(test_hardware_interrupt, four_lrs),
+        cmocka_unit_test_setup(test_hardware_interrupt_that_is_dropped, four_lrs),
+        cmocka_unit_test_setup(test_hardware_interrupts_beyond_the_list_registers_end, four_lrs),
+        cmocka_unit_test_setup(test_private_hardware_interrupt_is_live_until_it_ends, four_lrs),
+        cmocka_unit_test_setup(test_clearing_from_another_cpu, four_lrs),
+        cmocka_unit_test_setup(test_setting_active_from_another_cpu, four_lrs),
+        cmocka_unit_test_setup(test_routing, four_lrs),
+        cmocka_unit_test_setup(test_sgi_targets, four_lrs),
+        cmocka_unit_test_setup(test_sgi_groups, four_lrs),
+        cmocka_unit_test_setup(test_sgi_reaches_a_running_vcpu, four_lrs),
+        cmocka_unit_test_setup(test_what_wakes_from_wfi, four_lrs),
+        cmocka_unit_test_setup(test_interface_registers_behind_tc, four_lrs),
+        cmocka_unit_test_setup(test_reset, four_lrs),
+        cmocka_unit_test_setup(test_interrupts_that_do_not_exist, four_lrs),
+        cmocka_unit_test_setup(test_random_lives, four_lrs),
+    };
+    return cmocka_run_group_tests_name("vgic", tests, NULL, NULL);
+}
