@@ -14,12 +14,17 @@ FAT32_LBA = 0x0C
 # `max` authenticates pointers with a slow, architected algorithm unless told otherwise.
 CPU_MODELS = {"max": "max,pauth-impdef=on"}
 
+# The bundle is handed over as the initrd, by writing so into the device tree: given to booti, U-Boot would look inside it
+# for a ramdisk, as it is a FIT image.
 BOOT_SCRIPT = """\
 setenv bootargs "{bootargs}"
 load virtio 0:1 ${{kernel_addr_r}} bulkhead.img
 load virtio 0:1 ${{ramdisk_addr_r}} bundle.itb
-setenv initrd_high 0xffffffffffffffff
-booti ${{kernel_addr_r}} ${{ramdisk_addr_r}}:${{filesize}} ${{fdt_addr}}
+setexpr bundle_end ${{ramdisk_addr_r}} + ${{filesize}}
+fdt addr ${{fdt_addr}}
+fdt set /chosen linux,initrd-start <${{ramdisk_addr_r}}>
+fdt set /chosen linux,initrd-end <0x${{bundle_end}}>
+booti ${{kernel_addr_r}} - ${{fdt_addr}}
 """
 
 
