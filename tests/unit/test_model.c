@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The model tested: for each rule, a hand-made edit that obeys it passes and one that breaks it is caught, in words that
  * name the rule. Nothing of stage2/table is used here. */
+#include <pthread.h>
 #include <string.h>
 
 #include "unit.h"
@@ -1130,6 +1131,94 @@ static void test_counters(void **state)
     assert_int_equal(m->count.stores, 1);
 }
 
+/* --- threads ---------------------------------------------------------------------------------------------------------- */
+
+#define THREADS 4u
+#define ROUNDS  4000u
+
+static struct shared {
+    struct s2_lock lock;
+    uint64_t written, seen;
+} shared;
+
+/* Three readers for a writer, and every thread edits slots of its own table page on its own CPU. */
+static void *one_thread(void *arg)
+{
+    unsigned cpu = (unsigned)(uintptr_t)arg;
+    model_set_cpu(m, cpu);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (i % 4) {
+            s2_port_lock_shared(m, &shared.lock, S2_LOCK_SPACE, 1);
+            __atomic_fetch_add(&shared.seen, shared.written & 1, __ATOMIC_RELAXED);
+            s2_port_unlock_shared(m, &shared.lock);
+        } else {
+            s2_port_lock(m, &shared.lock, S2_LOCK_SPACE, 1);
+            shared.written += 2;
+            s2_port_unlock(m, &shared.lock);
+        }
+        uint64_t *mine = slot(TABLE3, cpu * 128 + i % 128);
+        s2_port_pte_cas(m, mine, s2_port_pte_load(m, mine), FRAME | RO | SOFT | PAGE);
+        barrier(S2_DSB_ISHST);
+    }
+    return NULL;
+}
+
+static void run_threads(void)
+{
+    pthread_t thread[THREADS];
+    memset(&shared, 0, sizeof shared);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, one_thread, (void *)(uintptr_t)i), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(shared.written, 2 * THREADS * ROUNDS / 4);
+    assert_int_equal(shared.seen, 0);
+    assert_int_equal(m->count.locks, THREADS * ROUNDS);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        struct model_config cfg = {.cpus = THREADS, .strict = strict, .caps = model_caps_most()};
+        cfg.bank[0] = (struct model_bank){RAM, RAM_END - RAM};
+        cfg.caps.fwb = false;
+        model_destroy(m);
+        m = model_create(&cfg);
+        store(TABLE2, 0, TABLE3 | TABLE);
+        store(ROOT, 0, TABLE2 | TABLE);
+        load(VTTBR_A);
+        run_threads();
+        good();
+    }
+}
+
+/* --- size --------------------------------------------------------------------------------------------------------------- */
+
+/* 2^18 pages appear, go with their table and are invalidated at once, and 10^5 go one by one: no step may look at all. */
+static void test_large(void **state)
+{
+    (void)state;
+    const uint64_t tables = RAM + 0x100000;
+    begin();
+    for (unsigned i = 0; i < 512; i++) {
+        for (unsigned p = 0; p < 512; p += 128)
+            s2_port_pte_fill(m, slot(tables + i * FOUR_K, p), 128, FRAME | RO | PAGE, 0);
+        store(SPARE, i, (tables + i * FOUR_K) | TABLE);
+    }
+    store(ROOT, 1, SPARE | TABLE);
+    barrier(S2_DSB_ISHST);
+    good();
+    for (unsigned i = 0; i < 100000; i++) {
+        store(tables + i / 512 * FOUR_K, i % 512, 0);
+        flush(ONE_G + i * FOUR_K);
+    }
+    good();
+    store(ROOT, 1, 0);
+    flush_all();
+    good();
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1206,6 +1295,8 @@ int main(void)
         CASE(test_lock_order),
         CASE(test_syndrome),
         CASE(test_counters),
+        CASE(test_threads),
+        CASE(test_large),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
