@@ -212,6 +212,11 @@ static inline struct s2_ipa_range ipa_range(uint64_t start, uint64_t bytes)
     return (struct s2_ipa_range){S2_IPA(start), S2_IPA(start + bytes)};
 }
 
+static inline struct s2_pa_range pa_range(uint64_t start, uint64_t bytes)
+{
+    return (struct s2_pa_range){S2_PA(start), S2_PA(start + bytes)};
+}
+
 static inline struct s2_area area_linear(uint64_t ipa, uint64_t bytes, uint64_t pa, uint32_t attr)
 {
     return (struct s2_area){

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* All or nothing: every operation is tried with 0, 1, 2, ... of each resource left until it succeeds. Each failure names
+ * the resource and leaves areas, chunks, leaves, ledger, allocator, quotas and reserves as they were. */
+#include "space_world.h"
+
+/* --- everything that an operation can change, as a list of numbers ------------------------------------------------------ */
+
+enum { STATE_MAX = 1 << 16 };
+struct state {
+    unsigned n;
+    uint64_t v[STATE_MAX];
+};
+static struct state before, after;
+
+static void note(struct state *s, uint64_t v)
+{
+    assert_true(s->n < STATE_MAX);
+    s->v[s->n++] = v;
+}
+
+static bool note_entry(void *arg, const struct s2_ient *e)
+{
+    note(arg, e->start);
+    note(arg, e->end);
+    for (unsigned i = 0; i < 3; i++)
+        note(arg, e->val.w[i]);
+    return true;
+}
+
+static void note_tables(struct state *s, struct world *w)
+{
+    for (uint64_t ipa = 0; ipa < MIB(256);) {
+        struct s2_leaf leaf;
+
+        if (s2_space_translate(&w->space, S2_IPA(ipa), &leaf)) {
+            note(s, leaf.range.start.v);
+            note(s, leaf.range.end.v);
+            note(s, leaf.desc);
+        }
+        ipa = leaf.range.end.v;
+    }
+}
+
+static void take_state(struct state *s, struct world *w)
+{
+    const struct s2_space *sp = &w->space;
+
+    s->n = 0;
+    s2_imap_walk(&sp->areas.map, 0, sp->areas.map.hi, note_entry, s);
+    note(s, UINT64_MAX);
+    s2_imap_walk(&sp->chunks, 0, sp->chunks.hi, note_entry, s);
+    note(s, UINT64_MAX);
+    s2_imap_walk(&w->ledger.map, 0, w->ledger.map.hi, note_entry, s);
+    note(s, UINT64_MAX);
+    note_tables(s, w);
+    note(s, w->frames.free);
+    note(s, w->frames.clean);
+    note(s, w->frames.reserved);
+    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++)
+        note(s, s2_frames_free_blocks(&w->frames, o));
+    note(s, w->tables.free);
+    note(s, w->nodes.free);
+    note(s, w->nodes.reserved);
+    note(s, w->ledger_nodes.reserved);
+    note(s, sp->table.quota.used);
+    note(s, sp->table.quota.promised);
+    note(s, sp->frames_held);
+    note(s, sp->frames_promised);
+    note(s, sp->cut.count);
+    note(s, sp->cut_nodes);
+    note(s, sp->cut_ledger);
+    note(s, sp->taken.count);
+    note(s, w->cache.tables.count);
+}
+
+/* --- a world where every tree has more than its inline root --------------------------------------------------------------- */
+
+#define TRAPS     MIB(128)
+#define FRAGMENTS MIB(96)
+#define LINEAR_PA (FRAME_BASE + MIB(24))
+
+static struct world *populated(void)
+{
+    struct world_config wc = world_defaults();
+    struct world *w;
+    bool clean;
+
+    wc.nodes = 512;
+    wc.ledger_nodes = 1024;
+    w = world_create(&wc);
+    world_give(w, LINEAR_PA, MIB(4), VM, S2_RWX);
+    world_give(w, DEVICE_BASE, 2 * PAGE, VM, S2_RWX);
+    /* Fragmented memory in the last 4 MiB, used up by one area: 40 chunks, 80 ledger entries. */
+    for (uint64_t i = 0; i < 80; i += 2)
+        assert_int_equal(s2_frames_alloc_at(&w->frames, pa_range(FRAME_BASE + MIB(28) + i * PAGE, PAGE), &clean, NULL),
+                         S2_OK);
+    assert_int_equal(map_new(w, area_alloc(FRAGMENTS, 40 * PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(16), MIB(4), LINEAR_PA, S2_RWX)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(0, MIB(4), S2_RWX, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(MIB(32), MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
+    for (uint64_t i = 0; i < 40; i++)
+        assert_int_equal(map_new(w, area_trap(TRAPS + 2 * i * PAGE, PAGE, i)), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(32)), "x", 1, 0, false, NULL), S2_OK);
+    world_run(w);
+    assert_true(guest(w, PAGE, MODEL_WRITE).done);
+    assert_true(guest(w, MIB(32) + PAGE, MODEL_WRITE).done);
+    assert_true(guest(w, MIB(17), MODEL_WRITE).done);
+    world_check(w);
+    return w;
+}
+
+static void dismantle(struct world *w)
+{
+    world_check(w);
+    world_destroy_space(w);
+    assert_int_equal(w->tables.free, w->tables.pages);
+    assert_int_equal(w->frames.reserved, 0);
+    assert_int_equal(w->nodes.free, w->nodes.count);
+    assert_int_equal(w->nodes.reserved, 0);
+    assert_int_equal(w->ledger_nodes.reserved, 0);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+    assert_true(model_ok(w->port));
+    world_free(w);
+}
+
+/* --- resources ------------------------------------------------------------------------------------------------------------ */
+
+enum resource { NODES, LEDGER_NODES, TABLES, TABLE_QUOTA, FRAMES, FRAME_QUOTA, RESOURCES };
+
+struct hoard {
+    uint32_t nodes;
+    uint64_t frames, frame_quota;
+    uint32_t table_limit;
+    struct s2_tstash tables;
+    struct s2_tquota quota;
+};
+
+static uint64_t less(uint64_t all, uint64_t left)
+{
+    return all > left ? all - left : 0;
+}
+
+/* Leaves `left` of one resource. */
+static void hoard(struct world *w, enum resource r, uint32_t left, struct hoard *h)
+{
+    *h = (struct hoard){.tables = S2_TSTASH_EMPTY, .quota = {.limit = UINT32_MAX}};
+    switch (r) {
+    case NODES:
+        h->nodes = (uint32_t)less(w->nodes.free - w->nodes.reserved, left);
+        assert_int_equal(s2_pool_reserve(&w->nodes, h->nodes), S2_OK);
+        break;
+    case LEDGER_NODES:
+        h->nodes = (uint32_t)less(w->ledger_nodes.free - w->ledger_nodes.reserved, left);
+        assert_int_equal(s2_pool_reserve(&w->ledger_nodes, h->nodes), S2_OK);
+        break;
+    case TABLES:
+        assert_int_equal(s2_tpool_take(&w->tables, &h->quota, (uint32_t)less(w->tables.free, left), &h->tables), S2_OK);
+        break;
+    case TABLE_QUOTA:
+        h->table_limit = w->space.table.quota.limit;
+        w->space.table.quota.limit = w->space.table.quota.used + w->space.table.quota.promised + left;
+        break;
+    case FRAMES:
+        h->frames = less(w->frames.free - w->frames.reserved, left);
+        assert_int_equal(s2_frames_reserve(&w->frames, h->frames), S2_OK);
+        break;
+    case FRAME_QUOTA:
+        h->frame_quota = w->space.cfg.frame_quota;
+        w->space.cfg.frame_quota = w->space.frames_held + w->space.frames_promised + left;
+        break;
+    case RESOURCES:
+        break;
+    }
+}
+
+static void release(struct world *w, enum resource r, struct hoard *h)
+{
+    switch (r) {
+    case NODES:
+        s2_pool_unreserve(&w->nodes, h->nodes);
+        break;
+    case LEDGER_NODES:
+        s2_pool_unreserve(&w->ledger_nodes, h->nodes);
+        break;
+    case TABLES:
+        s2_tpool_give(&w->tables, &h->quota, &h->tables);
+        break;
+    case TABLE_QUOTA:
+        w->space.table.quota.limit = h->table_limit;
+        break;
+    case FRAMES:
+        s2_frames_unreserve(&w->frames, h->frames);
+        break;
+    case FRAME_QUOTA:
+        w->space.cfg.frame_quota = h->frame_quota;
+        break;
+    case RESOURCES:
+        break;
+    }
+}
+
+static enum s2_err named(enum resource r)
+{
+    static const enum s2_err err[] = {S2_ENODES, S2_ENODES, S2_ETABLES, S2_EQUOTA, S2_EFRAMES, S2_EQUOTA};
+
+    return err[r];
+}
+
+/* --- operations ----------------------------------------------------------------------------------------------------------- */
+
+typedef enum s2_err operation(struct world *w);
+
+static enum s2_err map_alloc(struct world *w)
+{
+    return map_new(w, area_alloc(MIB(64), MIB(2) + 3 * PAGE, S2_RW, 0));
+}
+static enum s2_err map_alloc_in_pieces(struct world *w)
+{
+    w->space.cfg.chunk_log2 = 13;
+    w->space.cfg.small_leaves = true;
+    return map_new(w, area_alloc(MIB(64) + PAGE, 60 * PAGE, S2_RW, 0));
+}
+static enum s2_err map_lazy(struct world *w)
+{
+    return map_new(w, area_alloc(MIB(64), MIB(2) + PAGE, S2_RW, S2_AREA_LAZY));
+}
+static enum s2_err map_device(struct world *w)
+{
+    return map_new(w, area_linear(MIB(80) + PAGE, PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE));
+}
+static enum s2_err map_trap(struct world *w)
+{
+    return map_new(w, area_trap(TRAPS + PAGE, PAGE, 1000));
+}
+static enum s2_err replace_by_alloc(struct world *w)
+{
+    return map_over(w, area_alloc(MIB(1), MIB(16), S2_RX, 0));
+}
+static enum s2_err replace_by_lazy(struct world *w)
+{
+    return map_over(w, area_alloc(MIB(33), MIB(12), S2_RW, S2_AREA_LAZY));
+}
+static enum s2_err replace_by_linear(struct world *w)
+{
+    return map_over(w, area_linear(MIB(17), MIB(2), LINEAR_PA + MIB(1), S2_R));
+}
+static enum s2_err replace_by_trap(struct world *w)
+{
+    return map_over(w, area_trap(MIB(1) + PAGE, MIB(40), 5));
+}
+static enum s2_err unmap_middle(struct world *w)
+{
+    return unmap(w, MIB(1), PAGE);
+}
+static enum s2_err unmap_middle_of_linear(struct world *w)
+{
+    return unmap(w, MIB(17), MIB(2));
+}
+static enum s2_err unmap_much(struct world *w)
+{
+    return unmap(w, MIB(1), MIB(32));
+}
+static enum s2_err unmap_fragments(struct world *w)
+{
+    return unmap(w, FRAGMENTS, 40 * PAGE);
+}
+static enum s2_err unmap_all(struct world *w)
+{
+    return unmap(w, 0, 1ull << 36);
+}
+static enum s2_err protect_middle(struct world *w)
+{
+    return protect(w, MIB(1), PAGE, S2_R);
+}
+static bool drop_write(void *arg, const struct s2_area *area, s2_attr *attr)
+{
+    (void)arg;
+    if (area->backend == &s2_backend_trap)
+        return false;
+    attr->bits &= ~(uint32_t)S2_W;
+    return true;
+}
+static enum s2_err protect_much(struct world *w)
+{
+    return s2_space_protect(&w->space, ipa_range(MIB(1), MIB(100)), drop_write, NULL, &w->d);
+}
+static enum s2_err copy_to_lazy(struct world *w)
+{
+    return s2_space_copy_in(&w->space, S2_IPA(MIB(34) + 5), "hello", 5, S2_W, false, &w->d);
+}
+static enum s2_err refill(struct world *w)
+{
+    s2_cache_drain(&w->space, &w->cache);
+    return s2_cache_refill(&w->space, &w->cache);
+}
+
+/* `never`: resources that the operation may not fail for. */
+static void try_all(operation *run, unsigned never)
+{
+    enum { MANY = 100000 };
+
+    for (unsigned r = 0; r < RESOURCES; r++) {
+        struct world *w = populated();
+        enum s2_err err = S2_EINVAL;
+        uint32_t left, step;
+
+        /* Frames fail by the hundred; no need to try each number. */
+        for (left = 0, step = 1; err && left < MANY; left += step) {
+            struct hoard h;
+
+            hoard(w, r, left, &h);
+            take_state(&before, w);
+            err = run(w);
+            if (err) {
+                take_state(&after, w);
+                assert_int_equal(err, named(r));
+                assert_int_equal(before.n, after.n);
+                assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+                assert_false(never & 1u << r);
+            }
+            release(w, r, &h);
+            if (err && r >= FRAMES && left > 8)
+                step = 97;
+        }
+        assert_int_equal(err, S2_OK);
+        dismantle(w);
+    }
+}
+
+#define ALWAYS          (~0u)
+#define FAILS_FOR(mask) (~(unsigned)(mask))
+#define BIT(r)          (1u << (r))
+
+#define OPERATION(fn, never)                                                                                           \
+    static void fn##_is_all_or_nothing(void **state)                                                                   \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        try_all(fn, never);                                                                                            \
+    }
+
+OPERATION(map_alloc, 0)
+OPERATION(map_alloc_in_pieces, 0)
+OPERATION(map_lazy, BIT(TABLES))
+OPERATION(map_device, BIT(FRAMES) | BIT(FRAME_QUOTA))
+OPERATION(map_trap, FAILS_FOR(BIT(NODES)))
+OPERATION(replace_by_alloc, 0)
+OPERATION(replace_by_lazy, 0)
+OPERATION(replace_by_linear, BIT(FRAMES) | BIT(FRAME_QUOTA))
+OPERATION(replace_by_trap, BIT(FRAMES) | BIT(FRAME_QUOTA))
+OPERATION(unmap_middle, ALWAYS)
+OPERATION(unmap_middle_of_linear, ALWAYS)
+OPERATION(unmap_much, ALWAYS)
+OPERATION(unmap_fragments, ALWAYS)
+OPERATION(unmap_all, ALWAYS)
+OPERATION(protect_middle, FAILS_FOR(BIT(NODES) | BIT(TABLES) | BIT(TABLE_QUOTA)))
+OPERATION(protect_much, FAILS_FOR(BIT(NODES) | BIT(TABLES) | BIT(TABLE_QUOTA)))
+OPERATION(copy_to_lazy, FAILS_FOR(BIT(NODES) | BIT(LEDGER_NODES)))
+OPERATION(refill, FAILS_FOR(BIT(TABLES)))
+
+/* With nothing left of anything, and the cut reserve gone too, a cut is refused before any edit; what needs none works. */
+static void an_empty_reserve_refuses_cuts_alone(void **state)
+{
+    struct world *w = populated();
+    struct hoard h[3];
+
+    (void)state;
+    for (unsigned r = NODES; r <= TABLES; r++)
+        hoard(w, r, 0, &h[r]);
+    /* Four blocks: as many table pages as the reserve has. */
+    assert_int_equal(unmap(w, MIB(1), PAGE), S2_OK);
+    assert_int_equal(unmap(w, MIB(17), PAGE), S2_OK);
+    assert_int_equal(unmap(w, MIB(3), PAGE), S2_OK);
+    assert_int_equal(unmap(w, MIB(19), PAGE), S2_OK);
+    assert_int_equal(w->space.cut.count, 0);
+    take_state(&before, w);
+    assert_int_equal(unmap(w, MIB(33), PAGE), S2_ECUT);
+    take_state(&after, w);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+    assert_int_equal(unmap(w, MIB(32), MIB(4)), S2_OK);
+    assert_int_equal(unmap(w, 0, MIB(4)), S2_OK);
+    assert_int_equal(unmap(w, TRAPS, PAGE), S2_OK);
+    world_check(w);
+    /* Destroying needs nothing. */
+    s2_cache_drain(&w->space, &w->cache);
+    s2_space_destroy_begin(&w->space);
+    while (s2_space_destroy_step(&w->space, 1))
+        ;
+    s2_space_destroy_end(&w->space);
+    for (unsigned r = NODES; r <= TABLES; r++)
+        release(w, r, &h[r]);
+    assert_int_equal(w->tables.free, w->tables.pages);
+    assert_int_equal(w->nodes.free, w->nodes.count);
+    assert_int_equal(w->nodes.reserved, 0);
+    assert_int_equal(w->ledger_nodes.reserved, 0);
+    assert_true(model_ok(w->port));
+    world_free(w);
+}
+
+/* A fault in a lazy area that finds no nodes stops this VM with a reason, and takes nothing. */
+static void a_fault_takes_all_or_nothing(void **state)
+{
+    struct world *w = populated();
+
+    (void)state;
+    for (unsigned r = NODES; r <= LEDGER_NODES; r++) {
+        enum s2_answer last = S2_VIOLATION;
+
+        for (uint32_t left = 0; last == S2_VIOLATION; left++) {
+            struct s2_fault f = {.kind = S2_FAULT_TRANSLATION, .has_ipa = true, .ipa = S2_IPA(MIB(34) + 7 * PAGE * r)};
+            struct s2_fault_result out;
+            struct hoard h;
+
+            hoard(w, r, left, &h);
+            assert_int_equal(s2_cache_refill(&w->space, &w->cache), S2_OK);
+            take_state(&before, w);
+            last = s2_space_fault(&w->space, &w->cache, &f, &out);
+            take_state(&after, w);
+            if (last == S2_VIOLATION) {
+                assert_int_equal(out.why, S2_NO_MEMORY);
+                assert_int_equal(before.n, after.n);
+                assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+            }
+            release(w, r, &h);
+        }
+        assert_int_equal(unmap(w, MIB(34), MIB(2)), S2_OK);
+        assert_int_equal(map_new(w, area_alloc(MIB(34), MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
+    }
+    dismantle(w);
+}
+
+int main(void)
+{
+#define O(fn) cmocka_unit_test(fn##_is_all_or_nothing)
+    const struct CMUnitTest tests[] = {
+        O(map_alloc),
+        O(map_alloc_in_pieces),
+        O(map_lazy),
+        O(map_device),
+        O(map_trap),
+        O(replace_by_alloc),
+        O(replace_by_lazy),
+        O(replace_by_linear),
+        O(replace_by_trap),
+        O(unmap_middle),
+        O(unmap_middle_of_linear),
+        O(unmap_much),
+        O(unmap_fragments),
+        O(unmap_all),
+        O(protect_middle),
+        O(protect_much),
+        O(copy_to_lazy),
+        O(refill),
+        cmocka_unit_test(an_empty_reserve_refuses_cuts_alone),
+        cmocka_unit_test(a_fault_takes_all_or_nothing),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
