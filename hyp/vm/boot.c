@@ -75,16 +75,38 @@ static void start_all(struct problems *p)
     }
 }
 
+/* Where the time to the first guest went. */
+struct stopwatch {
+    uint64_t last;
+    struct text t;
+};
+
+static void lap(struct stopwatch *w, const char *what)
+{
+    uint64_t now = cpu_ticks();
+    text_add(&w->t, "%s%s %u", w->t.used == 0 ? "" : ", ", what, (now - w->last) * 1000 / cpu_ticks_per_second());
+    w->last = now;
+}
+
 void vm_boot(void)
 {
     struct problems p = {print_problem, NULL, 0};
+    struct stopwatch watch = {.last = boot_info.entry_ticks};
+    lap(&watch, "CPUs");
     if (!host_init(&p))
         nothing_to_run();
     banner_print();
-    if (!host_read_bundle(&p) || build_all(&p) == 0) {
+    lap(&watch, "books");
+    if (!host_read_bundle(&p)) {
         print_refused();
         nothing_to_run();
     }
+    lap(&watch, "hashes");
+    if (build_all(&p) == 0) {
+        print_refused();
+        nothing_to_run();
+    }
+    lap(&watch, "memory");
     banner_print_columns();
     for (unsigned i = 0; i < vm_count(); i++)
         if (vm_at(i) != NULL && vm_at(i)->state == VM_READY)
@@ -92,7 +114,9 @@ void vm_boot(void)
     print("\n");
     print_refused();
     monitor_init();
+    lap(&watch, "table");
     start_all(&p);
-    print("bulkhead: first guest after %lu ms\n",
-          (unsigned long)((cpu_ticks() - boot_info.entry_ticks) * 1000 / cpu_ticks_per_second()));
+    lap(&watch, "images");
+    print("bulkhead: first guest after %lu ms (%s)\n",
+          (unsigned long)((watch.last - boot_info.entry_ticks) * 1000 / cpu_ticks_per_second()), watch.t.s);
 }

@@ -11,6 +11,7 @@
 #include <libfdt.h>
 #include <s2_port.h>
 
+#include "vm/sha256.h"
 #include "vm/vm.h"
 
 /* Shares of the hypervisor's pool. */
@@ -217,8 +218,19 @@ bool host_init(struct problems *p)
     return enter_devices(p) && make_tables(p);
 }
 
+/* ID_AA64ISAR0_EL1.SHA2, of the CPU that hashes. */
+static bool cpu_has_sha256(void)
+{
+    enum { SHA2_SHIFT = 12, FIELD = 0xf };
+    uint64_t isar0;
+    __asm__("mrs %0, id_aa64isar0_el1" : "=r"(isar0));
+    return (isar0 >> SHA2_SHIFT & FIELD) != 0;
+}
+
 bool host_read_bundle(struct problems *p)
 {
+    if (cpu_has_sha256())
+        sha256_use(sha256_blocks_ce);
     size_t bytes = boot_info.initrd.end - boot_info.initrd.start;
     if (bytes == 0) {
         problem(p, "bundle: ", "none was passed; the boot loader hands it over as the initrd");

@@ -28,6 +28,22 @@ static uint32_t load_be(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* v[first], v[first + 1], ... (modulo 8) are a, b, ... of the standard: the names move, the values stay. Inline, so that
+ * the places are constants and the values live in registers. */
+static inline __attribute__((always_inline)) void one_round(uint32_t v[SHA256_WORDS], unsigned first, uint32_t w,
+                                                            unsigned i)
+{
+#define V(n) v[(first + (n)) % SHA256_WORDS]
+    uint32_t s1 = ror(V(4), 6) ^ ror(V(4), 11) ^ ror(V(4), 25);
+    uint32_t choose = (V(4) & V(5)) ^ (~V(4) & V(6));
+    uint32_t t1 = V(7) + s1 + choose + sha256_k[i] + w;
+    uint32_t s0 = ror(V(0), 2) ^ ror(V(0), 13) ^ ror(V(0), 22);
+    uint32_t majority = (V(0) & V(1)) ^ (V(0) & V(2)) ^ (V(1) & V(2));
+    V(3) += t1;
+    V(7) = t1 + s0 + majority;
+#undef V
+}
+
 static void one_block(uint32_t h[SHA256_WORDS], const uint8_t *data)
 {
     uint32_t w[ROUNDS], v[SHA256_WORDS];
@@ -39,24 +55,31 @@ static void one_block(uint32_t h[SHA256_WORDS], const uint8_t *data)
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     memcpy(v, h, sizeof(v));
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        uint32_t s1 = ror(v[4], 6) ^ ror(v[4], 11) ^ ror(v[4], 25);
-        uint32_t choose = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        uint32_t t1 = v[7] + s1 + choose + sha256_k[i] + w[i];
-        uint32_t s0 = ror(v[0], 2) ^ ror(v[0], 13) ^ ror(v[0], 22);
-        uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-        memmove(&v[1], &v[0], 7 * sizeof(v[0]));
-        v[4] += t1;
-        v[0] = t1 + s0 + majority;
+    for (unsigned i = 0; i < ROUNDS; i += SHA256_WORDS) {
+        one_round(v, 0, w[i], i);
+        one_round(v, 7, w[i + 1], i + 1);
+        one_round(v, 6, w[i + 2], i + 2);
+        one_round(v, 5, w[i + 3], i + 3);
+        one_round(v, 4, w[i + 4], i + 4);
+        one_round(v, 3, w[i + 5], i + 5);
+        one_round(v, 2, w[i + 6], i + 6);
+        one_round(v, 1, w[i + 7], i + 7);
     }
     for (unsigned i = 0; i < SHA256_WORDS; i++)
         h[i] += v[i];
 }
 
-static void blocks(uint32_t h[SHA256_WORDS], const uint8_t *data, size_t n)
+static void plain_blocks(uint32_t h[SHA256_WORDS], const uint8_t *data, size_t n)
 {
     for (; n > 0; n--, data += SHA256_BLOCK)
         one_block(h, data);
+}
+
+static sha256_blocks_fn *blocks = plain_blocks;
+
+void sha256_use(sha256_blocks_fn *fn)
+{
+    blocks = fn;
 }
 
 void sha256(const void *data, size_t bytes, uint8_t digest[SHA256_BYTES])
@@ -64,7 +87,8 @@ void sha256(const void *data, size_t bytes, uint8_t digest[SHA256_BYTES])
     uint32_t h[SHA256_WORDS] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     size_t whole = bytes / SHA256_BLOCK, rest = bytes % SHA256_BLOCK;
-    blocks(h, data, whole);
+    if (whole > 0)
+        blocks(h, data, whole);
 
     /* The rest, a one bit, zeros, and the length in bits: one block or two. */
     uint8_t tail[2 * SHA256_BLOCK] = {0};
