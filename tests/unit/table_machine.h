@@ -35,7 +35,8 @@ struct machine_config {
     unsigned cpus;     /* 0: 2 */
     bool least;        /* the oldest CPU instead of the newest */
     bool access_flag, dirty;
-    uint8_t bbm; /* of the newest CPU */
+    uint8_t bbm;  /* of the newest CPU */
+    bool threads; /* for several: a machine that only counts */
     bool no_range, no_ttl, no_fwb, no_xnx, repeat;
 };
 
@@ -62,7 +63,7 @@ static inline void machine_create(struct machine *m, const struct machine_config
 {
     struct model_config model = {
         .cpus = cfg->cpus ? cfg->cpus : 2,
-        .strict = true,
+        .strict = !cfg->threads,
         .irqs_on = true,
         .bank = {{POOL_PA, POOL_MAX * PAGE}},
     };

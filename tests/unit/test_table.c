@@ -3,6 +3,7 @@
 /* The table engine on a machine that watches: map, unmap, protect, split, install, walk, check; then chance. */
 #include "table_machine.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #define RWX (S2_RWX)
@@ -469,6 +470,79 @@ static void install(void **state)
     model_expect_quiet(m.port);
 }
 
+/* Several CPUs fault on the same pages: each leaf once, no table lost, what a loser built goes back all zero. */
+#define RACERS     4u
+#define RACE_PAGES (4 * MIB / PAGE)
+
+static struct s2_lock race_lock;
+
+struct racer {
+    pthread_t thread;
+    unsigned cpu, installed;
+    struct s2_tstash cache;
+};
+
+static void *race(void *arg)
+{
+    struct racer *r = arg;
+    struct s2_ipa_range area = span(GIB, RACE_PAGES * PAGE);
+
+    model_set_cpu(m.port, r->cpu);
+    for (unsigned i = 0; i < RACE_PAGES; i++) {
+        uint64_t offset = (i * 97 % RACE_PAGES) * PAGE;
+        enum s2_install done;
+        uint32_t need;
+
+        s2_port_lock_shared(m.port, &race_lock, S2_LOCK_SPACE, 1);
+        done = s2_table_install(&m.t, &r->cache, area, S2_IPA(GIB + offset), S2_PA(PA0 + PAGE + offset), S2_ATTR(S2_RW),
+                                &need);
+        s2_port_unlock_shared(m.port, &race_lock);
+        if (done == S2_NO_TABLE)
+            abort();
+        r->installed += done == S2_INSTALLED;
+    }
+    return NULL;
+}
+
+static void install_race(void **state)
+{
+    static const struct machine_config cfg = {.cpus = RACERS, .threads = true};
+
+    (void)state;
+    for (unsigned round = 0; round < 30; round++) {
+        struct racer racers[RACERS] = {0};
+        uint32_t left = 0, installed = 0;
+
+        machine_create(&m, &cfg);
+        memset(&race_lock, 0, sizeof race_lock);
+        for (unsigned i = 0; i < RACERS; i++) {
+            racers[i].cpu = i;
+            racers[i].cache = cache_of(3);
+        }
+        for (unsigned i = 0; i < RACERS; i++)
+            assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+        for (unsigned i = 0; i < RACERS; i++) {
+            assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+            installed += racers[i].installed;
+            left += racers[i].cache.count;
+            for (uint32_t p = racers[i].cache.head; p != S2_TPAGE_NONE; p = m.meta[p].link) {
+                const uint64_t *page = model_ram(m.port, s2_tpool_pa(&m.pool, p).v);
+
+                assert_int_equal(m.meta[p].level, S2_TPAGE_HELD);
+                for (unsigned w = 0; w < PAGE / sizeof *page; w++)
+                    assert_int_equal(page[w], 0);
+            }
+            s2_tpool_give(&m.pool, &m.t.quota, &racers[i].cache);
+        }
+        assert_int_equal(installed, RACE_PAGES);
+        assert_int_equal(left, RACERS * 3 - 3);
+        assert_int_equal(m.t.leaves[4], RACE_PAGES);
+        assert_sound(&m, &m.t);
+        model_set_cpu(m.port, 0);
+        machine_destroy(&m);
+    }
+}
+
 /* --- walk, visit, check ------------------------------------------------------------------------------------------------ */
 
 static void walk(void **state)
@@ -730,6 +804,7 @@ int main(void)
         ON(many_cuts_in_one_operation, setup_bbm2),
         ON(need_for_maps, setup),
         ON(install, setup),
+        cmocka_unit_test(install_race),
         ON(walk, setup),
         ON(visit, setup),
         ON(check_sees_damage, setup),
