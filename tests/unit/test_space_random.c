@@ -289,7 +289,7 @@ static void step_copy(struct run *r)
         promised &= r->page[i].kind != OVERCOMMIT;
     }
     memset(bytes, (int)below(r, 256), sizeof bytes);
-    err = in ? s2_space_copy_in(&r->w->space, S2_IPA(first * PAGE), bytes, n * PAGE, 0, false, &r->w->d)
+    err = in ? s2_space_copy_in(&r->w->space, S2_IPA(first * PAGE), bytes, n * PAGE, 0, true, &r->w->d)
              : s2_space_copy_out(&r->w->space, bytes, S2_IPA(first * PAGE), n * PAGE, 0, &r->w->d);
     assert_int_equal(err == S2_EPERM || err == S2_ENOENT, !there);
     if (!there)
