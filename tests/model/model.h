@@ -93,6 +93,9 @@ struct model_outcome model_access(struct s2_port *m, uint64_t ipa, enum model_ki
 /* What the tables say alone: no CPU, no TLB. */
 struct model_outcome model_walk(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, uint64_t ipa, enum model_kind kind,
                                 bool el0);
+/* This CPU enters that vCPU of the loaded VM: violates when it may hold what another vCPU's stage 1 put there under the
+ * same VMID (T13). */
+void model_enter_vcpu(struct s2_port *m, unsigned vcpu);
 /* The syndrome of a fault, HPFAR_EL2 poisoned where it is UNKNOWN. */
 #define MODEL_POISON_HPFAR 0xbadbadbadb0ull
 void model_syndrome(const struct model_outcome *o, uint64_t va, uint64_t ipa, enum model_kind kind, bool on_walk,

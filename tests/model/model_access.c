@@ -157,6 +157,28 @@ struct model_outcome model_access(struct s2_port *m, uint64_t ipa, enum model_ki
     return now;
 }
 
+void model_enter_vcpu(struct s2_port *m, unsigned vcpu)
+{
+    struct model_watch *w = m->watch;
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    struct context *ctx = watch_cpu(w)->loaded;
+    watch_note(w, "enter vCPU", vcpu, 0);
+    if (!ctx) {
+        model_violate(m, "a vCPU is entered with no context loaded");
+    } else {
+        unsigned *holds = &ctx->vcpu[s2_port_cpu(m)];
+        if (*holds && *holds != vcpu + 1)
+            model_violate(m, "VMID %u: vCPU %u is entered where vCPU %u ran, and no VMALLE1 between", ctx->vmid, vcpu,
+                          *holds - 1);
+        *holds = vcpu + 1;
+        ctx->hot |= cpu_bit(s2_port_cpu(m));
+        watch_cpu(w)->access_since = true;
+    }
+    pthread_mutex_unlock(&w->mutex);
+}
+
 /* --- what the exception would report ---------------------------------------------------------------------------------- */
 
 void model_syndrome(const struct model_outcome *o, uint64_t va, uint64_t ipa, enum model_kind kind, bool on_walk,

@@ -38,6 +38,14 @@ static void check_order(struct s2_port *m, const struct s2_lock *lock, enum s2_l
                           (unsigned)held[i].cls, held[i].id);
 }
 
+/* Table pages and frames go back to their pools only after the flush (T1, O3), and are taken before the first edit: so
+ * whoever has edits of its own still to be invalidated has no business there. */
+static void check_flushed(struct s2_port *m, enum s2_lock_class cls)
+{
+    if (m->watch && (cls == S2_LOCK_TPOOL || cls == S2_LOCK_FRAMES))
+        model_pool_entered(m, cls == S2_LOCK_TPOOL ? "table pool" : "frame allocator");
+}
+
 static void note(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls, uint32_t id, bool shared)
 {
     model_count(&m->count.locks, 1);
@@ -82,6 +90,7 @@ static void wait_for(const uint64_t *word, uint64_t ticket)
 void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     check_order(port, lock, cls, id);
+    check_flushed(port, cls);
     wait_for(&lock->word[2], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));
     note(port, lock, cls, id, false);
 }

@@ -134,6 +134,15 @@ static void by_range(struct model_watch *w, struct reach *r, uint64_t operand)
 
 /* --- by VMID, and everything ------------------------------------------------------------------------------------- */
 
+static void cover_vmid(struct model_watch *w, const struct reach *r, bool stage2)
+{
+    struct watch_cpu *cpu = watch_cpu(w);
+    struct flushed_list *list = r->local ? &cpu->local_all : &cpu->wide_all;
+    if (list->count == list->room)
+        list->item = grown(list->item, &list->room, sizeof *list->item);
+    list->item[list->count++] = (struct flushed){r->ctx, r->cpus, stage2};
+}
+
 /* A combined entry can be made again from the stage-2 entry as long as that one lives: so only those go whose stage-2
  * part is known to be gone. */
 static void cover_combined(struct model_watch *w, const struct reach *r)
@@ -141,17 +150,14 @@ static void cover_combined(struct model_watch *w, const struct reach *r)
     for (struct stale *s = stale_first(w, r->ctx); s; s = stale_next(w, s))
         if (s->combined & r->cpus & (cpu_mask)~s->stage2)
             cover(w, s, r->local, 0, r->cpus & (cpu_mask)~s->stage2);
+    cover_vmid(w, r, false);
 }
 
 static void cover_all(struct model_watch *w, const struct reach *r)
 {
     for (struct stale *s = stale_first(w, r->ctx); s; s = stale_next(w, s))
         cover(w, s, r->local, r->cpus, r->cpus);
-    struct watch_cpu *cpu = watch_cpu(w);
-    struct flushed_list *list = r->local ? &cpu->local_all : &cpu->wide_all;
-    if (list->count == list->room)
-        list->item = grown(list->item, &list->room, sizeof *list->item);
-    list->item[list->count++] = (struct flushed){r->ctx, r->cpus};
+    cover_vmid(w, r, true);
 }
 
 void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand)
@@ -199,6 +205,25 @@ void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand)
 
 /* --- barriers -------------------------------------------------------------------------------------------------------- */
 
+static void complete_vmid(struct model_watch *w, const struct flushed *f)
+{
+    cpu_mask loaded = 0;
+    for (unsigned c = 0; c < w->port->cpus; c++) {
+        bool reached = f->cpus & cpu_bit(c);
+        if (reached)
+            f->ctx->vcpu[c] = 0;
+        if (w->cpu[c].loaded != f->ctx)
+            continue;
+        loaded |= cpu_bit(c);
+        if (reached && f->stage2)
+            w->cpu[c].flushed_since = true;
+    }
+    if (!f->stage2)
+        return;
+    f->ctx->hot &= (cpu_mask)~f->cpus | loaded;
+    graph_cold(w, f->ctx);
+}
+
 static void complete(struct model_watch *w, struct covered_list *list, struct flushed_list *all)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -207,19 +232,8 @@ static void complete(struct model_watch *w, struct covered_list *list, struct fl
             stale_clear(w, s, list->item[i].stage2, list->item[i].combined);
     }
     list->count = 0;
-    for (size_t i = 0; i < all->count; i++) {
-        struct context *ctx = all->item[i].ctx;
-        cpu_mask loaded = 0;
-        for (unsigned c = 0; c < w->port->cpus; c++) {
-            if (w->cpu[c].loaded != ctx)
-                continue;
-            loaded |= cpu_bit(c);
-            if (all->item[i].cpus & cpu_bit(c))
-                w->cpu[c].flushed_since = true;
-        }
-        ctx->hot &= (cpu_mask)~all->item[i].cpus | loaded;
-        graph_cold(w, ctx);
-    }
+    for (size_t i = 0; i < all->count; i++)
+        complete_vmid(w, &all->item[i]);
     all->count = 0;
 }
 

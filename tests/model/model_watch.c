@@ -228,3 +228,18 @@ void model_synced(struct s2_port *m, const void *va, size_t bytes)
     }
     leave(w);
 }
+
+void model_pool_entered(struct s2_port *m, const char *pool)
+{
+    struct model_watch *w = enter(m);
+    unsigned cpu = s2_port_cpu(m);
+    for (struct context *ctx = w->contexts; ctx && w->stale_total; ctx = ctx->next) {
+        struct stale *s = stale_first(w, ctx);
+        char text[160];
+        while (s && (s->relaxed || s->store_cpu != cpu))
+            s = stale_next(w, s);
+        if (s)
+            model_violate(m, "the %s is entered before the flush of %s", pool, stale_text(s, text, sizeof text));
+    }
+    leave(w);
+}

@@ -54,6 +54,7 @@ struct context {
     uint64_t vttbr, vtcr;
     struct arch_regime regime;
     cpu_mask hot;
+    unsigned vcpu[MODEL_CPUS]; /* whose combined entries a CPU may hold: its number plus one, 0: nobody's */
     uint32_t stale_head, stale_count;
     struct page *pages;
     struct context *next;
@@ -73,9 +74,10 @@ struct covered { /* by an invalidation that no DSB has completed yet */
     struct stale_name name;
     cpu_mask stage2, combined;
 };
-struct flushed {
+struct flushed { /* a whole VMID: stage-2 entries, too, or combined ones only */
     struct context *ctx;
     cpu_mask cpus;
+    bool stage2;
 };
 struct covered_list {
     struct covered *item;
@@ -145,6 +147,8 @@ void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes)
 void model_cleaned(struct s2_port *m, const void *va, size_t bytes);
 void model_synced(struct s2_port *m, const void *va, size_t bytes);
 void model_print_trace(struct s2_port *m, FILE *to);
+/* A lock of that pool is taken. */
+void model_pool_entered(struct s2_port *m, const char *pool);
 void watch_note(struct model_watch *w, const char *what, uint64_t a, uint64_t b);
 struct watch_cpu *watch_cpu(struct model_watch *w);
 static inline cpu_mask cpu_bit(unsigned cpu)

@@ -766,6 +766,41 @@ static void test_bad_contexts(void **state)
     assert_true(model_ok(m));
 }
 
+/* {granule code, T0SZ, SL0 with SL2 above, DS}: sizes that QEMU's `max` runs too (hardware-notes.md), and how many roots
+ * each needs; a root that is aligned to half of that is refused. */
+static void test_geometries(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned tg0, bits, sl0, ds, roots, granule;
+    } row[] = {
+        {0, 32, 1, 0, 1, 12}, {0, 34, 0, 0, 16, 12}, {0, 39, 1, 0, 1, 12},  {0, 40, 1, 0, 2, 12},
+        {0, 42, 1, 0, 8, 12}, {0, 43, 1, 0, 16, 12}, {0, 44, 2, 0, 1, 12},  {0, 48, 2, 0, 1, 12},
+        {0, 52, 4, 1, 1, 12}, {0, 52, 2, 1, 16, 12}, {2, 36, 1, 0, 1, 14},  {2, 40, 1, 0, 16, 14},
+        {2, 47, 2, 0, 1, 14}, {2, 48, 2, 0, 2, 14},  {2, 51, 2, 1, 16, 14}, {1, 40, 1, 0, 1, 16},
+        {1, 42, 1, 0, 1, 16}, {1, 46, 1, 0, 16, 16}, {1, 48, 2, 0, 1, 16},  {1, 52, 2, 0, 1, 16},
+    };
+    struct model_config cfg = {.strict = true, .caps = model_caps_most()};
+    cfg.bank[0] = (struct model_bank){RAM, RAM_END - RAM};
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
+        uint64_t vtcr = (VTCR & ~0xffull & ~(7ull << 16)) | 6ull << 16 | (uint64_t)row[i].tg0 << 14 |
+                        (uint64_t)(64 - row[i].bits) | (uint64_t)(row[i].sl0 & 3) << 6 |
+                        (uint64_t)(row[i].sl0 >> 2) << 33 | (uint64_t)row[i].ds << 32;
+        uint64_t bytes = (uint64_t)row[i].roots << row[i].granule, last = (1ull << row[i].bits) - 8;
+        model_destroy(m);
+        m = model_create(&cfg);
+        s2_port_load_context(m, (RAM + bytes) | VMID(1), vtcr);
+        barrier(S2_ISB);
+        good();
+        assert_int_equal(model_access(m, last, MODEL_READ, false).result, MODEL_TRANSLATION_FAULT);
+        good();
+        if (row[i].roots > 1) {
+            s2_port_load_context(m, (RAM + bytes / 2) | VMID(2), vtcr);
+            caught("not aligned to the concatenated tables");
+        }
+    }
+}
+
 static void test_vmid_reuse(void **state)
 {
     (void)state;
@@ -841,6 +876,23 @@ static void test_masked(void **state)
     s2_port_load_context(m, VTTBR_A, VTCR);
     assert_true(model_ok(m));
     s2_port_irq_restore(m, was);
+}
+
+static void test_two_vcpus_on_a_cpu(void **state)
+{
+    (void)state;
+    begin();
+    model_enter_vcpu(m, 0);
+    model_enter_vcpu(m, 0);
+    tlbi(S2_TLBI_VMALLE1, 0);
+    barrier(S2_DSB_NSH);
+    model_enter_vcpu(m, 1);
+    good();
+    model_enter_vcpu(m, 0);
+    caught("vCPU 0 is entered where vCPU 1 ran");
+    tlbi(S2_TLBI_VMALLE1, 0);
+    model_enter_vcpu(m, 1); /* no DSB yet */
+    caught("vCPU 1 is entered where vCPU 0 ran");
 }
 
 static void edit_the_other(enum s2_barrier before)
@@ -1015,6 +1067,22 @@ static void test_scrub_before_flush(void **state)
     barrier(S2_DSB_ISHST);
     scrub(FRAME, FOUR_K, true);
     caught("frame 0x84000000 is written while");
+}
+
+static void test_pool_before_flush(void **state)
+{
+    (void)state;
+    struct s2_lock lock = {{0}};
+    begin();
+    store(TABLE2, 0, 0);
+    barrier(S2_DSB_ISHST);
+    s2_port_lock(m, &lock, S2_LOCK_TPOOL, 0);
+    caught("the table pool is entered before the flush");
+    s2_port_unlock(m, &lock);
+    flush(0);
+    s2_port_lock(m, &lock, S2_LOCK_FRAMES, 0);
+    s2_port_unlock(m, &lock);
+    good();
 }
 
 static void test_clean(void **state)
@@ -1276,7 +1344,10 @@ int main(void)
         CASE(test_other_vtcr),
         CASE(test_no_isb),
         CASE(test_masked),
+        CASE(test_two_vcpus_on_a_cpu),
         CASE(test_borrow),
+        CASE(test_pool_before_flush),
+        CASE(test_geometries),
         CASE(test_borrow_without_dsb_ish),
         CASE(test_wrong_vmid),
         CASE(test_give_back_before_dsb),
