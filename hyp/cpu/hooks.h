@@ -43,6 +43,10 @@ void vtimer_expire(struct vcpu *v);
 enum vtimer_reg { VTIMER_CNTP_TVAL, VTIMER_CNTP_CTL, VTIMER_CNTP_CVAL };
 void vtimer_access(struct vcpu *v, enum vtimer_reg reg, bool write, uint64_t *value);
 
+/* device/console.c: shows the unfinished line of the guest in focus when that guest has paused; returns the counter value
+ * at which to call again, UINT64_MAX: none. */
+uint64_t console_poll(uint64_t now);
+
 /* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
 void exit_handle(struct vcpu *v, enum exit_class c);
 /* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent),

@@ -157,7 +157,7 @@ static void stop_those_asked(struct cpu *cpu)
 /* Timers whose time has come, and when the next one will. */
 static uint64_t run_timers(struct cpu *cpu)
 {
-    uint64_t next = NEVER, now = cpu_ticks();
+    uint64_t now = cpu_ticks(), next = console_poll(now);
     for (struct vcpu *v = cpu->all; v != NULL; v = v->peer) {
         if (v->state == VCPU_OFF)
             continue;

@@ -10,12 +10,16 @@
 #include "boot/lock.h"
 #include "boot/mem.h"
 #include "boot/print.h"
+#include "cpu/cpu.h"
+#include "cpu/hooks.h"
 #include "device/gic.h"
 #include "device/hostfdt.h"
 #include "device/irq.h"
 #include "device/pl011.h"
 
-enum { ESCAPE_KEY = 'T' & 0x1f };
+#define NEVER UINT64_MAX
+
+enum { ESCAPE_KEY = 'T' & 0x1f, PAUSE_MS = 10 };
 
 static struct {
     struct lock lock;
@@ -24,6 +28,7 @@ static struct {
     bool escape; /* the escape key was pressed */
     unsigned irq;
     uint64_t pa, bytes;
+    uint64_t pause, show_at; /* in ticks: how long an unfinished line rests before it is shown; when that is */
     struct mux mux;
     struct mux_line hypervisor;
     unsigned guests, focus;
@@ -54,6 +59,8 @@ void console_init_at(void *pl011)
     mux_init(&console.mux, put, NULL);
     console.hypervisor = (struct mux_line){.live = true};
     console.focus = CONSOLE_NONE;
+    console.show_at = NEVER;
+    console.pause = cpu_ticks_per_second() / 1000 * PAUSE_MS;
     pl011_init(pl011);
     console.uart = pl011;
 }
@@ -114,6 +121,7 @@ void console_puts(const char *text)
         return;
     take();
     mux_write(&console.mux, &console.hypervisor, text, length(text));
+    mux_show(&console.mux, &console.hypervisor);
     drop();
 }
 
@@ -123,7 +131,23 @@ void console_guest_write(struct console_guest *guest, const char *text, size_t b
         return;
     take();
     mux_write(&console.mux, &guest->line, text, bytes);
+    if (guest->line.live)
+        __atomic_store_n(&console.show_at, mux_waits(&guest->line) ? cpu_ticks() + console.pause : NEVER,
+                         __ATOMIC_RELAXED);
     drop();
+}
+
+uint64_t console_poll(uint64_t now)
+{
+    uint64_t due = __atomic_load_n(&console.show_at, __ATOMIC_RELAXED);
+    if (due > now)
+        return due;
+    take();
+    if (console.mux.live != NULL)
+        mux_show(&console.mux, console.mux.live);
+    __atomic_store_n(&console.show_at, NEVER, __ATOMIC_RELAXED);
+    drop();
+    return NEVER;
 }
 
 void console_guest_flush(struct console_guest *guest)

@@ -6,7 +6,8 @@
  *      Ctrl-T 0..9     focus on that guest            Ctrl-T h     help
  *      Ctrl-T n        focus on the next guest        Ctrl-T q     power the machine off
  *      Ctrl-T Ctrl-T   a Ctrl-T for the guest         Ctrl-T other a command of console_set_command, if any
- * console_init, console_puts and console_panic are declared in boot/hooks.h. */
+ * An unfinished line, a prompt, is shown when its guest has the focus and has paused for 10 ms.
+ * console_init, console_puts and console_panic are declared in boot/hooks.h, console_poll in cpu/hooks.h. */
 #ifndef DEVICE_CONSOLE_H
 #define DEVICE_CONSOLE_H
 

@@ -46,22 +46,61 @@ static void leave_line(struct mux *m)
     m->open = NULL;
 }
 
-/* The terminal shows what the live source has of its line, its cursor where the source believes it to be. */
+/* The terminal shows what the live source has of its line, its cursor where the source believes it to be. A line that
+ * was broken off is shown from its start as it is remembered, and so without colours. */
 static void show(struct mux *m, struct mux_line *line)
 {
-    if (m->open == line)
-        return;
-    leave_line(m);
-    m->open = line;
-    put_remembered(m, line);
-    for (unsigned i = line->columns; i > line->cursor; i--)
-        put(m, "\b");
+    bool again = m->open != line && line->begun;
+    if (m->open != line) {
+        leave_line(m);
+        m->open = line;
+        if (again)
+            put_remembered(m, line);
+        else
+            put_prefix(m, line);
+    }
+    if (again) {
+        for (unsigned i = line->columns; i > line->cursor; i--)
+            put(m, "\b");
+    } else {
+        for (unsigned i = 0; i < line->queued; i++)
+            m->put(m->ctx, line->queue[i]);
+    }
+    line->queued = 0;
+    line->begun = true;
+}
+
+bool mux_waits(const struct mux_line *line)
+{
+    return line->live && line->queued > 0;
+}
+
+void mux_show(struct mux *m, struct mux_line *line)
+{
+    if (mux_waits(line))
+        show(m, line);
+}
+
+/* For the terminal, of a live source; before the remembered text changes. */
+static void emit(struct mux *m, struct mux_line *line, char c)
+{
+    if (line->queued == MUX_QUEUE)
+        show(m, line);
+    line->queue[line->queued++] = c;
+}
+
+static void emit_text(struct mux *m, struct mux_line *line, const char *text)
+{
+    while (*text != '\0')
+        emit(m, line, *text++);
 }
 
 static void forget(struct mux_line *line)
 {
     line->columns = 0;
     line->cursor = 0;
+    line->queued = 0;
+    line->begun = false;
     line->ended = false;
     line->coloured = false;
 }
@@ -86,24 +125,30 @@ static void settle_return(struct mux *m, struct mux_line *line)
     if (!line->ended)
         return;
     line->ended = false;
-    line->cursor = 0;
-    if (line->live && m->open == line) {
-        put(m, "\r");
-        put_prefix(m, line);
+    if (line->live && (m->open == line || (!line->begun && line->queued > 0))) {
+        emit(m, line, '\r');
+        if (line->name != NULL) {
+            emit(m, line, '[');
+            emit_text(m, line, line->name);
+            emit_text(m, line, "] ");
+        }
     }
+    line->cursor = 0;
 }
 
+/* Beyond what is remembered a live source's characters are shown at once, or a line broken off would lose them. */
 static void printable(struct mux *m, struct mux_line *line, char c)
 {
     settle_return(m, line);
-    if (line->live) {
+    if (line->cursor == MUX_COLUMNS && line->live) {
         show(m, line);
         m->put(m->ctx, c);
-    } else if (line->cursor == MUX_COLUMNS) {
-        end_line(m, line);
-    }
-    if (line->cursor == MUX_COLUMNS)
         return;
+    }
+    if (line->live)
+        emit(m, line, c);
+    else if (line->cursor == MUX_COLUMNS)
+        end_line(m, line);
     line->text[line->cursor++] = c;
     if (line->cursor > line->columns)
         line->columns = line->cursor;
@@ -120,10 +165,8 @@ static void move_left(struct mux *m, struct mux_line *line, unsigned by)
 {
     settle_return(m, line);
     for (; by > 0 && line->cursor > 0; by--) {
-        if (line->live) {
-            show(m, line);
-            put(m, "\b");
-        }
+        if (line->live)
+            emit(m, line, '\b');
         line->cursor--;
     }
 }
@@ -138,19 +181,16 @@ static void move_right(struct mux *m, struct mux_line *line, unsigned by)
 static void erase_rest(struct mux *m, struct mux_line *line)
 {
     settle_return(m, line);
+    if (line->live)
+        emit_text(m, line, "\033[K");
     line->columns = line->cursor;
-    if (line->live) {
-        show(m, line);
-        put(m, "\033[K");
-    }
 }
 
 static void pass_sequence(struct mux *m, struct mux_line *line)
 {
     settle_return(m, line);
-    show(m, line);
     for (unsigned i = 0; i < line->sequence_bytes; i++)
-        m->put(m->ctx, line->sequence[i]);
+        emit(m, line, line->sequence[i]);
 }
 
 /* ESC [ parameters final. What acts on the source's own line is carried out; colours and the question where the cursor
@@ -233,7 +273,7 @@ static void feed(struct mux *m, struct mux_line *line, char c)
     } else if (c == '\t') {
         tabulate(m, line);
     } else if (u == BELL && line->live) {
-        m->put(m->ctx, c);
+        emit(m, line, c);
     } else if (u >= 0x20 && u != DELETE) {
         printable(m, line, c);
     }
@@ -259,15 +299,18 @@ void mux_focus(struct mux *m, struct mux_line *line)
     if (m->live == line)
         return;
     if (m->live != NULL) {
+        mux_show(m, m->live);
         if (m->open == m->live)
             leave_line(m);
         m->live->live = false;
+        m->live->begun = false;
         m->live->coloured = false;
     }
     m->live = line;
     if (line == NULL)
         return;
     line->live = true;
-    if (line->columns > 0)
+    line->begun = line->columns > 0;
+    if (line->begun)
         show(m, line);
 }
