@@ -195,12 +195,12 @@ void gic_init_cpu(void)
     icc_write(ICC_SRE_EL1, SRE_SYSTEM);
     icc_sync();
     init_redist(redist);
-    icc_write(ICH_HCR_EL2, 0);
     icc_write(ICC_PMR_EL1, PMR_ALL);
     icc_write(ICC_BPR1_EL1, 0);
     icc_write(ICC_CTLR_EL1, CTLR_EOIMODE);
     icc_write(ICC_IGRPEN1_EL1, 1);
     icc_sync();
+    vgic_init_cpu();
     vtimer_init_cpu();
 }
 

@@ -70,6 +70,14 @@ void vgic_register(void)
     irq_register(GIC_PPI_MAINT, maintain, NULL);
 }
 
+/* List registers are UNKNOWN after a reset, and a firmware may have used them. */
+void vgic_init_cpu(void)
+{
+    icc_write(ICH_HCR_EL2, 0);
+    for (unsigned n = 0; n < ICH_VTR_LRS(icc_read(ICH_VTR_EL2)); n++)
+        ich_lr_write(n, 0);
+}
+
 void vgic_init(struct vgic *g, unsigned spis)
 {
     vgic_core_init(g, spis, icc_read(ICH_VTR_EL2), deactivate);

@@ -21,6 +21,8 @@ static inline uint64_t vgic_affinity(unsigned index)
 
 /* The interrupts of the machine that serve every guest: maintenance. gic_init calls it. */
 void vgic_register(void);
+/* On each CPU: nothing is presented. gic_init_cpu calls it. */
+void vgic_init_cpu(void);
 /* spis: how many the guest has (INTIDs 32 ..), at most VGIC_SPIS. After gic_init. */
 void vgic_init(struct vgic *g, unsigned spis);
 /* vCPUs in the order of their index; sets v->gic. The virtual timer's PPI is mapped here. False: too many. */

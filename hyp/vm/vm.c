@@ -140,6 +140,7 @@ bool vm_claim(struct vm *vm, struct problems *p)
 
 void vm_forget(struct vm *vm)
 {
+    vgic_unmap_all(&vm->vgic);
     vms[vm->index] = NULL;
 }
 
