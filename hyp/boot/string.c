@@ -10,7 +10,8 @@
 #include <boot/print.h>
 
 typedef uint64_t __attribute__((may_alias)) word_t;
-#define WORD sizeof(word_t)
+#define WORD  sizeof(word_t)
+#define BLOCK 4u /* words at a time: two registers per store */
 
 static bool aligned(const void *a, const void *b)
 {
@@ -23,6 +24,9 @@ void *memset(void *to, int c, size_t n)
     uint64_t word = (uint8_t)c * UINT64_C(0x0101010101010101);
     for (; n > 0 && !aligned(p, p); n--)
         *p++ = (uint8_t)c;
+    for (; n >= BLOCK * WORD; n -= BLOCK * WORD, p += BLOCK * WORD)
+        ((word_t *)(void *)p)[0] = ((word_t *)(void *)p)[1] = ((word_t *)(void *)p)[2] = ((word_t *)(void *)p)[3] =
+            word;
     for (; n >= WORD; n -= WORD, p += WORD)
         *(word_t *)(void *)p = word;
     for (; n > 0; n--)
@@ -30,15 +34,29 @@ void *memset(void *to, int c, size_t n)
     return to;
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+/* Right also where the two overlap with `to` below `from`. */
+static void copy_up(uint8_t *d, const uint8_t *s, size_t n)
 {
-    uint8_t *d = to;
-    const uint8_t *s = from;
-    if (aligned(d, s))
+    if (aligned(d, s)) {
+        for (; n >= BLOCK * WORD; n -= BLOCK * WORD, d += BLOCK * WORD, s += BLOCK * WORD) {
+            const word_t *from4 = (const word_t *)(const void *)s;
+            word_t a = from4[0], b = from4[1], c = from4[2], e = from4[3];
+            word_t *to4 = (word_t *)(void *)d;
+            to4[0] = a;
+            to4[1] = b;
+            to4[2] = c;
+            to4[3] = e;
+        }
         for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
             *(word_t *)(void *)d = *(const word_t *)(const void *)s;
+    }
     for (; n > 0; n--)
         *d++ = *s++;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    copy_up(to, from, n);
     return to;
 }
 
@@ -46,8 +64,16 @@ void *memmove(void *to, const void *from, size_t n)
 {
     uint8_t *d = to;
     const uint8_t *s = from;
-    if (d <= s || d >= s + n)
-        return memcpy(to, from, n);
+    if (d <= s || d >= s + n) {
+        copy_up(d, s, n);
+        return to;
+    }
+    if (aligned(d, s)) {
+        for (; n % WORD != 0; n--)
+            d[n - 1] = s[n - 1];
+        for (; n > 0; n -= WORD)
+            *(word_t *)(void *)(d + n - WORD) = *(const word_t *)(const void *)(s + n - WORD);
+    }
     while (n-- > 0)
         d[n] = s[n];
     return to;

@@ -18,7 +18,7 @@ SIZE    := $(if $(LLVM),llvm-size,$(CROSS)size)
 # What all code that runs without an operating system is built with.
 baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -mstrict-align -mno-outline-atomics \
 	-fno-stack-protector -fno-omit-frame-pointer -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-targetflags := $(baremetal) -Os $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
+targetflags := $(baremetal) -Os -mcmodel=tiny $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
 	-isystem $(A64)/usr/include -include $(autoconf)
 libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
 
