@@ -366,19 +366,28 @@ enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bo
     return err;
 }
 
+/* Under the lock; pre: all of it lies in the bank. */
+static void give_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start, uint64_t end, bool clean)
+{
+    if (!clean)
+        set_clean(r, start, end, false);
+    f->clean += clean_frames(r, start, end);
+    put_range(r, start, end);
+    f->free += (end - start) / S2_FRAME;
+}
+
 void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, bool reserve_again)
 {
-    uint64_t frames = (range.end.v - range.start.v) / S2_FRAME;
-    struct s2_frame_region *r = region_of(f, range.start);
-
     lock(f);
-    if (!clean)
-        set_clean(r, range.start.v, range.end.v, false);
-    f->clean += clean_frames(r, range.start.v, range.end.v);
-    put_range(r, range.start.v, range.end.v);
-    f->free += frames;
+    /* What was allocated piece by piece may come back as one run, and banks may touch. */
+    for (uint64_t pa = range.start.v, end; pa < range.end.v; pa = end) {
+        struct s2_frame_region *r = region_of(f, S2_PA(pa));
+
+        end = region_end(r) < range.end.v ? region_end(r) : range.end.v;
+        give_range(f, r, pa, end, clean);
+    }
     if (reserve_again)
-        f->reserved += frames;
+        f->reserved += (range.end.v - range.start.v) / S2_FRAME;
     unlock(f);
 }
 

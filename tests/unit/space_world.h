@@ -28,7 +28,7 @@ enum { VM = S2_OWNER_FIRST_VM, OTHER = S2_OWNER_FIRST_VM + 1 };
 
 struct world_config {
     struct s2_caps caps;
-    unsigned ipa_bits;
+    unsigned ipa_bits, cpus;
     uint32_t table_pages, nodes, ledger_nodes;
     uint64_t frame_quota;
     bool small_leaves, not_strict, access_flag, dirty;
@@ -81,7 +81,7 @@ static inline void *world_alloc(size_t bytes)
 static inline struct world *world_machine(const struct world_config *wc)
 {
     struct world *w = world_alloc(sizeof *w);
-    struct model_config mc = {.cpus = 2, .strict = !wc->not_strict, .caps = wc->caps};
+    struct model_config mc = {.cpus = wc->cpus ? wc->cpus : 2, .strict = !wc->not_strict, .caps = wc->caps};
     struct s2_geometry_request req = {
         .granule = S2_4K, .ipa_bits = (uint8_t)wc->ipa_bits, .access_flag = wc->access_flag, .dirty = wc->dirty};
     struct s2_ledger_entry hyp = ledger_entry(RAM_BASE, TABLE_BYTES, S2_OWNER_HYP, S2_HYP);

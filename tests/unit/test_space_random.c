@@ -4,7 +4,12 @@
  * After every step the checker runs, the model has seen no stale translation, and the areas are those of the oracle. */
 #include "space_world.h"
 
-enum { PAGES = 8192, OWN_PAGES = 1024, STEPS = 1500 };
+#ifdef __SANITIZE_ADDRESS__
+enum { STEPS = 300 };
+#else
+enum { STEPS = 1000 };
+#endif
+enum { PAGES = 8192, OWN_PAGES = 1024 };
 #define OWN_PA (FRAME_BASE + MIB(24))
 
 enum kind { NONE, LINEAR, ALLOC, LAZY, OVERCOMMIT, TRAP };

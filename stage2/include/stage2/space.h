@@ -72,7 +72,7 @@ S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_spac
 
 /* linear: the ledger must show every frame as this VM's, with rights that cover the attribute, and mapped nowhere else;
  * S2_EPERM, S2_ENOENT. alloc: memory reads as zero; S2_EQUOTA and S2_EFRAMES. A replace needs the new memory while the
- * old is still held. Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do
+ * old is still held. Memory is zeroed and mapped under the lock: large areas belong before the VM runs, or are lazy. Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do
  * not go with it. */
 S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode,
                                       struct s2_detail *d);
@@ -89,7 +89,8 @@ S2_NODISCARD enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, ui
 
 /* --- the fault path ------------------------------------------------------------------------------------------------ */
 
-/* A vCPU's table pages, so that faults do not contend on the pool. Topped up outside any lock, charged to the VM. */
+/* A vCPU's table pages, so that faults do not contend on the pool. Topped up outside any lock, charged to the VM; a refill
+ * may use what the quota promised to lazy areas, so it fails for S2_EQUOTA only when overcommitted ones used that up. */
 struct s2_cache {
     struct s2_tstash tables;
     s2_ipa last;      /* progress: the address of the last retry, and how often in a row */
@@ -99,7 +100,8 @@ void s2_cache_init(struct s2_cache *c);
 S2_NODISCARD enum s2_err s2_cache_refill(struct s2_space *sp, struct s2_cache *c);
 void s2_cache_drain(struct s2_space *sp, struct s2_cache *c);
 
-/* Resolves a stage-2 fault of a vCPU of this space; *out says what to do. Lock: shared, for a new chunk exclusive. */
+/* Resolves a stage-2 fault of a vCPU of this space; *out says what to do. Lock: shared, for a new chunk exclusive. Frames
+ * and table quota are promised to lazy areas, nodes are not: without any, S2_NO_MEMORY. */
 enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
                               struct s2_fault_result *out);
 
@@ -116,7 +118,7 @@ S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa
 /* Interrupts masked: loads VTTBR_EL2 and VTCR_EL2 for this VM on this CPU, with a current VMID. */
 void s2_space_load(struct s2_space *sp);
 
-/* Takes the space down: after begin every operation and fault is refused; step frees about `budget` frames or table
+/* Takes the space down; RAM that is the VM's in the ledger goes back to cfg.frames, mapped or not. After begin every operation and fault is refused; step frees about `budget` frames or table
  * pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU may run. */
 void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
