@@ -54,6 +54,15 @@ static void destroy_step(struct vm *vm)
     set_work(vm, WORK_SCRUB);
 }
 
+/* Frames that building the VM takes at once. */
+static uint64_t frames_needed(const struct manifest_vm *cfg)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < cfg->regions; i++)
+        bytes += cfg->region[i].chosen || cfg->region[i].lazy ? 0 : cfg->region[i].size;
+    return bytes >> S2_FRAME_LOG2;
+}
+
 /* RAM at chosen places stays the VM's, so nobody else scrubs it. The rest is scrubbed before it is asked for, so that
  * building takes only clean frames and is short. */
 static void scrub_step(struct vm *vm)
@@ -68,7 +77,8 @@ static void scrub_step(struct vm *vm)
         vm->work_done += bytes;
         return;
     }
-    if (vm->booting || !s2_frames_scrub_step(&host.frames, STEP_FRAMES))
+    uint64_t clean = __atomic_load_n(&host.frames.clean, __ATOMIC_RELAXED);
+    if (vm->booting || clean >= frames_needed(vm->cfg) || !s2_frames_scrub_step(&host.frames, STEP_FRAMES))
         set_work(vm, WORK_BUILD);
 }
 
