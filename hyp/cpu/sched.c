@@ -220,6 +220,12 @@ static void idle(struct cpu *cpu)
     cpu->idle_ticks += cpu_ticks() - begin;
 }
 
+/* Does anybody want this CPU when the slice is over: another vCPU, or work that would wait for idle time in vain? */
+static bool somebody_waits(const struct cpu *cpu)
+{
+    return __atomic_load_n(&cpu->ready_head, __ATOMIC_ACQUIRE) != NULL || vm_work_waits();
+}
+
 /* Runs v until its slice is over while others wait, or it does not want to run. */
 static void run(struct cpu *cpu, struct vcpu *v)
 {
@@ -230,7 +236,7 @@ static void run(struct cpu *cpu, struct vcpu *v)
     cpu->slice_over = false;
     while (v->state == VCPU_RUNNING && !v->stopping && !cpu->slice_over) {
         uint64_t next = run_timers(cpu);
-        bool others = __atomic_load_n(&cpu->ready_head, __ATOMIC_ACQUIRE) != NULL;
+        bool others = somebody_waits(cpu);
         if (others && cpu_ticks() >= cpu->slice_end)
             break;
         arm_timer(cpu, others && cpu->slice_end < next ? cpu->slice_end : next);
@@ -266,7 +272,7 @@ _Noreturn void sched_run(void)
         }
         run(cpu, v);
         /* Where guests leave no idle time the work goes on all the same, a step per slice. */
-        if (cpu->ready_head != NULL)
+        if (somebody_waits(cpu))
             background_step(cpu);
     }
 }
