@@ -112,21 +112,18 @@ static void check_reuse(struct model_watch *w, uint64_t pa, size_t bytes)
     }
 }
 
-void cache_written(struct model_watch *w, uint64_t pa, size_t bytes, bool zeroes)
+void cache_written(struct model_watch *w, uint64_t pa, size_t bytes)
 {
     check_reuse(w, pa, bytes);
     for (uint64_t at = pa, end = pa + bytes; at < end; at = (at & ~(FRAME - 1)) + FRAME) {
         uint64_t next = (at & ~(FRAME - 1)) + FRAME;
         uint64_t hi = next < end ? next : end;
-        if (w->machine.fwb && zeroes)
-            continue;
         struct frame *f = find_or_make(w, at & ~(FRAME - 1));
         if (!w->machine.fwb) {
             w->dirty->uncleaned += f->data.lo == f->data.hi;
             grow(&f->data, at, hi);
         }
-        if (!zeroes)
-            grow(&f->code, at, hi);
+        grow(&f->code, at, hi); /* of zeroes, too: an instruction cache may hold the last owner's code at that PA */
     }
 }
 

@@ -199,7 +199,7 @@ void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes)
     uint64_t pa;
     if (model_in_window(m, to, &pa)) {
         watch_note(w, zeroes ? "zero" : "copy", pa, bytes);
-        cache_written(w, pa, bytes, zeroes);
+        cache_written(w, pa, bytes);
     } else if (model_pa(m, to, &pa)) {
         watch_note(w, "table bytes", pa, bytes);
         table_bytes(w, to, pa, bytes, zeroes);

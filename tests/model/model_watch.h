@@ -185,7 +185,7 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
 void graph_cold(struct model_watch *w, struct context *ctx);
 
 /* model_cache.c */
-void cache_written(struct model_watch *w, uint64_t pa, size_t bytes, bool zeroes);
+void cache_written(struct model_watch *w, uint64_t pa, size_t bytes);
 void cache_cleaned(struct model_watch *w, uint64_t pa, size_t bytes);
 void cache_synced(struct model_watch *w, uint64_t pa, size_t bytes);
 void cache_check_access(struct model_watch *w, uint64_t pa, bool exec);
