@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Search for a free gap, from the root down. A child is entered only when its largest gap is big enough; what the
  * limits cut off can disappoint once per level at each limit, so the search is O(log n) for an alignment that every
- * gap's ends have. A larger alignment may in addition reject gaps that are big enough: each of those costs a look. */
+ * gap's ends have. A larger alignment may in addition reject gaps that are big enough: each of those costs a descent. */
 #include "base/bits.h"
 #include "base/imap_node.h"
 
@@ -21,10 +21,8 @@ static bool fits(struct wanted *w, uint64_t start, uint64_t end)
         return false;
     if (w->fit == S2_FIT_HIGHEST)
         at = (hi - w->size) & ~mask;
-    else if (lo > UINT64_MAX - mask)
-        return false; /* no aligned address is left */
     else
-        at = (lo + mask) & ~mask;
+        at = (lo + mask) & ~mask; /* a sum that wraps comes out below lo */
     if (at < lo || at > hi - w->size)
         return false;
     w->at = at;

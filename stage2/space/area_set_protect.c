@@ -110,14 +110,14 @@ static enum s2_err one_pass(struct pass *p)
     struct s2_area area;
     enum s2_err err;
 
-    p->has_last = s2_area_set_find_below(p->set, p->range.start, &p->last) && p->last.range.end.v <= p->range.start.v;
+    p->has_last = s2_area_set_find_below(p->set, p->range.start, &p->last);
     for (s2_ipa at = p->range.start; s2_area_set_find_from(p->set, at, &area) && area.range.start.v < p->range.end.v;
          at = area.range.end) {
         err = one_area(p, &area);
         if (err)
             return err;
     }
-    if (p->has_last && s2_area_set_find(p->set, p->last.range.end, &area) && area.range.start.v == p->last.range.end.v)
+    if (p->has_last && s2_area_set_find(p->set, p->last.range.end, &area))
         return join(p, &area, false);
     return S2_OK;
 }

@@ -99,6 +99,7 @@ static inline void bytes_commit(void *ctx, struct s2_op *op, const struct s2_cha
     if (b->callback)
         assert_true(b->callback(b, op));
     assert_true(op->reserved);
+    op->committed = false; /* a flush sets it again */
     if (c->step == S2_STEP_SPLIT) {
         assert_true(c->part.start.v == c->part.end.v);
         assert_true(whole->start.v < c->part.start.v && c->part.start.v < whole->end.v);
@@ -121,8 +122,8 @@ static inline void bytes_release(void *ctx, struct s2_op *op, const struct s2_ch
 {
     struct bytes *b = ctx;
 
-    (void)op;
     bytes_trace(b, 'r', c->step);
+    assert_true(op->committed);
     assert_true(b->holding > 0 && bytes_same(&b->held[0], c));
     memmove(&b->held[0], &b->held[1], --b->holding * sizeof(b->held[0]));
 }
@@ -259,6 +260,8 @@ static inline enum s2_err bytes_protect(struct bytes *b, uint64_t start, uint64_
 
     bytes_start(b, &op);
     err = s2_area_set_protect(&b->set, &op, span(start, start + size), update, arg);
+    if (b->traced > 0)
+        assert_int_equal(op.committed, !err);
     bytes_check(b);
     return err;
 }

@@ -490,8 +490,8 @@ static bool reenter(struct bytes *b, struct s2_op *op)
     if (s2_area_set_map(&b->set, &own, &area, S2_MAP_NEW) != S2_EBUSY || detail.err != S2_EBUSY)
         return false;
     s2_op_begin(&own, NULL, NULL);
-    return s2_area_set_unmap(&b->set, op, area.range) == S2_EBUSY && s2_area_set_clear(&b->set, &own) == S2_EBUSY &&
-           !s2_area_set_find(&b->set, S2_IPA(0x8000), NULL);
+    return s2_area_set_unmap(&b->set, op, area.range) == S2_EBUSY && !op->ended &&
+           s2_area_set_clear(&b->set, &own) == S2_EBUSY && !s2_area_set_find(&b->set, S2_IPA(0x8000), NULL);
 }
 
 static bool reentering_update(void *arg, const struct s2_area *area, s2_attr *attr)

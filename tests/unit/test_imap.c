@@ -158,6 +158,8 @@ static void compare_all(struct fixture *f)
         assert_memory_equal(&e, &f->ref[i], sizeof(e));
     }
     assert_false(s2_imap_find_from(&f->map, key, &e) && f->count > 0);
+    compare_at(f, UINT64_MAX);
+    compare_at(f, 0);
     s2_imap_walk(&f->map, 0, UINT64_MAX, collect, f);
     assert_int_equal(f->seed - calls, f->count);
 }
