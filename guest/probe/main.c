@@ -27,6 +27,7 @@ void guest_main(const void *dtb)
     check_beyond();
     check_devices();
     check_interrupts();
+    check_many_interrupts();
     check_psci((unsigned)arg_number(words, "vcpus", 1));
     done("probe");
     if (arg_flag(words, "off"))

@@ -25,6 +25,7 @@ void check_beyond(void);
 void check_walk(struct range absent);
 void check_devices(void);
 void check_interrupts(void);
+void check_many_interrupts(void);
 void check_psci(unsigned vcpus);
 
 /* Is this the external abort that on-fault = "inject" promises, with the address that was touched? */
