@@ -24,7 +24,7 @@ static void print_status(void)
         struct vm *vm = vm_at(i);
         if (vm == NULL)
             continue;
-        print("bulkhead: vm %s: %s, started %lu times\n", vm->name, vm_state_name(vm->state),
+        print("bulkhead: vm %s: %s%s, started %lu times\n", vm->name, vm_state_name(vm->state), vm_work_name(vm->work),
               (unsigned long)vm->starts);
         vm_print_exits(vm);
     }

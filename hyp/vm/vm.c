@@ -294,3 +294,9 @@ const char *vm_state_name(enum vm_state state)
     static const char *const names[] = {"absent", "ready", "running", "stopping", "stopped"};
     return names[state];
 }
+
+const char *vm_work_name(enum vm_work work)
+{
+    static const char *const names[] = {"", ", being destroyed", ", being scrubbed", ", being built", ", being loaded"};
+    return names[work];
+}

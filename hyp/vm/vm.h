@@ -101,6 +101,7 @@ void vm_cpu_off(struct vcpu *v);
 /* The name of an area of this VM, as the manifest has it. */
 const char *vm_area_name(const struct vm *vm, uint16_t tag);
 const char *vm_state_name(enum vm_state state);
+const char *vm_work_name(enum vm_work work); /* ", being loaded"; empty when there is none */
 
 /* exit.c */
 void vm_print_exits(const struct vm *vm);
