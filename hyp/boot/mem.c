@@ -69,7 +69,7 @@ void *mem_pool_va(uint64_t pa)
 static void *map_pages(uint64_t pa, size_t bytes, enum stage1_kind kind)
 {
     uint64_t first = pa & ~(MEM_PAGE - 1), offset = pa - first;
-    if (bytes == 0 || bytes > VA_MAP_END - VA_MAPS || pa > BIT(VA_BITS) - bytes)
+    if (bytes == 0 || bytes > VA_MAP_END - VA_MAPS || bytes > stage1_pa_limit() || pa > stage1_pa_limit() - bytes)
         return NULL;
     uint64_t size = (offset + bytes + MEM_PAGE - 1) & ~(MEM_PAGE - 1);
 

@@ -83,11 +83,15 @@ static void map_image(const char *from, const char *to, enum stage1_kind kind)
         image_l3[(pa - image_pa) / MEM_PAGE] = stage1_page(pa, kind);
 }
 
-static void fill_regs(uint64_t current_el, uint64_t mmfr0)
+static uint64_t pa_size(uint64_t mmfr0)
 {
     uint64_t ps = mmfr0 & 0xfu;
-    if (ps > PS_48)
-        ps = PS_48;
+    return ps > PS_48 ? PS_48 : ps;
+}
+
+static void fill_regs(uint64_t current_el, uint64_t mmfr0)
+{
+    uint64_t ps = pa_size(mmfr0);
     stage1_regs.mair = MAIR_VALUE;
     stage1_regs.tcr = TCR_T0SZ | TCR_WALK_CACHED;
     if (current_el == EL(1))
@@ -228,4 +232,10 @@ void stage1_use_cpu(const struct stage1_cpu *cpu)
 uint64_t stage1_image_pa(void)
 {
     return image_pa;
+}
+
+uint64_t stage1_pa_limit(void)
+{
+    static const uint8_t bits[] = {32, 36, 40, 42, 44, 48}; /* ID_AA64MMFR0_EL1.PARange */
+    return BIT(bits[pa_size(reg_read(id_aa64mmfr0_el1))]);
 }

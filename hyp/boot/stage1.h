@@ -23,6 +23,8 @@ extern struct stage1_regs stage1_regs;
 const struct stage1_regs *stage1_build(uint64_t pa, uint64_t current_el);
 
 uint64_t stage1_image_pa(void);
+/* The first address that is too high for this CPU, or for our descriptors. */
+uint64_t stage1_pa_limit(void);
 
 /* Maps whole pages, nothing there before; pages of tables come from stage1_set_source's, before that from a few in the
  * image. False: out of those. Any CPU. */
