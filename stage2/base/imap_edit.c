@@ -3,7 +3,7 @@
 /* Edits of the interval map. They cannot fail: the caller has promised itself s2_imap_need nodes. */
 #include "base/imap_node.h"
 
-/* --- nodes --------------------------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t take_node(struct s2_imap *map)
 {
@@ -45,7 +45,7 @@ static void copy_node(const struct s2_imap *map, void *to, const void *from, uin
     __builtin_memcpy(to, from, is_leaf(map, depth) ? sizeof(struct s2_imap_leaf) : sizeof(struct s2_imap_inner));
 }
 
-/* --- slots --------------------------------------------------------------------------------------------------------- */
+/* --- slots -------------------------------------------------------------------------------------------------------- */
 
 /* Copies n entries, whichever way they overlap. */
 static void leaf_copy(struct s2_imap_leaf *to, unsigned at, const struct s2_imap_leaf *from, unsigned first, unsigned n)
@@ -172,7 +172,7 @@ static void move_down(const struct s2_imap *map, void *low, void *high, uint32_t
     }
 }
 
-/* --- paths --------------------------------------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------------------------------------- */
 
 /* The path to where an entry that starts at key is or would be: in the leaf, slot is the number of entries with start
  * <= key. */
@@ -207,7 +207,7 @@ static void refresh(struct s2_imap *map, const struct s2_imap_path *p, uint32_t 
     }
 }
 
-/* --- insertion ----------------------------------------------------------------------------------------------------- */
+/* --- insertion ---------------------------------------------------------------------------------------------------- */
 
 /* The root moves out into a node of its own and becomes the only child of a new root. */
 static void grow(struct s2_imap *map, struct s2_imap_path *p)
@@ -287,7 +287,7 @@ void s2_imap_insert(struct s2_imap *map, const struct s2_ient *e)
     refresh(map, &p, map->height);
 }
 
-/* --- erasure ------------------------------------------------------------------------------------------------------- */
+/* --- erasure ------------------------------------------------------------------------------------------------------ */
 
 /* The only child of the root becomes the root. */
 static void shrink(struct s2_imap *map)
@@ -343,7 +343,7 @@ void s2_imap_erase(struct s2_imap *map, uint64_t start)
         shrink(map);
 }
 
-/* --- in place ------------------------------------------------------------------------------------------------------ */
+/* --- in place ----------------------------------------------------------------------------------------------------- */
 
 void s2_imap_set(struct s2_imap *map, uint64_t start, const struct s2_ival *val)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Search for a free gap, from the root down. A child is entered only when its largest gap is big enough; what the
- * limits cut off can disappoint once per level at each limit, so the search is O(log n) for an alignment that every
- * gap's ends have. A larger alignment may in addition reject gaps that are big enough: each of those costs a descent. */
+ * limits cut off can disappoint once per level at each limit, so the search is O(log n) for an alignment that the ends
+ * of every gap have. A larger alignment may in addition reject gaps that are big enough: each costs a descent. */
 #include "base/bits.h"
 #include "base/imap_node.h"
 

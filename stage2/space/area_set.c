@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 
-/* --- records ------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 #define NAME_SHIFT  32
 #define FLAGS_SHIFT 48
@@ -72,7 +72,7 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high)
     return backing_at(low, high->range.start) == high->backing;
 }
 
-/* --- life and lookups ---------------------------------------------------------------------------------------------- */
+/* --- life and lookups --------------------------------------------------------------------------------------------- */
 
 enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_ipa lo, s2_ipa hi, uint64_t granule,
                              void *ctx)
@@ -152,7 +152,7 @@ enum s2_err s2_area_set_find_free(const struct s2_area_set *set, s2_ipa hint, ui
     return err;
 }
 
-/* --- what operations share ----------------------------------------------------------------------------------------- */
+/* --- what operations share ---------------------------------------------------------------------------------------- */
 
 static enum s2_err check_range(const struct s2_area_set *set, struct s2_detail *d, uint64_t start, uint64_t end)
 {

@@ -20,7 +20,7 @@ struct run {
 
 #define MOST_CHANGES 3u /* that one area goes (two cuts, its removal), that one comes (itself, two merges) */
 
-/* --- the changes --------------------------------------------------------------------------------------------------- */
+/* --- the changes -------------------------------------------------------------------------------------------------- */
 
 /* Ascending: the cuts, then the removal. */
 static unsigned going(const struct run *r, const struct s2_area *area, struct s2_change c[MOST_CHANGES])
@@ -82,7 +82,7 @@ static unsigned coming(const struct run *r, struct s2_change c[MOST_CHANGES])
     return n;
 }
 
-/* --- the phases ---------------------------------------------------------------------------------------------------- */
+/* --- the phases --------------------------------------------------------------------------------------------------- */
 
 static enum s2_err prepare(struct run *r, const struct s2_change *c, unsigned n)
 {
@@ -190,7 +190,7 @@ static enum s2_err take_all(struct run *r)
     return err;
 }
 
-/* --- the edits ----------------------------------------------------------------------------------------------------- */
+/* --- the edits ---------------------------------------------------------------------------------------------------- */
 
 static void edit_going(struct run *r)
 {
@@ -269,7 +269,7 @@ static enum s2_err run(struct run *r)
     return err;
 }
 
-/* --- operations ---------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static enum s2_err check_new(const struct s2_area_set *set, struct s2_detail *d, const struct s2_area *area,
                              enum s2_map_mode mode)

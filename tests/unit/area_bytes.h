@@ -209,7 +209,7 @@ static inline void bytes_free(struct bytes *b)
     free(b);
 }
 
-/* --- one operation, with checks after it --------------------------------------------------------------------------- */
+/* --- one operation, with checks after it -------------------------------------------------------------------------- */
 
 static inline struct s2_ipa_range span(uint64_t start, uint64_t end)
 {

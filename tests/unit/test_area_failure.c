@@ -29,7 +29,7 @@ static void assert_unchanged(const struct bytes *b, const struct sight *s)
     assert_int_equal(b->holding, 0);
 }
 
-/* --- the operations ------------------------------------------------------------------------------------------------ */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 /* `n` areas of 0x40 every 0x80 from 0x100 on, in turn with attribute 1 and 2. */
 struct scene {
@@ -103,7 +103,7 @@ static struct bytes *build(unsigned areas)
     return b;
 }
 
-/* --- what fails ---------------------------------------------------------------------------------------------------- */
+/* --- what fails --------------------------------------------------------------------------------------------------- */
 
 static void each_call(struct bytes *b, const struct scene *s, struct sight *was, unsigned *refuse, unsigned calls)
 {

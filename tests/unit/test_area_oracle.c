@@ -46,7 +46,7 @@ static bool one_run(const struct cell *low, const struct cell *high)
            low->flags == high->flags && goes_on == high->backing;
 }
 
-/* --- comparing ----------------------------------------------------------------------------------------------------- */
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
 
 static void compare(struct oracle *o)
 {
@@ -106,7 +106,7 @@ static void compare_free(struct oracle *o)
     assert_int_equal(high.v, want_high);
 }
 
-/* --- operations ---------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 /* Short ranges mostly: they make many areas. */
 static void pick(struct oracle *o, uint64_t *first, uint64_t *last)

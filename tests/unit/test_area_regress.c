@@ -77,7 +77,7 @@ static void assert_as_before(const struct bytes *b, struct before *was)
     free(was);
 }
 
-/* --- the twelve ---------------------------------------------------------------------------------------------------- */
+/* --- the twelve --------------------------------------------------------------------------------------------------- */
 
 /* 1, W1: an area between the predecessor's end and the aligned address was skipped. */
 static void test_1_find_free_never_inside_an_area(void **state)
@@ -262,7 +262,7 @@ static void test_12_the_top_of_the_address_space(void **state)
     bytes_free(b);
 }
 
-/* --- the rest of the list ------------------------------------------------------------------------------------------ */
+/* --- the rest of the list ----------------------------------------------------------------------------------------- */
 
 /* W10: a failed clear left areas recorded that were unmapped already. */
 static void test_w10_refused_clear_clears_nothing(void **state)

@@ -31,7 +31,7 @@ static void map_eight(struct bytes *b, uint64_t offset, uint32_t attr)
         assert_int_equal(bytes_map(b, k * 0x2000 + offset, 0x1000, attr, NEW), S2_OK);
 }
 
-/* --- memory_set's scenarios ---------------------------------------------------------------------------------------- */
+/* --- memory_set's scenarios --------------------------------------------------------------------------------------- */
 
 static void test_map_unmap(void **state)
 {
@@ -194,7 +194,7 @@ static void test_find_free_area(void **state)
     assert_int_equal(find_free(b, 0, 0x1001, 1, S2_FIT_LOWEST, &at), S2_ENOENT);
 }
 
-/* --- the order of steps -------------------------------------------------------------------------------------------- */
+/* --- the order of steps ------------------------------------------------------------------------------------------- */
 
 static void test_steps_of_map(void **state)
 {
@@ -275,7 +275,7 @@ static void test_steps_of_protect(void **state)
     bytes_check_table(b);
 }
 
-/* --- what areas carry ---------------------------------------------------------------------------------------------- */
+/* --- what areas carry --------------------------------------------------------------------------------------------- */
 
 static void test_record_and_backing_survive_cuts(void **state)
 {
@@ -374,7 +374,7 @@ static void test_bare_backend(void **state)
     assert_int_equal(s2_area_set_count(&b->set), 2);
 }
 
-/* --- arguments and lookups ----------------------------------------------------------------------------------------- */
+/* --- arguments and lookups ---------------------------------------------------------------------------------------- */
 
 static void test_init_arguments(void **state)
 {
@@ -477,7 +477,7 @@ static void test_find_free_arguments(void **state)
     bytes_free(b);
 }
 
-/* --- re-entrance --------------------------------------------------------------------------------------------------- */
+/* --- re-entrance -------------------------------------------------------------------------------------------------- */
 
 /* A callback may look; an operation is refused, whether with an op of its own or with the one that is under way. */
 static bool reenter(struct bytes *b, struct s2_op *op)

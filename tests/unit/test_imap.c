@@ -66,7 +66,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- the map and the array, edited alike --------------------------------------------------------------------------- */
+/* --- the map and the array, edited alike -------------------------------------------------------------------------- */
 
 static size_t ref_from(const struct fixture *f, uint64_t key)
 {
@@ -164,7 +164,7 @@ static void compare_all(struct fixture *f)
     assert_int_equal(f->seed - calls, f->count);
 }
 
-/* --- gaps, the plain way ------------------------------------------------------------------------------------------- */
+/* --- gaps, the plain way ------------------------------------------------------------------------------------------ */
 
 static bool fit_in(uint64_t start, uint64_t end, uint64_t size, uint64_t align, enum s2_fit fit, uint64_t *out)
 {
@@ -212,7 +212,7 @@ static void compare_some_gaps(struct fixture *f)
     compare_gap(f, 0, UINT64_MAX, 1 + below(f, 4096), 1ull << below(f, 12));
 }
 
-/* --- random edits -------------------------------------------------------------------------------------------------- */
+/* --- random edits ------------------------------------------------------------------------------------------------- */
 
 static void random_insert(struct fixture *f)
 {
@@ -337,7 +337,7 @@ static void test_touching_entries_leave_no_gap(void **state)
     assert_int_equal(at, 612 * 16 + 15);
 }
 
-/* --- limits and errors --------------------------------------------------------------------------------------------- */
+/* --- limits and errors -------------------------------------------------------------------------------------------- */
 
 static void test_top_of_the_keys(void **state)
 {
@@ -431,7 +431,7 @@ static void test_walk_is_bounded(void **state)
     assert_int_equal(s.calls, 0);
 }
 
-/* --- nodes --------------------------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 static void test_need_is_reached_and_never_passed(void **state)
 {
@@ -525,7 +525,7 @@ static void test_pool(void **state)
     assert_string_equal(s2_pool_check(&pool), "a free node lies outside the pool");
 }
 
-/* --- the check sees damage ----------------------------------------------------------------------------------------- */
+/* --- the check sees damage ---------------------------------------------------------------------------------------- */
 
 #define damage(lvalue, wrong, phrase)                                                                                  \
     do {                                                                                                               \
