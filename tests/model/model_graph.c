@@ -329,6 +329,7 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
     cpu->edit_since = cpu->walked_since = true;
     if (e.was == now)
         return;
+    model_count(&w->port->count.live, 1);
     classify(w, &e);
     if (e.ctx->hot)
         check_change(w, &e, how);

@@ -40,6 +40,7 @@ struct model_counters {
     uint64_t hints;                                    /* TLBI with a level hint */
     uint64_t contexts;                                 /* load_context calls */
     uint64_t loads, stores, swaps, fills;              /* descriptors loaded, stored, swapped (cas, xchg), filled */
+    uint64_t live;                                     /* descriptors changed that a walker could reach (strict) */
     uint64_t windows, zeroed, copied, cleaned, synced; /* calls, then bytes */
     uint64_t locks;
 };

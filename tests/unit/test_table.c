@@ -116,6 +116,37 @@ static void concatenated_roots(void **state)
     }
 }
 
+static void blocks_where_the_granule_has_them(void **state)
+{
+    static const struct machine_config cfg = {.ipa_bits = 48, .least = true};
+
+    (void)state;
+    machine_create(&m, &cfg);
+    table_run(&m, &m.t, 0);
+    table_map(&m, &m.t, span(0, TIB), 0, S2_RW); /* congruent for 512G, which no block of this geometry has */
+    assert_leaf(&m.t, TIB - 1, TIB - 1, S2_RW, 1);
+    assert_int_equal(tables_used(&m.t), 2);
+    machine_destroy(&m);
+}
+
+/* What is new is filled before walkers reach it, what goes is unlinked as a whole: how many live entries change. */
+static void published_whole(void **state)
+{
+    (void)state;
+    model_reset_counters(m.port);
+    table_map(&m, &m.t, span(0, GIB), PA0 + PAGE, S2_RW); /* 512 x 512 pages, in one link */
+    assert_int_equal(m.port->count.live, 1);
+    table_unmap(&m, &m.t, span(0, GIB));
+    assert_int_equal(m.port->count.live, 2);
+    table_map(&m, &m.t, span(0, GIB), PA0, S2_RW);
+    model_reset_counters(m.port);
+    table_unmap(&m, &m.t, span(PAGE, PAGE)); /* a split through two levels: break and make */
+    assert_int_equal(m.port->count.live, 2);
+    model_reset_counters(m.port);
+    table_protect(&m, &m.t, span(4 * MIB + PAGE, PAGE), S2_R);
+    assert_int_equal(m.port->count.live, 2);
+}
+
 static void the_whole_space(void **state)
 {
     (void)state;
@@ -778,6 +809,8 @@ int main(void)
         ON(leaf_sizes, setup),
         cmocka_unit_test(concatenated_roots),
         ON(the_whole_space, setup),
+        cmocka_unit_test(blocks_where_the_granule_has_them),
+        ON(published_whole, setup),
         ON(permissions, setup),
         ON(permissions, setup_hardware_updates),
         ON(stricter_without_xnx, setup_least),
