@@ -340,6 +340,28 @@ static void test_hardware_interrupt(void **state)
     assert_int_equal(w.by_software, 0);
 }
 
+/* Never both states in a list register: what software sets waits for the end. */
+static void test_hardware_interrupt_set_pending_while_active(void **state)
+{
+    (void)state;
+    assert_true(vgic_core_map(&w.g, 0, 34, 77));
+    enable_spi(34, 0xa0);
+    vgic_core_inject(&w.g, 0, 34, true);
+    enter(0);
+    assert_int_equal(ack(0), 34);
+    leave(0);
+    set_dist(GICD_ISPENDR + 4, 1u << 2);
+    enter(0);
+    assert_int_equal(w.face[0].lr[0] & ICH_LR_STATE, ICH_LR_ACTIVE);
+    eoi(0, 34);
+    leave(0);
+    enter(0);
+    assert_int_equal(ack(0), 34);
+    eoi(0, 34);
+    leave(0);
+    assert_int_equal(dist(GICD_ISPENDR + 4) | dist(GICD_ISACTIVER + 4), 0);
+}
+
 /* The machine's interrupt is deactivated by us when the guest will not do it. */
 static void test_hardware_interrupt_that_is_dropped(void **state)
 {
@@ -757,6 +779,7 @@ int main(void)
         cmocka_unit_test_setup(test_groups_held_back_leave_room_for_the_other, four_lrs),
         cmocka_unit_test_setup(test_group_switched_off_gives_way, four_lrs),
         cmocka_unit_test_setup(test_hardware_interrupt, four_lrs),
+        cmocka_unit_test_setup(test_hardware_interrupt_set_pending_while_active, four_lrs),
         cmocka_unit_test_setup(test_hardware_interrupt_that_is_dropped, four_lrs),
         cmocka_unit_test_setup(test_hardware_interrupts_beyond_the_list_registers_end, four_lrs),
         cmocka_unit_test_setup(test_private_hardware_interrupt_is_live_until_it_ends, four_lrs),
