@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What a person needs to see of an access that stopped a VM: who did what where, what that means, how the hardware came
  * to it, what lies near, and what might be done. */
+#include <boot/hooks.h>
+#include <boot/lock.h>
 #include <boot/print.h>
 
 #include "vm/vm.h"
@@ -11,6 +13,23 @@
 #define DESC_VALID 1ull
 #define DESC_TABLE 2ull
 #define LAST_LEVEL 3
+
+/* The report is put together first and printed in one piece, so that what others print does not come between its lines. */
+static struct {
+    struct lock lock;
+    size_t used;
+    char text[2048];
+} report;
+
+static void __attribute__((format(printf, 1, 2))) line(const char *fmt, ...)
+{
+    size_t room = sizeof(report.text) - report.used;
+    va_list args;
+    va_start(args, fmt);
+    size_t length = vprint_to(report.text + report.used, room, fmt, args);
+    va_end(args);
+    report.used += length < room ? length : room - 1;
+}
 
 static void print_access(struct vcpu *v, const struct s2_fault *f)
 {
@@ -25,7 +44,7 @@ static void print_access(struct vcpu *v, const struct s2_fault *f)
     text_add(&t, " at EL%u, VA %x", (uint64_t)(f->user ? 0 : 1), f->va);
     if (f->on_walk)
         text_add(&t, ", by the walk of the guest's own tables");
-    print("  access   %s\n", t.s);
+    line("  access   %s\n", t.s);
 }
 
 static void print_walk(struct vm *vm, const struct s2_fault *f)
@@ -34,23 +53,23 @@ static void print_walk(struct vm *vm, const struct s2_fault *f)
     unsigned n =
         f->has_ipa && f->ipa.v < s2_ipa_limit(&vm->space.cfg.geometry) ? s2_space_walk(&vm->space, f->ipa, steps) : 0;
     if (n == 0)
-        print("  walk     none: %s\n", f->has_ipa ? "the address is beyond the tables" : "the address is not known");
+        line("  walk     none: %s\n", f->has_ipa ? "the address is beyond the tables" : "the address is not known");
     for (unsigned i = 0; i < n; i++) {
         const struct s2_walk_step *s = &steps[i];
         const char *what = (s->desc & DESC_VALID) == 0                            ? "invalid"
                            : s->level < LAST_LEVEL && (s->desc & DESC_TABLE) != 0 ? "table"
                            : s->level == LAST_LEVEL                               ? "page"
                                                                                   : "block";
-        print("  %s level %d  descriptor at 0x%lx = 0x%016lx  %s\n", i == 0 ? "walk    " : "        ", s->level,
-              (unsigned long)s->slot.v, (unsigned long)s->desc, what);
+        line("  %s level %d  descriptor at 0x%lx = 0x%016lx  %s\n", i == 0 ? "walk    " : "        ", s->level,
+             (unsigned long)s->slot.v, (unsigned long)s->desc, what);
     }
 }
 
 static void print_area(const struct vm *vm, const char *where, const struct s2_area *a)
 {
-    print("  %s %s 0x%lx..0x%lx %s %c%c%c\n", where, vm_area_name(vm, a->name), (unsigned long)a->range.start.v,
-          (unsigned long)a->range.end.v, a->backend->kind, (a->attr.bits & S2_R) != 0 ? 'r' : '-',
-          (a->attr.bits & S2_W) != 0 ? 'w' : '-', (a->attr.bits & S2_X) != 0 ? 'x' : '-');
+    line("  %s %s 0x%lx..0x%lx %s %c%c%c\n", where, vm_area_name(vm, a->name), (unsigned long)a->range.start.v,
+         (unsigned long)a->range.end.v, a->backend->kind, (a->attr.bits & S2_R) != 0 ? 'r' : '-',
+         (a->attr.bits & S2_W) != 0 ? 'w' : '-', (a->attr.bits & S2_X) != 0 ? 'x' : '-');
 }
 
 /* The area below, the one that holds the address, and the one above. */
@@ -82,13 +101,13 @@ static void hint_no_area(struct vm *vm, const struct s2_fault *f, const struct s
     struct range page = {f->ipa.v, f->ipa.v + 1};
     const struct machine_device *dev = machine_device_in(&host.machine, page);
     if (dev != NULL && !dev->hypervisor)
-        print("  hint     the machine has %s there: devices { x { path = \"/%s\"; }; } passes it through\n", dev->name,
-              dev->name);
+        line("  hint     the machine has %s there: devices { x { path = \"/%s\"; }; } passes it through\n", dev->name,
+             dev->name);
     else if (below != NULL && f->ipa.v - below->range.end.v < NEAR && below->backend != &s2_backend_trap)
-        print("  hint     it lies 0x%lx bytes behind %s: is that too small?\n",
-              (unsigned long)(f->ipa.v - below->range.end.v), vm_area_name(vm, below->name));
+        line("  hint     it lies 0x%lx bytes behind %s: is that too small?\n",
+             (unsigned long)(f->ipa.v - below->range.end.v), vm_area_name(vm, below->name));
     else
-        print("  hint     add a region or a device there, or say on-fault = \"inject\" if the guest probes for it\n");
+        line("  hint     add a region or a device there, or say on-fault = \"inject\" if the guest probes for it\n");
 }
 
 static void print_hint(struct vm *vm, const struct s2_fault *f, const struct s2_fault_result *r,
@@ -99,21 +118,21 @@ static void print_hint(struct vm *vm, const struct s2_fault *f, const struct s2_
         hint_no_area(vm, f, below);
         break;
     case S2_BEYOND_IPA:
-        print("  hint     the guest has %u address bits; ipa-bits may give it more\n", vm->space.cfg.geometry.ipa_bits);
+        line("  hint     the guest has %u address bits; ipa-bits may give it more\n", vm->space.cfg.geometry.ipa_bits);
         break;
     case S2_NO_PERMISSION:
-        print("  hint     %s is %s in the manifest\n", vm_area_name(vm, r->area.name),
-              f->access == S2_ACCESS_EXEC ? "no-execute (devices always are)" : "read-only");
+        line("  hint     %s is %s in the manifest\n", vm_area_name(vm, r->area.name),
+             f->access == S2_ACCESS_EXEC ? "no-execute (devices always are)" : "read-only");
         break;
     case S2_NO_SYNDROME:
-        print("  hint     an emulated device answers single loads and stores only: no pairs, no write-back, no "
-              "atomics\n");
+        line("  hint     an emulated device answers single loads and stores only: no pairs, no write-back, no "
+             "atomics\n");
         break;
     case S2_NO_MEMORY:
-        print("  hint     the memory is overcommitted; leave out overcommit, and it is promised at the start\n");
+        line("  hint     the memory is overcommitted; leave out overcommit, and it is promised at the start\n");
         break;
     default:
-        print("  hint     on-fault = \"inject\" delivers it to the guest as an external abort\n");
+        line("  hint     on-fault = \"inject\" delivers it to the guest as an external abort\n");
     }
 }
 
@@ -128,11 +147,15 @@ void vm_report_fault(struct vcpu *v, const struct s2_fault *f, const struct s2_f
         text_add(&where, "IPA %x", f->ipa.v);
     else
         text_add(&where, "an unknown IPA");
-    print("bulkhead: vm %s: fault: vCPU %u at PC 0x%lx, %s: %s\n", vm->name, v->index, (unsigned long)v->regs.pc,
-          where.s, s2_violation_phrase(r->why));
+    lock_take(&report.lock);
+    report.used = 0;
+    line("bulkhead: vm %s: fault: vCPU %u at PC 0x%lx, %s: %s\n", vm->name, v->index, (unsigned long)v->regs.pc,
+         where.s, s2_violation_phrase(r->why));
     print_access(v, f);
-    print("  meaning  %s, level %d (ESR_EL2 0x%lx)\n", s2_fault_phrase(f), f->level, (unsigned long)v->exit.esr);
+    line("  meaning  %s, level %d (ESR_EL2 0x%lx)\n", s2_fault_phrase(f), f->level, (unsigned long)v->exit.esr);
     print_walk(vm, f);
     bool has_below = print_near(vm, f, &below);
     print_hint(vm, f, r, has_below ? &below : NULL);
+    console_puts(report.text);
+    lock_drop(&report.lock);
 }
