@@ -288,16 +288,16 @@ def table(features, rows, ids):
         traps_with_number = row.policy not in ("vtimer", "vgic") or row.arg is not None
         if row.policy in EMULATED and traps_with_number:
             entries += [rule(row, n, enc, names) for n, enc in enumerate(row.encodings())]
-    out.append("/* Ascending by key. */\nstatic const struct sysreg_rule sysreg_rules[] = {")
+    out.append("#ifdef WITH_SYSREG_RULES\n/* Ascending by key. */\nstatic const struct sysreg_rule sysreg_rules[] = {")
     out += [text for _, text in sorted(entries)]
-    out.append("};\n\n/* keep: fields that show the least over all CPUs; is_signed: those of them that are signed; most: their upper bound;\n"
+    out.append("};\n#endif\n\n/* keep: fields that show the least over all CPUs; is_signed: those of them that are signed; most: their upper bound;\n"
                " * fixed: what other fields show. */")
-    out.append("struct id_rule {\n    uint64_t keep, is_signed, most, fixed;\n};\n\nstatic const struct id_rule id_rules[IDX_COUNT] = {")
+    out.append("struct id_rule {\n    uint64_t keep, is_signed, most, fixed;\n};\n\n#ifdef WITH_ID_RULES\nstatic const struct id_rule id_rules[IDX_COUNT] = {")
     for row in rows:
         if row.policy == "id":
             values = ", ".join(f"UINT64_C({v:#x})" for v in id_rule(ids[row.name]))
             out.append(f"    [IDX_{row.name}] = {{{values}}},")
-    out.append("};\n\n#endif")
+    out.append("};\n#endif\n\n#endif")
     return "\n".join(out) + "\n"
 
 

@@ -7,11 +7,10 @@
 #include <boot/boot.h>
 #include <boot/lock.h>
 #include <boot/print.h>
+#include <cpu/ids.h>
 #include <cpu/internal.h>
 #include <sysregs_switch.h>
-#include <sysregs_table.h>
 
-#define FIELD_BITS  4u
 #define FIELD_MASK  0xfu
 #define DFR0_BRPS   12u
 #define DFR0_WRPS   20u
@@ -64,56 +63,13 @@ void caps_probe(struct cpu *cpu)
     s2_caps_decode(&regs, &cpu->caps);
 }
 
-static bool less(unsigned a, unsigned b, bool is_signed)
-{
-    unsigned flip = is_signed ? 1u << (FIELD_BITS - 1) : 0; /* orders two's complement as unsigned */
-    return (a ^ flip) < (b ^ flip);
-}
-
-/* The least of each field that guests see; *lowered when `into` has more than `from` somewhere. */
-static void meet_ids(struct cpu_ids *into, const struct cpu_ids *from, bool *lowered)
-{
-    for (unsigned i = 0; i < IDX_COUNT; i++) {
-        for (unsigned shift = 0; shift < 64; shift += FIELD_BITS) {
-            uint64_t field = (uint64_t)FIELD_MASK << shift;
-            if ((id_rules[i].keep & field) == 0)
-                continue;
-            unsigned have = into->reg[i] >> shift & FIELD_MASK, other = from->reg[i] >> shift & FIELD_MASK;
-            if (!less(other, have, (id_rules[i].is_signed & field) != 0))
-                continue;
-            into->reg[i] = (into->reg[i] & ~field) | (uint64_t)other << shift;
-            *lowered = true;
-        }
-    }
-}
-
-/* What guests see of `raw`. */
-static void show_ids(void)
-{
-    for (unsigned i = 0; i < IDX_COUNT; i++) {
-        const struct id_rule *rule = &id_rules[i];
-        uint64_t value = rule->fixed;
-        for (unsigned shift = 0; shift < 64; shift += FIELD_BITS) {
-            uint64_t field = (uint64_t)FIELD_MASK << shift;
-            if ((rule->keep & field) == 0)
-                continue;
-            unsigned have = all.raw.reg[i] >> shift & FIELD_MASK, most = rule->most >> shift & FIELD_MASK;
-            /* `most` is all ones for fields without a bound; a signed field has none. */
-            bool bounded = most != FIELD_MASK && have > most;
-            value |= (uint64_t)(bounded ? most : have) << shift;
-        }
-        all.guest.reg[i] = value;
-    }
-}
-
 bool caps_accept(struct cpu *cpu)
 {
-    bool lowers_ids = false;
     const char *what = NULL;
     lock_take(&all.lock);
     if (all.fixed) {
         struct cpu_ids sum = all.raw;
-        meet_ids(&sum, &cpu->ids, &lowers_ids);
+        bool lowers_ids = ids_meet(&sum, &cpu->ids);
         if (s2_caps_lowers(&all.caps, &cpu->caps, &what))
             cpu->refused = what;
         else if (lowers_ids || (all.features_any | cpu->features) != all.features_any)
@@ -125,7 +81,7 @@ bool caps_accept(struct cpu *cpu)
         all.features_all = all.features_any = cpu->features;
     } else {
         s2_caps_meet(&all.caps, &cpu->caps);
-        meet_ids(&all.raw, &cpu->ids, &lowers_ids);
+        (void)ids_meet(&all.raw, &cpu->ids);
         all.features_all &= cpu->features;
         all.features_any |= cpu->features;
     }
@@ -157,7 +113,7 @@ void caps_fix(void)
     mask("CONFIG_CAPS_MASK", CONFIG_CAPS_MASK, sizeof(CONFIG_CAPS_MASK) - 1);
     if (list != NULL)
         mask("boot argument " MASK_OPTION, list, bytes);
-    show_ids();
+    ids_show(&all.raw, &all.guest);
     all.fixed = true;
     lock_drop(&all.lock);
 }

@@ -5,9 +5,11 @@
 
 #include <boot/arm.h>
 #include <cpu/hooks.h>
+#include <cpu/ids.h>
 #include <cpu/inject.h>
 #include <cpu/internal.h>
 #include <sysregs_switch.h>
+#define WITH_SYSREG_RULES
 #include <sysregs_table.h>
 
 /* One access as ESR_ELx.ISS tells it (Arm ARM D19.2.37, EC 0x18). */
@@ -56,22 +58,10 @@ static bool exists(const struct sysreg_rule *rule, unsigned number)
     return true;
 }
 
-/* ID_AA64MMFR0_EL1.PARange of a VM: the largest that its IPA size holds, and no more than the CPUs have (rule 18). */
-static uint64_t pa_range(uint64_t mmfr0, unsigned ipa_bits)
-{
-    static const uint8_t bits[] = {32, 36, 40, 42, 44, 48, 52};
-    uint64_t range = mmfr0 & 0xf;
-    if (range >= sizeof(bits))
-        range = sizeof(bits) - 1;
-    while (range > 0 && bits[range] > ipa_bits)
-        range--;
-    return (mmfr0 & ~UINT64_C(0xf)) | range;
-}
-
 static uint64_t read_id(const struct vcpu *v, unsigned index)
 {
     uint64_t value = cpu_guest_ids()->reg[index];
-    return index == IDX_ID_AA64MMFR0_EL1 ? pa_range(value, v->space->cfg.geometry.ipa_bits) : value;
+    return index == IDX_ID_AA64MMFR0_EL1 ? ids_limit_pa(value, v->space->cfg.geometry.ipa_bits) : value;
 }
 
 uint64_t sysreg_id(unsigned crm, unsigned op2)

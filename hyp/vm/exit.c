@@ -6,6 +6,7 @@
 #include <cpu/hooks.h>
 #include <cpu/inject.h>
 #include <cpu/sched.h>
+#include <cpu/serror.h>
 #include <cpu/sysreg.h>
 
 #include "vm/vm.h"
@@ -173,6 +174,22 @@ static void handle_sync(struct vcpu *v)
     }
 }
 
+static void handle_serror(struct vcpu *v)
+{
+    switch (serror_blame(v->exit.esr)) {
+    case SERROR_NOBODY:
+        break;
+    case SERROR_GUEST:
+        inject_serror(v);
+        break;
+    case SERROR_VM:
+        vm_stop(v->vm, "an SError that lost the state of a vCPU");
+        break;
+    case SERROR_HYPERVISOR:
+        panic("an SError that is not contained, ESR 0x%lx, while vm %s ran", v->exit.esr, v->vm->name);
+    }
+}
+
 void exit_handle(struct vcpu *v, enum exit_class c)
 {
     switch (c) {
@@ -180,9 +197,8 @@ void exit_handle(struct vcpu *v, enum exit_class c)
         count(v, EXITS_IRQ);
         break;
     case EXIT_SERROR:
-        /* Taken while the guest ran, so it came from what the guest did; it is the one to be told. */
         count(v, EXITS_SERROR);
-        inject_serror(v);
+        handle_serror(v);
         break;
     case EXIT_SYNC:
         handle_sync(v);

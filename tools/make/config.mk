@@ -26,3 +26,11 @@ defconfig:
 	$(Q)$(kenv) -m alldefconfig Kconfig
 savedefconfig: $(config)
 	$(Q)$(kenv) -m savedefconfig --kconfig Kconfig --out $(O)/defconfig
+
+# One table says what happens to every register of a guest; C and documentation are made of it.
+sysregs := $(O)/gen/sysregs.h $(O)/gen/sysregs_switch.h $(O)/gen/sysregs_table.h
+$(sysregs) &: hyp/cpu/sysregs.tbl tools/gen-sysregs.py
+	@mkdir -p $(O)/gen
+	$(call say,GEN,$(O)/gen/sysregs*.h)$(PYTHON) tools/gen-sysregs.py $< --out $(O)/gen
+docs/sysregs.md: hyp/cpu/sysregs.tbl tools/gen-sysregs.py
+	$(call say,GEN,$@)$(PYTHON) tools/gen-sysregs.py $< --doc $@

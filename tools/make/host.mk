@@ -8,9 +8,10 @@ HOSTAR ?= ar
 
 # Those parts of the hypervisor that are plain C and are tested (or used by tools) on the host.
 hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_check loader guestdtb)
-hyp_host_src += $(patsubst %,hyp/device/%.c,mux vgic_core vgic_mmio vtimer_core vuart)
+hyp_host_src += $(patsubst %,hyp/cpu/%.c,ids serror) hyp/boot/print.c
+hyp_host_src += $(patsubst %,hyp/device/%.c,mux vgic_core vgic_lists vgic_mmio vtimer_core vuart)
 
-hostflags := $(std) $(warn) -g -O1 -D_GNU_SOURCE $(stage2_inc) -Itests/model -Ihyp -Itests
+hostflags := $(std) $(warn) -g -O1 -D_GNU_SOURCE $(stage2_inc) -Itests/model -Ihyp -Itests -I$(O)/gen
 hostlibs  := -lcmocka -lfdt -lpthread
 unit_names := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 unit_scripts := $(sort $(wildcard tests/unit/test_*.py))
@@ -22,7 +23,7 @@ $$(call remember,$(O)/$(1)/.flags,$$(HOSTCC) $$(hostflags) $(2))
 obj_$(1) := $$(patsubst %.c,$(O)/$(1)/%.o,$$(stage2_src) $$(model_src) $$(hyp_host_src))
 unit_$(1) := $$(patsubst %,$(O)/$(1)/unit/%,$$(unit_names))
 -include $$(obj_$(1):.o=.d) $$(unit_$(1):=.d)
-$(O)/$(1)/%.o: %.c $(O)/$(1)/.flags
+$(O)/$(1)/%.o: %.c $(O)/$(1)/.flags | $(sysregs)
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC,$$@)$$(HOSTCC) $$(hostflags) $(2) $$(deps) -c -o $$@ $$<
 $(O)/$(1)/libstage2.a: $$(patsubst %.c,$(O)/$(1)/%.o,$$(stage2_src))
@@ -30,7 +31,7 @@ $(O)/$(1)/libmodel.a: $$(patsubst %.c,$(O)/$(1)/%.o,$$(model_src))
 $(O)/$(1)/libhyp.a: $$(patsubst %.c,$(O)/$(1)/%.o,$$(hyp_host_src))
 $(O)/$(1)/%.a:
 	$$(call say,HOSTAR,$$@)rm -f $$@; $$(HOSTAR) rcs $$@ $$^
-$(O)/$(1)/unit/%: tests/unit/%.c $(O)/$(1)/libstage2.a $(O)/$(1)/libmodel.a $(O)/$(1)/libhyp.a $(O)/$(1)/.flags
+$(O)/$(1)/unit/%: tests/unit/%.c $(O)/$(1)/libstage2.a $(O)/$(1)/libmodel.a $(O)/$(1)/libhyp.a $(O)/$(1)/.flags | $(sysregs)
 	@mkdir -p $$(@D)
 	$$(call say,HOSTLD,$$@)$$(HOSTCC) $$(hostflags) $(2) $$(deps) -o $$@ $$< -Wl,--start-group \
 		$(O)/$(1)/libhyp.a $(O)/$(1)/libmodel.a $(O)/$(1)/libstage2.a -Wl,--end-group $$(hostlibs)

@@ -27,13 +27,6 @@ hyp_obj := $(patsubst %,$(T)/%.o,$(basename $(stage2_src) $(hyp_src)))
 $(call remember,$(T)/.flags,$(CC) $(targetflags))
 -include $(hyp_obj:.o=.d)
 
-# One table says what happens to every register of a guest; C and documentation are made of it.
-sysregs := $(O)/gen/sysregs.h $(O)/gen/sysregs_switch.h $(O)/gen/sysregs_table.h
-$(sysregs) &: hyp/cpu/sysregs.tbl tools/gen-sysregs.py
-	@mkdir -p $(O)/gen
-	$(call say,GEN,$(O)/gen/sysregs*.h)$(PYTHON) tools/gen-sysregs.py $< --out $(O)/gen
-docs/sysregs.md: hyp/cpu/sysregs.tbl tools/gen-sysregs.py
-	$(call say,GEN,$@)$(PYTHON) tools/gen-sysregs.py $< --doc $@
 $(hyp_obj): | $(sysregs)
 
 $(T)/%.o: %.c $(autoconf) $(T)/.flags
