@@ -17,7 +17,7 @@ static struct {
 
 bool irq_register(unsigned intid, irq_fn *fn, void *arg)
 {
-    if (intid >= gic_intids() || intid < GIC_SGIS || handlers[intid].fn != NULL)
+    if (intid < GIC_SGIS || intid >= GIC_MAX_INTID || intid >= gic_intids() || handlers[intid].fn != NULL)
         return false;
     handlers[intid].arg = arg;
     __atomic_store_n(&handlers[intid].fn, fn, __ATOMIC_RELEASE);
@@ -39,7 +39,7 @@ static enum irq_result handle(unsigned intid)
 {
     if (intid < GIC_SGIS)
         return IRQ_DONE; /* a kick: that the CPU came here is all there is to it */
-    irq_fn *fn = __atomic_load_n(&handlers[intid].fn, __ATOMIC_ACQUIRE);
+    irq_fn *fn = intid < GIC_MAX_INTID ? __atomic_load_n(&handlers[intid].fn, __ATOMIC_ACQUIRE) : NULL;
     if (fn != NULL)
         return fn(intid, handlers[intid].arg);
     /* Nobody asked for it: off, or a level would bring it back for ever. */

@@ -132,6 +132,8 @@ uint32_t vgic_core_holders(const struct vgic *g, bool redist, const struct mmio 
 
 struct vgic_irq *vgic_irq(struct vgic *g, unsigned vcpu, unsigned intid); /* null: no such interrupt */
 bool vgic_irq_pending(const struct vgic *g, const struct vgic_irq *irq);
+/* Enabled at the distributor and pending: only the CPU interface is between it and the vCPU. */
+bool vgic_irq_forwarded(const struct vgic *g, const struct vgic_irq *irq);
 /* After any change of its state: keeps `wants`, `kick` and the machine's interrupt in step. */
 void vgic_irq_changed(struct vgic *g, unsigned vcpu, unsigned intid);
 void vgic_irq_set_pending(struct vgic *g, unsigned vcpu, unsigned intid, bool pending);
