@@ -37,10 +37,11 @@ static void test_hidden(void **state)
     ids_show(&big, &g);
     /* EL0 both states, EL1 AArch64 only, no EL2, EL3, RAS, SVE, SEL2, MPAM, AMU */
     assert_int_equal(REG(g, ID_AA64PFR0), 0x1201000001110012);
-    assert_int_equal(REG(g, ID_AA64PFR1), 0x21);          /* BT, SSBS; no MTE, no SME */
-    assert_int_equal(REG(g, ID_AA64DFR0), 0xf010305006);  /* Armv8.0 debug, no PMU, no DoubleLock */
-    assert_int_equal(REG(g, ID_AA64MMFR0), 0x10200126);   /* no SNSMem, no TGran*_2: no stage 2 of its own; ExS and FGT are 0 */
-    assert_int_equal(REG(g, ID_AA64MMFR1), 0x1000302002); /* no XNX, LO, VH, VMIDBits, HCX */
+    assert_int_equal(REG(g, ID_AA64PFR1), 0x21);         /* BT, SSBS; no MTE, no SME */
+    assert_int_equal(REG(g, ID_AA64DFR0), 0xf010305006); /* Armv8.0 debug, no PMU, no DoubleLock */
+    assert_int_equal(REG(g, ID_AA64MMFR0),
+                     0x10200126); /* no SNSMem, no TGran*_2: no stage 2 of its own; ExS and FGT are 0 */
+    assert_int_equal(REG(g, ID_AA64MMFR1), 0x1000302002);       /* no XNX, LO, VH, VMIDBits, HCX */
     assert_int_equal(REG(g, ID_AA64MMFR2), 0x1021001110100011); /* no IESB, NV, FWB, EVT */
     assert_int_equal(REG(g, ID_AA64MMFR3), 0);
 }
