@@ -31,23 +31,32 @@ static void break_leaf(const struct s2_table *t, uint64_t *slot, uint64_t desc)
         desc = s2_port_pte_load(t->port, slot); /* an access flag or a dirty bit: each sets one bit, once */
 }
 
-static void change_leaf(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t desc, uint64_t at,
-                        uint64_t end)
+/* The leaves in a row that say what the first one says but for their outputs: one decision, then a bare loop. Returns
+ * where the row ends. pre: [at, end) lies in the node and covers the first one whole. */
+static uint64_t change_row(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t at, uint64_t end)
 {
-    uint64_t now = s2_desc_change(desc, j->part.attr_bits), changed = desc ^ now;
+    const uint64_t same = DESC_ATTR | DESC_TYPE | DESC_VALID;
+    uint64_t size = s2_entry_bytes(j->t, n->level), count = (end - at) / size, i;
+    uint64_t first = s2_port_pte_load(j->t->port, slot), now = s2_desc_change(first, j->part.attr_bits);
+    uint64_t flip = first ^ now;
+    bool broken = flip && needs_break(j->t, flip);
 
-    if (!changed)
-        return;
-    if (needs_break(j->t, changed)) {
-        break_leaf(j->t, slot, desc);
-        s2_gather_add(j->g, at, end, n->level, true);
-        j->broken = true;
-        return;
+    for (i = 0; i < count; i++) {
+        uint64_t desc = s2_port_pte_load(j->t->port, &slot[i]);
+
+        if ((desc ^ first) & same)
+            break;
+        if (broken)
+            break_leaf(j->t, &slot[i], desc);
+        else if (flip)
+            s2_port_pte_store(j->t->port, &slot[i], desc ^ flip);
     }
-    s2_port_pte_store(j->t->port, slot, now);
-    j->g->made = true;
-    if (changed & ~DESC_SW) /* software bits are in no TLB */
-        s2_gather_add(j->g, at, end, n->level, restricts(j->t, desc, now));
+    end = at + i * size;
+    j->broken |= broken;
+    j->g->made |= flip && !broken;
+    if (flip & ~DESC_SW || broken) /* software bits are in no TLB */
+        s2_gather_add(j->g, at, end, n->level, broken || restricts(j->t, first, now));
+    return end;
 }
 
 /* One leaf in the second pass. */
@@ -75,7 +84,7 @@ static void protect_node(struct job *j, const struct s2_node *n, uint64_t start,
         } else if (j->make) {
             make_leaf(j, slot, desc);
         } else if (s2_entry_whole(j->t, n->level, at, next)) {
-            change_leaf(j, n, slot, desc, at, next);
+            next = change_row(j, n, slot, at, end);
         } else if (s2_desc_change(desc, j->part.attr_bits) != desc) {
             s2_split_block(j->t, j->stash, j->g, n, at, &j->part);
         }

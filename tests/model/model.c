@@ -277,6 +277,19 @@ void model_script_at(struct s2_port *m, model_at_fn *at, void *arg)
     m->at_arg = arg;
 }
 
+void model_script_cas(struct s2_port *m, model_cas_fn *fn, void *arg)
+{
+    m->before_cas = fn;
+    m->before_cas_arg = arg;
+}
+
+void model_before_cas(struct s2_port *port)
+{
+    model_cas_fn *fn = port->before_cas;
+    port->before_cas = NULL;
+    fn(port->before_cas_arg);
+}
+
 uint64_t s2_port_irq_mask(struct s2_port *port)
 {
     struct model_cpu *cpu = model_this_cpu(port);

@@ -121,5 +121,7 @@ void model_set_fwb(struct s2_port *m, bool on);
 
 /* What s2_port_at_s1 answers. Null: VA = IPA, success. */
 void model_script_at(struct s2_port *m, model_at_fn *at, void *arg);
+/* Calls fn once, just before the next compare-and-swap of a descriptor: a race that is lost for certain. */
+void model_script_cas(struct s2_port *m, model_cas_fn *fn, void *arg);
 
 #endif

@@ -61,6 +61,7 @@ struct model_memory {
 struct model_watch; /* the strict part */
 
 typedef uint64_t model_at_fn(void *arg, uint64_t va, bool write, bool user);
+typedef void model_cas_fn(void *arg);
 
 struct s2_port {
     struct model_watch *watch; /* null: not strict */
@@ -70,6 +71,8 @@ struct s2_port {
     struct model_memory bank[MODEL_BANKS];
     model_at_fn *at;
     void *at_arg;
+    model_cas_fn *before_cas; /* what another CPU does just before the next compare-and-swap; forgotten when called */
+    void *before_cas_arg;
     unsigned violations;
     char first[240]; /* the first violation, in words */
 };
@@ -80,6 +83,8 @@ enum model_write { MODEL_STORE, MODEL_RELEASE, MODEL_SWAP, MODEL_FILL };
  * what slot held. */
 uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step,
                      enum model_write how);
+/* What another CPU does meanwhile. */
+void model_before_cas(struct s2_port *port);
 /* A strict compare-and-swap. */
 bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc);
 
@@ -113,6 +118,8 @@ static inline void s2_port_pte_store_release(struct s2_port *port, uint64_t *slo
 static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc)
 {
     model_count(&port->count.swaps, 1);
+    if (port->before_cas)
+        model_before_cas(port);
     if (port->watch)
         return model_cas(port, slot, expected, desc);
     return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);

@@ -501,6 +501,73 @@ static void install(void **state)
     model_expect_quiet(m.port);
 }
 
+/* Another vCPU is faster, at the last moment: with the same leaf, with another one in the same table, with a table where a
+ * block was meant. What was built in vain goes back all zero, and what is needed now is built. */
+struct rival {
+    struct s2_tstash cache;
+    struct s2_ipa_range area;
+    uint64_t ipa;
+};
+
+static void rival_installs(void *arg)
+{
+    struct rival *r = arg;
+    uint32_t need;
+
+    assert_int_equal(
+        s2_table_install(&m.t, &r->cache, r->area, S2_IPA(r->ipa), S2_PA(PA0 + r->ipa), S2_ATTR(S2_R), &need),
+        S2_INSTALLED);
+}
+
+static void assert_returned(struct s2_tstash *cache)
+{
+    for (uint32_t p = cache->head; p != S2_TPAGE_NONE; p = m.meta[p].link) {
+        const uint64_t *page = model_ram(m.port, s2_tpool_pa(&m.pool, p).v);
+
+        assert_int_equal(m.meta[p].level, S2_TPAGE_HELD);
+        for (unsigned w = 0; w < PAGE / sizeof *page; w++)
+            assert_int_equal(page[w], 0);
+    }
+    s2_tpool_give(&m.pool, &m.t.quota, cache);
+}
+
+static void install_loses(void **state)
+{
+    static const struct {
+        struct s2_ipa_range rival_area;
+        uint64_t ipa, rival_ipa;
+        enum s2_install done;
+        uint32_t left;
+    } rows[] = {
+        {{S2_IPA(0), S2_IPA(MIB)}, PAGE, PAGE, S2_WAS_THERE, 3},                        /* the same page */
+        {{S2_IPA(0), S2_IPA(MIB)}, PAGE, 5 * PAGE, S2_INSTALLED, 3},                    /* the same tables */
+        {{S2_IPA(0), S2_IPA(8 * MIB)}, PAGE, 4 * MIB, S2_INSTALLED, 2},                 /* one table more is needed */
+        {{S2_IPA(2 * MIB), S2_IPA(3 * MIB)}, 4 * MIB, 2 * MIB, S2_INSTALLED, 3},        /* a block beside it */
+        {{S2_IPA(4 * MIB), S2_IPA(5 * MIB)}, 4 * MIB, 4 * MIB + PAGE, S2_INSTALLED, 3}, /* a page in its place */
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct s2_ipa_range area = span(0, rows[i].ipa >= 4 * MIB ? 8 * MIB : MIB);
+        struct rival rival = {cache_of(3), rows[i].rival_area, rows[i].rival_ipa};
+        struct s2_tstash cache = cache_of(3);
+        uint32_t need;
+
+        model_script_cas(m.port, rival_installs, &rival);
+        assert_int_equal(
+            s2_table_install(&m.t, &cache, area, S2_IPA(rows[i].ipa), S2_PA(PA0 + rows[i].ipa), S2_ATTR(S2_RW), &need),
+            rows[i].done);
+        assert_int_equal(cache.count, rows[i].left);
+        assert_returned(&cache);
+        assert_returned(&rival.cache);
+        assert_sound(&m, &m.t);
+        assert_leaf(&m.t, rows[i].ipa, PA0 + rows[i].ipa, rows[i].done == S2_INSTALLED ? S2_RW : S2_R,
+                    rows[i].ipa == 4 * MIB && i == 3 ? 2 : 3);
+        table_unmap(&m, &m.t, span(0, GIB));
+        assert_int_equal(tables_used(&m.t), 0);
+    }
+}
+
 /* Several CPUs fault on the same pages: each leaf once, no table lost, what a loser built goes back all zero. */
 #define RACERS     4u
 #define RACE_PAGES (4 * MIB / PAGE)
@@ -556,14 +623,7 @@ static void install_race(void **state)
             assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
             installed += racers[i].installed;
             left += racers[i].cache.count;
-            for (uint32_t p = racers[i].cache.head; p != S2_TPAGE_NONE; p = m.meta[p].link) {
-                const uint64_t *page = model_ram(m.port, s2_tpool_pa(&m.pool, p).v);
-
-                assert_int_equal(m.meta[p].level, S2_TPAGE_HELD);
-                for (unsigned w = 0; w < PAGE / sizeof *page; w++)
-                    assert_int_equal(page[w], 0);
-            }
-            s2_tpool_give(&m.pool, &m.t.quota, &racers[i].cache);
+            assert_returned(&racers[i].cache);
         }
         assert_int_equal(installed, RACE_PAGES);
         assert_int_equal(left, RACERS * 3 - 3);
@@ -837,6 +897,7 @@ int main(void)
         ON(many_cuts_in_one_operation, setup_bbm2),
         ON(need_for_maps, setup),
         ON(install, setup),
+        ON(install_loses, setup),
         cmocka_unit_test(install_race),
         ON(walk, setup),
         ON(visit, setup),

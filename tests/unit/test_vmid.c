@@ -10,7 +10,7 @@
 
 #include "model.h"
 
-#define CPUS 2u
+#define CPUS 3u
 #define BITS 3u /* numbers 1 to 7 */
 #define VMS  12u
 
@@ -91,6 +91,26 @@ static void running_vms_keep_their_number(void **state)
     assert_int_equal(run_on(1, &guest), number);
 }
 
+/* Reserved on two CPUs, renewed from one: the other still counts in the next rollover. */
+static void two_vcpus_through_two_rollovers(void **state)
+{
+    struct s2_vmid guest = {0}, other[VMS] = {{0}}, local = {0};
+    uint16_t number = run_on(0, &guest);
+
+    (void)state;
+    assert_int_equal(run_on(1, &guest), number);
+    for (unsigned i = 0; i < 7; i++)
+        run_on(2, &other[i]);
+    assert_int_equal(model_tlbis(port), 1);
+    assert_int_equal(run_on(0, &guest), number);
+    run_on(0, &local); /* CPU 0 turns to something else; CPU 1 has run on all the time */
+    for (unsigned i = 0; i < 7; i++)
+        run_on(2, &other[i]);
+    assert_int_equal(model_tlbis(port), 2);
+    assert_true(s2_vmid_live(&ids, &guest));
+    assert_int_equal(run_on(0, &guest), number);
+}
+
 static void freed_numbers_come_back(void **state)
 {
     struct s2_vmid v[8] = {{0}}, again = {0};
@@ -114,16 +134,17 @@ static void freed_numbers_come_back(void **state)
 static void never_shared(void **state)
 {
     struct s2_vmid v[VMS] = {{0}};
-    unsigned running[CPUS] = {0, 1};
+    unsigned running[CPUS] = {0, 1, 2};
 
     (void)state;
     srand(1);
     run_on(0, &v[0]);
     run_on(1, &v[1]);
+    run_on(2, &v[2]);
     for (unsigned step = 0; step < 5000; step++) {
         unsigned cpu = (unsigned)rand() % CPUS, vm = (unsigned)rand() % VMS;
 
-        if (rand() % 16 == 0 && vm != running[0] && vm != running[1]) {
+        if (rand() % 16 == 0 && vm != running[0] && vm != running[1] && vm != running[2]) {
             s2_vmid_free(&ids, &v[vm]);
             continue;
         }
@@ -159,6 +180,7 @@ int main(void)
         TEST(first_numbers),
         TEST(rollover_is_one_broadcast),
         TEST(running_vms_keep_their_number),
+        TEST(two_vcpus_through_two_rollovers),
         TEST(freed_numbers_come_back),
         TEST(never_shared),
         TEST(wide),
