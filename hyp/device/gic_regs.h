@@ -44,8 +44,8 @@
 #define GIC_ARCH_V4           4u
 
 #define GIC_FRAME      0x10000u /* of the distributor, and each frame of a redistributor */
-#define GICR_STRIDE    (2u * GIC_FRAME)
-#define GICR_STRIDE_V4 (4u * GIC_FRAME)
+#define GICR_STRIDE    0x20000u /* bytes of a redistributor: two frames, four with GICv4 */
+#define GICR_STRIDE_V4 0x40000u
 /* Redistributor, RD_base */
 #define GICR_CTLR            0x0000u
 #define GICR_CTLR_RWP        (1u << 3)

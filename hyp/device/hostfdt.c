@@ -26,7 +26,7 @@ bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64
     const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
     if (reg == NULL || address < 1 || address > 2 || size < 1 || size > 2)
         return false;
-    unsigned entry = (unsigned)(address + size);
+    size_t entry = (size_t)(address + size);
     if ((unsigned)length / sizeof(fdt32_t) / entry <= index)
         return false;
     *pa = number(reg + index * entry, address);
