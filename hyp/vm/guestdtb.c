@@ -7,7 +7,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2 };
+enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2, PHANDLE_UART = 3 }; /* overlays refer to nodes by them */
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE_RISING = 1, LEVEL_HIGH = 4 };
 enum { CLOCK_HZ = 24000000 };
 /* The architected timers' PPIs (Arm BSA), in the order of the binding: secure, physical, virtual, hypervisor. */
@@ -182,6 +182,7 @@ static void put_uart(struct writer *w, const struct manifest_vm *v)
     put_interrupts(w, &spi, 1, false);
     cells(w, "clocks", clocks, ARRAY_SIZE(clocks));
     bytes_of(w, "clock-names", names, sizeof(names));
+    cell(w, "phandle", PHANDLE_UART);
     end(w);
 }
 

@@ -93,7 +93,8 @@ void sha256(const void *data, size_t bytes, uint8_t digest[SHA256_BYTES])
     /* The rest, a one bit, zeros, and the length in bits: one block or two. */
     uint8_t tail[2 * SHA256_BLOCK] = {0};
     size_t tail_bytes = rest + 1 + LENGTH_BYTES <= SHA256_BLOCK ? SHA256_BLOCK : 2 * SHA256_BLOCK;
-    memcpy(tail, (const uint8_t *)data + whole * SHA256_BLOCK, rest);
+    if (rest > 0)
+        memcpy(tail, (const uint8_t *)data + whole * SHA256_BLOCK, rest);
     tail[rest] = 0x80;
     for (unsigned i = 0; i < LENGTH_BYTES; i++)
         tail[tail_bytes - 1 - i] = (uint8_t)((uint64_t)bytes << 3 >> (8 * i));

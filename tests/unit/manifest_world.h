@@ -132,7 +132,8 @@ static inline size_t make_bundle(void *buf, size_t room, const void *manifest, s
         snprintf(node, sizeof(node), "image-%u", i);
         sha256(f.data, f.bytes, digest);
         assert_true(used + f.bytes + 8 <= sizeof(tail));
-        memcpy(tail + used, f.data, f.bytes);
+        if (f.bytes > 0)
+            memcpy(tail + used, f.data, f.bytes);
         fdt_begin_node(buf, i == 0 ? "manifest" : node);
         fdt_property(buf, "description", f.name, (int)strlen(f.name) + 1);
         fdt_property_u32(buf, "data-offset", (uint32_t)used);
