@@ -144,6 +144,7 @@ static uint64_t vttbr(const struct s2_table *t)
  * than the CPU's own (T5). */
 struct borrowed {
     uint64_t irqs, vttbr, vtcr;
+    struct s2_walks walks;
     bool other;
 };
 
@@ -157,10 +158,11 @@ static struct borrowed begin(const struct s2_table *t)
     return b;
 }
 
-static void borrow(const struct s2_table *t, const struct borrowed *b)
+static void borrow(const struct s2_table *t, struct borrowed *b)
 {
     if (!b->other)
         return;
+    s2_port_walks_stop(t->port, &b->walks);
     s2_port_load_context(t->port, vttbr(t), t->geo.vtcr);
     s2_port_barrier(t->port, S2_ISB);
 }
@@ -170,6 +172,8 @@ static void give_back(const struct s2_table *t, const struct borrowed *b)
     if (b->other)
         s2_port_load_context(t->port, b->vttbr, b->vtcr);
     s2_port_barrier(t->port, S2_ISB);
+    if (b->other)
+        s2_port_walks_resume(t->port, &b->walks);
 }
 
 void s2_flush_invalidate(struct s2_table *t, const struct s2_gather *g)

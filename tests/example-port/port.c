@@ -90,6 +90,18 @@ void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
     port->vtcr = vtcr;
 }
 
+void s2_port_walks_stop(struct s2_port *port, struct s2_walks *saved)
+{
+    (void)port;
+    (void)saved;
+}
+
+void s2_port_walks_resume(struct s2_port *port, const struct s2_walks *saved)
+{
+    (void)port;
+    (void)saved;
+}
+
 /* AT S1E1R and so on. This machine has no guest: every translation fails (PAR_EL1.F). */
 uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
 {

@@ -264,6 +264,18 @@ void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
         model_context(port, before_vttbr, before_vtcr);
 }
 
+void s2_port_walks_stop(struct s2_port *port, struct s2_walks *saved)
+{
+    saved->word[0] = ++model_this_cpu(port)->walks_stopped;
+    model_count(&port->count.walk_stops, 1);
+}
+
+void s2_port_walks_resume(struct s2_port *port, const struct s2_walks *saved)
+{
+    if (saved->word[0] != model_this_cpu(port)->walks_stopped--)
+        model_violate(port, "stage-1 walks are resumed with what another stop had saved");
+}
+
 uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
 {
     if (port->at)

@@ -38,6 +38,7 @@ enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
 struct model_counters {
     uint64_t tlbi[S2_TLBI_ALLE1 + 1], barrier[S2_ISB + 1];
     uint64_t hints;                                    /* TLBI with a level hint */
+    uint64_t walk_stops;                               /* walks_stop calls */
     uint64_t contexts;                                 /* load_context calls */
     uint64_t loads, stores, swaps, fills;              /* descriptors loaded, stored, swapped (cas, xchg), filled */
     uint64_t live;                                     /* descriptors changed that a walker could reach (strict) */
@@ -52,6 +53,7 @@ struct model_window {
 struct model_cpu {
     uint64_t vttbr, vtcr;
     bool irqs_on;
+    unsigned walks_stopped; /* stops that were not resumed */
     struct model_window window[MODEL_WINDOWS];
 };
 struct model_memory {
@@ -150,6 +152,8 @@ void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier);
 uint64_t s2_port_vttbr(struct s2_port *port);
 uint64_t s2_port_vtcr(struct s2_port *port);
 void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr);
+void s2_port_walks_stop(struct s2_port *port, struct s2_walks *saved);
+void s2_port_walks_resume(struct s2_port *port, const struct s2_walks *saved);
 uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user);
 
 void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes);

@@ -14,6 +14,11 @@ struct s2_lock {
     uint64_t word[4];
 };
 
+/* What stopping the guest's stage-1 walks changed; the port decides what the words mean. */
+struct s2_walks {
+    uint64_t word[2];
+};
+
 /* In which order locks are taken: spaces (ascending id), ledger, frames, then table pool and VMIDs. */
 enum s2_lock_class { S2_LOCK_SPACE, S2_LOCK_LEDGER, S2_LOCK_FRAMES, S2_LOCK_TPOOL, S2_LOCK_VMIDS };
 

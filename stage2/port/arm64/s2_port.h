@@ -173,6 +173,29 @@ static inline void s2_port_load_context(struct s2_port *port, uint64_t vttbr, ui
     __asm__ volatile("msr vttbr_el2, %0\n\tmsr vtcr_el2, %1" ::"r"(vttbr), "r"(vtcr) : "memory");
 }
 
+/* CONFIG_SPECULATIVE_AT: TCR_EL1.EPD0 and EPD1, then SCTLR_EL1.M so that they apply; back in reverse order (Cortex-A57
+ * 1319537, A72 1319367, A76 1165522). */
+#define S2_PORT_TCR_EPD (1ull << 7 | 1ull << 23)
+#define S2_PORT_SCTLR_M 1ull
+
+static inline void s2_port_walks_stop(struct s2_port *port, struct s2_walks *saved)
+{
+    (void)port, (void)saved;
+#ifdef CONFIG_SPECULATIVE_AT
+    __asm__ volatile("mrs %0, tcr_el1\n\tmrs %1, sctlr_el1" : "=&r"(saved->word[0]), "=r"(saved->word[1])::"memory");
+    __asm__ volatile("msr tcr_el1, %0\n\tisb" ::"r"(saved->word[0] | S2_PORT_TCR_EPD) : "memory");
+    __asm__ volatile("msr sctlr_el1, %0\n\tisb" ::"r"(saved->word[1] | S2_PORT_SCTLR_M) : "memory");
+#endif
+}
+static inline void s2_port_walks_resume(struct s2_port *port, const struct s2_walks *saved)
+{
+    (void)port, (void)saved;
+#ifdef CONFIG_SPECULATIVE_AT
+    __asm__ volatile("msr sctlr_el1, %0\n\tisb" ::"r"(saved->word[1]) : "memory");
+    __asm__ volatile("msr tcr_el1, %0\n\tisb" ::"r"(saved->word[0]) : "memory");
+#endif
+}
+
 static inline uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
 {
     uint64_t was, par;

@@ -55,6 +55,11 @@ void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier);
 uint64_t s2_port_vttbr(struct s2_port *port);
 uint64_t s2_port_vtcr(struct s2_port *port);
 void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr);
+/* Around the loading of another VM's context while the guest's stage-1 registers stay: no stage-1 walk may start in
+ * between, on CPUs with the speculative AT errata, which would mix the two (architecture rule 21). Elsewhere: nothing.
+ * Synchronised by barriers of their own. */
+void s2_port_walks_stop(struct s2_port *port, struct s2_walks *saved);
+void s2_port_walks_resume(struct s2_port *port, const struct s2_walks *saved);
 
 /* AT S1E1R / S1E1W / S1E0R / S1E0W on va with the guest's stage 1; returns PAR_EL1 and leaves it as it was. */
 uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user);
