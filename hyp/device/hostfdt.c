@@ -26,7 +26,7 @@ bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64
     const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
     if (reg == NULL || address < 1 || address > 2 || size < 1 || size > 2)
         return false;
-    size_t entry = (size_t)(address + size);
+    size_t entry = (size_t)address + (size_t)size;
     if ((unsigned)length / sizeof(fdt32_t) / entry <= index)
         return false;
     *pa = number(reg + index * entry, address);
@@ -47,7 +47,7 @@ unsigned hostfdt_interrupt(const void *fdt, int node, unsigned index, bool *edge
     const fdt32_t *cell = fdt_getprop(fdt, node, "interrupts", &length);
     if (cell == NULL || (unsigned)length / sizeof(fdt32_t) / SPECIFIER_CELLS <= index)
         return 0;
-    cell += index * SPECIFIER_CELLS;
+    cell += (size_t)index * SPECIFIER_CELLS;
     uint32_t kind = fdt32_to_cpu(cell[0]), line = fdt32_to_cpu(cell[1]);
     *edge = (fdt32_to_cpu(cell[2]) & FLAGS_EDGE) != 0;
     if (kind == KIND_SPI && line < GIC_MAX_INTID - GIC_FIRST_SPI)
