@@ -231,11 +231,9 @@ def rule(row, n, enc, names):
     elif row.arg is not None:
         value = row.arg
     feature = row.feature
-    need = "0"
-    if feature in names:
-        need = guard(feature)
+    need = 1 + names.index(feature) if feature in names else 0
     points = f"RULE_{feature.upper()}" if feature in COUNTED else "RULE_ALWAYS"
-    return key(enc), (f"    {{{key(enc):#06x}, RULE_{EMULATED[row.policy]}, {points}, {word}, {value}u, {need}}},"
+    return key(enc), (f"    {{{value}u, {key(enc):#06x}, {word}, RULE_{EMULATED[row.policy]}, {points}, {need}}},"
                       f" /* {row.name} */").replace("UINT64_MAXu", "UINT64_MAX").replace("0xffffffffffffffffu",
                                                                                            "UINT64_MAX")
 
@@ -273,7 +271,7 @@ def id_rule(spec):
 
 
 def table(features, rows, ids):
-    names = {name for name, _ in features}
+    names = [name for name, _ in features]
     out = [LICENCE, "#ifndef SYSREGS_TABLE_H\n#define SYSREGS_TABLE_H\n\n#include <stddef.h>\n#include <sysregs.h>\n"]
     out.append("enum rule_kind {")
     for kind in dict.fromkeys(EMULATED.values()):
@@ -281,8 +279,8 @@ def table(features, rows, ids):
     out.append("};\n/* Which of a run of registers exist: by number of the last break- or watchpoint. */")
     out.append("enum rule_count { RULE_ALWAYS, RULE_BRP, RULE_WRP };\n")
     out.append("/* key: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. word: in struct sysregs or struct cpu_ids. value: the\n"
-               " * writable bits (shadow), what is read (value), which one (vtimer, vgic). need: a CPU_HAS_ bit or 0. */")
-    out.append("struct sysreg_rule {\n    uint16_t key;\n    uint8_t kind, count;\n    uint16_t word;\n    uint64_t value, need;\n};\n")
+               " * writable bits (shadow), what is read (value), which one (vtimer, vgic). need: 1 + the bit of a CPU_HAS_ feature, or 0. */")
+    out.append("struct sysreg_rule {\n    uint64_t value;\n    uint16_t key, word;\n    uint8_t kind, count;\n    uint8_t need;\n};\n")
     entries = []
     for row in rows:
         traps_with_number = row.policy not in ("vtimer", "vgic") or row.arg is not None

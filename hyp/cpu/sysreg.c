@@ -49,7 +49,7 @@ static const struct sysreg_rule *find(uint16_t key)
 static bool exists(const struct sysreg_rule *rule, unsigned number)
 {
     uint64_t dfr0 = cpu_guest_ids()->reg[IDX_ID_AA64DFR0_EL1];
-    if ((cpu_features_all() & rule->need) != rule->need)
+    if (rule->need != 0 && (cpu_features_all() >> (rule->need - 1) & 1) == 0)
         return false;
     if (rule->count == RULE_BRP)
         return number <= (dfr0 >> 12 & 0xf);

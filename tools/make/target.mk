@@ -18,7 +18,16 @@ SIZE    := $(if $(LLVM),llvm-size,$(CROSS)size)
 # What all code that runs without an operating system is built with.
 baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -mstrict-align -mno-outline-atomics \
 	-fno-stack-protector -fno-omit-frame-pointer -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-targetflags := $(baremetal) -Os -mcmodel=tiny $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
+# The image has a size to keep to; optimising it as a whole is worth a tenth of it.
+ldflags := -T$(T)/hyp.lds --gc-sections -znoexecstack -zmax-page-size=4096 -Map=$(T)/bulkhead.map
+ifeq ($(CC_KIND),clang)
+lto  :=
+link  = $(LD) $(ldflags)
+else
+lto  := -flto
+link  = $(CC) $(filter-out -flto,$(targetflags)) -flto=auto -nostdlib -static -Wl,--build-id=none $(ldflags:%=-Wl$(comma)%)
+endif
+targetflags := $(baremetal) -Os -mcmodel=tiny $(lto) $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
 	-isystem $(A64)/usr/include -include $(autoconf)
 libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
 
@@ -40,8 +49,7 @@ $(T)/hyp.lds: hyp/boot/hyp.lds $(autoconf)
 	@mkdir -p $(@D)
 	$(call say,LDS,$@)$(CC) $(targetflags) -E -P -x c -D__ASSEMBLY__ -o $@ $<
 $(T)/bulkhead.elf: $(hyp_obj) $(T)/hyp.lds $(libfdt)
-	$(call say,LD,$@)$(LD) -o $@ -T $(T)/hyp.lds --gc-sections -z noexecstack -z max-page-size=4096 -Map $(@:.elf=.map) \
-		$(hyp_obj) $(libfdt)
+	$(call say,LD,$@)$(link) -o $@ $(hyp_obj) $(libfdt)
 $(T)/bulkhead.img: $(T)/bulkhead.elf
 	$(call say,OBJCOPY,$@)$(OBJCOPY) -O binary $< $@
 
