@@ -16,9 +16,9 @@ typedef struct {
 } s2_attr;
 
 enum {
-    S2_R  = 1u << 0,
-    S2_W  = 1u << 1,
-    S2_X  = 1u << 2, /* execute at EL1 */
+    S2_R = 1u << 0,
+    S2_W = 1u << 1,
+    S2_X = 1u << 2,  /* execute at EL1 */
     S2_UX = 1u << 3, /* execute at EL0 */
     S2_RW = S2_R | S2_W,
     S2_RX = S2_R | S2_X | S2_UX,

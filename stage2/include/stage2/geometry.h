@@ -14,15 +14,15 @@
 enum s2_granule { S2_4K = 12, S2_16K = 14, S2_64K = 16 }; /* log2 bytes */
 
 struct s2_geometry {
-    uint8_t granule_log2;  /* enum s2_granule */
-    uint8_t ipa_bits;      /* 32..52 */
-    uint8_t pa_bits;       /* output address bits that a descriptor of this space may carry */
-    int8_t start_level;    /* -1..3, as the Arm ARM counts */
-    int8_t block_level;    /* L: the lowest level number at which leaves may be blocks */
-    uint8_t stride;        /* index bits per level: granule_log2 - 3 */
-    uint16_t roots;        /* concatenated root tables: 1, 2, 4, 8, 16 */
-    bool ds;               /* VTCR_EL2.DS */
-    uint64_t vtcr;         /* the value for VTCR_EL2, VS and HA/HD included */
+    uint8_t granule_log2; /* enum s2_granule */
+    uint8_t ipa_bits;     /* 32..52 */
+    uint8_t pa_bits;      /* output address bits that a descriptor of this space may carry */
+    int8_t start_level;   /* -1..3, as the Arm ARM counts */
+    int8_t block_level;   /* L: the lowest level number at which leaves may be blocks */
+    uint8_t stride;       /* index bits per level: granule_log2 - 3 */
+    uint16_t roots;       /* concatenated root tables: 1, 2, 4, 8, 16 */
+    bool ds;              /* VTCR_EL2.DS */
+    uint64_t vtcr;        /* the value for VTCR_EL2, VS and HA/HD included */
 };
 
 struct s2_geometry_request {

@@ -21,8 +21,8 @@ struct s2_table {
     struct s2_vmid vmid;
     s2_pa root;
     uint16_t id;
-    uint64_t leaves[5];    /* valid leaves by level + 1, those in detached tables until they are freed; atomic */
-    uint32_t detached;     /* detached subtrees not yet freed; atomic. While 0, leaves[] is exact */
+    uint64_t leaves[5]; /* valid leaves by level + 1, those in detached tables until they are freed; atomic */
+    uint32_t detached;  /* detached subtrees not yet freed; atomic. While 0, leaves[] is exact */
 };
 
 /* One leaf, or the absence of one. */
