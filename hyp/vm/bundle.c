@@ -2,21 +2,12 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "vm/bundle.h"
 
-#include <libfdt.h>
 #include <string.h>
 
 #include "vm/sha256.h"
+#include "vm/tree.h"
 
 #define EXTERNAL_ALIGN 4u /* mkimage -E: data begins where the tree ends, aligned so, whatever -B says of each part */
-
-/* libfdt checks offsets as it goes only once the whole tree has been checked. */
-static const char *tree_fault(const void *fdt, size_t bytes)
-{
-    if (bytes < sizeof(struct fdt_header))
-        return fdt_strerror(-FDT_ERR_TRUNCATED);
-    int err = fdt_check_full(fdt, bytes);
-    return err == 0 ? NULL : fdt_strerror(err);
-}
 
 static bool read_cell(const void *fdt, int node, const char *name, uint32_t *out)
 {
@@ -102,7 +93,8 @@ bool bundle_open(struct bundle *b, const void *data, size_t bytes, struct proble
         return false;
     }
     size_t tree = fdt_totalsize(data) < bytes ? fdt_totalsize(data) : bytes;
-    const char *fault = tree_fault(data, tree);
+    int err = tree_check(data, tree);
+    const char *fault = err == 0 ? NULL : fdt_strerror(err);
     int images = fault == NULL ? fdt_path_offset(data, "/images") : 0;
     if (fault == NULL && images < 0)
         fault = "it has no /images";

@@ -2,8 +2,9 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "vm/guestdtb.h"
 
-#include <libfdt.h>
 #include <string.h>
+
+#include "vm/tree.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -282,12 +283,10 @@ int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const st
 
 int guestdtb_overlay(void *buf, size_t bytes, const void *overlay, size_t overlay_bytes, void *scratch)
 {
-    if (overlay_bytes < sizeof(struct fdt_header))
-        return -FDT_ERR_TRUNCATED;
     if (overlay_bytes > bytes)
         return -FDT_ERR_NOSPACE;
     memcpy(scratch, overlay, overlay_bytes);
-    int err = fdt_check_full(scratch, overlay_bytes);
+    int err = tree_check(scratch, overlay_bytes);
     if (err == 0)
         err = fdt_open_into(buf, buf, (int)bytes);
     if (err == 0)

@@ -2,8 +2,9 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "vm/machine.h"
 
-#include <libfdt.h>
 #include <string.h>
+
+#include "vm/tree.h"
 
 enum {
     DEPTH = 8,     /* deeper nodes are no devices of ours */
@@ -148,12 +149,18 @@ static void add_reserved(struct walk *w, struct range r, const char *name)
         problem(w->p, "machine: ", "more than %u reserved ranges", (uint64_t)MACHINE_RESERVED);
 }
 
+/* More than any reg may have, for a count that is no count: nothing below such a node is read. */
+static int cells_or_none(int cells)
+{
+    return cells < 0 ? FDT_MAX_NCELLS + 1 : cells;
+}
+
 static void visit(struct walk *w, int node, int depth)
 {
     const void *fdt = w->m->fdt;
     struct bus *bus = &w->bus[depth];
-    bus->address_cells = fdt_address_cells(fdt, node);
-    bus->size_cells = fdt_size_cells(fdt, node);
+    bus->address_cells = cells_or_none(fdt_address_cells(fdt, node));
+    bus->size_cells = cells_or_none(fdt_size_cells(fdt, node));
     bus->ranges = fdt_getprop(fdt, node, "ranges", &bus->ranges_len);
     if (depth == 0)
         return;
@@ -213,7 +220,7 @@ static void read_chosen(struct machine *m)
 bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct problems *p)
 {
     memset(m, 0, sizeof(*m));
-    int err = bytes < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(fdt, bytes);
+    int err = tree_check(fdt, bytes);
     if (err != 0) {
         problem(p, "machine: ", "damaged device tree: %s", fdt_strerror(err));
         return false;

@@ -3,9 +3,10 @@
 /* Reading the manifest. What each node may hold is a table; the rules between values are manifest_check.c's. */
 #include "vm/manifest.h"
 
-#include <libfdt.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "vm/tree.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CELL          4
@@ -434,7 +435,7 @@ bool manifest_parse(struct manifest *m, const void *fdt, size_t bytes, struct pr
 {
     memset(m, 0, sizeof(*m));
     struct where root = {p, NULL, NULL, NULL};
-    int err = bytes < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(fdt, bytes);
+    int err = tree_check(fdt, bytes);
     if (err != 0) {
         problem(p, "manifest: ", "not a device tree: %s", fdt_strerror(err));
         return false;

@@ -24,7 +24,7 @@ struct lines {
     char s[LINES_MAX][TEXT_BYTES];
 };
 
-static void keep_line(void *arg, const char *line)
+static inline void keep_line(void *arg, const char *line)
 {
     struct lines *l = arg;
     assert_true(l->n < LINES_MAX);
@@ -32,7 +32,7 @@ static void keep_line(void *arg, const char *line)
 }
 
 /* Exactly these lines, in this order; the list ends with null. */
-static void expect_lines(const struct lines *l, const char *const *want)
+static inline void expect_lines(const struct lines *l, const char *const *want)
 {
     for (unsigned i = 0; i < l->n || want[i] != NULL; i++) {
         if (i == l->n)
@@ -44,7 +44,7 @@ static void expect_lines(const struct lines *l, const char *const *want)
 }
 
 /* The device tree compiler's output for `source`; free() it. */
-static void *compile_dts(const char *source, size_t *bytes)
+static inline void *compile_dts(const char *source, size_t *bytes)
 {
     char in[] = "/tmp/bulkhead-test-XXXXXX", command[256];
     int fd = mkstemp(in);
