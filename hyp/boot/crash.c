@@ -74,8 +74,11 @@ _Noreturn void crash(unsigned kind, const struct crash_frame *f)
     uint64_t esr = reg_read(esr_el2), far = reg_read(far_el2), pc = reg_read(elr_el2);
     print("\nBulkhead: the hypervisor crashed: %s on CPU with MPIDR 0x%lx\n", kinds[kind & 3u], reg_read(mpidr_el1));
     print("  ESR 0x%lx: %s", esr, esr_class(esr));
-    if (esr_is_abort(esr))
-        print(", %s, %s of 0x%lx", esr_fault(esr), (esr & ESR_WNR) != 0 ? "write" : "read or fetch", far);
+    if (esr_is_abort(esr)) {
+        char fault[48];
+        esr_fault(esr, fault, sizeof(fault));
+        print(", %s, %s of 0x%lx", fault, (esr & ESR_WNR) != 0 ? "write" : "read or fetch", far);
+    }
     print("\n");
     if (far >= VA_STACKS && far < VA_MAPS && (far & STACK_BYTES) == 0 && esr_is_abort(esr))
         print("  that is below a stack: it overflowed\n");

@@ -5,12 +5,14 @@
 #define BOOT_ESR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CURRENT_EL2 (2u << 2)
 
 const char *esr_class(uint64_t esr); /* by EC: "data abort from a lower level", ... */
 bool esr_is_abort(uint64_t esr);     /* a data or instruction abort: esr_fault says more */
-const char *esr_fault(uint64_t esr); /* by DFSC/IFSC: "translation fault, level 3", ... */
+/* By DFSC or IFSC into a buffer: "translation fault, level 3". */
+void esr_fault(uint64_t esr, char *to, size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <boot/esr.h>
 #include <boot/hooks.h>
 #include <boot/print.h>
 
@@ -161,13 +162,38 @@ static void test_print(void **state)
     assert_int_equal(print_to(t, 0, "abc"), 0);
 }
 
+static void expect_fault(uint64_t code, const char *words)
+{
+    char t[48];
+    esr_fault(0x96000000 | code, t, sizeof(t));
+    assert_string_equal(t, words);
+}
+
+static void test_syndromes(void **state)
+{
+    (void)state;
+    assert_string_equal(esr_class(0), "unknown reason");
+    assert_string_equal(esr_class(0x96000047), "data abort");
+    assert_string_equal(esr_class(0xf2000001), "BRK");
+    assert_string_equal(esr_class(0x3full << 26), "a reserved code");
+    assert_true(esr_is_abort(0x86000000));
+    assert_false(esr_is_abort(0xbe000000));
+    expect_fault(0x00, "address size fault, level 0");
+    expect_fault(0x07, "translation fault, level 3");
+    expect_fault(0x0d, "permission fault, level 1");
+    expect_fault(0x10, "external abort");
+    expect_fault(0x13, "external abort on a table walk, level -1");
+    expect_fault(0x16, "external abort on a table walk, level 2");
+    expect_fault(0x2b, "translation fault, level -1");
+    expect_fault(0x35, "unsupported exclusive or atomic");
+    expect_fault(0x3f, "reserved fault code 0x3f");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_and_copy),
-        cmocka_unit_test(test_move),
-        cmocka_unit_test(test_compare_and_find),
-        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_set_and_copy), cmocka_unit_test(test_move),      cmocka_unit_test(test_compare_and_find),
+        cmocka_unit_test(test_print),        cmocka_unit_test(test_syndromes),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
