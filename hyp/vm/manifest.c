@@ -16,7 +16,7 @@ enum kind {
     NUMBER, /* uint64_t, lo..hi */
     COUNT,  /* unsigned, lo..hi */
     FLAG,   /* bool: true when present */
-    WORD,   /* bool: false for words[0], true for words[1] */
+    WORD,   /* bool: false for the first of two words, true for the second */
     CPUS,
     SPIS,
     GRANULE,
@@ -24,10 +24,10 @@ enum kind {
 };
 struct field {
     const char *name;
-    enum kind kind;
-    size_t offset;
-    const char *words[2];
-    uint64_t lo, hi;
+    const char *words; /* the two words of a WORD, each with its closing zero */
+    uint32_t lo, hi;   /* hi 0: no limit */
+    uint16_t offset;
+    uint8_t kind;
 };
 
 /* A node that is being read: for the subject of a problem, "vm linux: memory/ram/size: ". */
@@ -119,7 +119,7 @@ static void read_list(const struct where *w, const struct field *f, const void *
     for (unsigned i = 0; i < n; i++) {
         uint32_t value = fdt32_ld((const fdt32_t *)data + i);
         if (value > f->hi) {
-            refuse(w, f->name, "%u is larger than %u", (uint64_t)value, f->hi);
+            refuse(w, f->name, "%u is larger than %u", (uint64_t)value, (uint64_t)f->hi);
             return;
         }
         to[i] = (uint16_t)value;
@@ -136,8 +136,8 @@ static void read_number(const struct where *w, const struct field *f, const void
     if (!number_from(data, len, &value))
         refuse(w, f->name, "not a number");
     else if (value < f->lo || (f->hi != 0 && value > f->hi))
-        refuse(w, f->name, f->kind == COUNT ? "%u is not from %u to %u" : "%x is not from %x to %x", value, f->lo,
-               f->hi);
+        refuse(w, f->name, f->kind == COUNT ? "%u is not from %u to %u" : "%x is not from %x to %x", value,
+               (uint64_t)f->lo, (uint64_t)f->hi);
     else if (f->kind == COUNT)
         *(unsigned *)to = (unsigned)value;
     else
@@ -160,6 +160,17 @@ static void read_vm_special(const struct where *w, const struct field *f, const 
     }
 }
 
+static void read_word(const struct where *w, const struct field *f, const char *data, int len, bool *to)
+{
+    const char *first = f->words, *second = first + strlen(first) + 1;
+    if (!is_text(data, len))
+        refuse(w, f->name, "not text");
+    else if (strcmp(data, first) != 0 && strcmp(data, second) != 0)
+        refuse(w, f->name, "\"%s\" is not one of \"%s\", \"%s\"", data, first, second);
+    else
+        *to = strcmp(data, second) == 0;
+}
+
 static void read_field(const struct where *w, const struct field *f, const void *data, int len, void *base)
 {
     void *to = (char *)base + f->offset;
@@ -177,12 +188,7 @@ static void read_field(const struct where *w, const struct field *f, const void 
             refuse(w, f->name, "a flag has no value; leave it out to have it off");
         break;
     case WORD:
-        if (!is_text(data, len))
-            refuse(w, f->name, "not text");
-        else if (strcmp(data, f->words[0]) != 0 && strcmp(data, f->words[1]) != 0)
-            refuse(w, f->name, "\"%s\" is not one of \"%s\", \"%s\"", data, f->words[0], f->words[1]);
-        else
-            *(bool *)to = strcmp(data, f->words[1]) == 0;
+        read_word(w, f, data, len, to);
         break;
     case NUMBER:
     case COUNT:
@@ -310,7 +316,7 @@ enum { VM_IMAGE, VM_MEMORY, VM_PSCI };
 static const struct field vm_fields[] = {
     [VM_IMAGE] = FIELD("image", TEXT, manifest_vm, image),
     [VM_MEMORY] = FIELD("memory", MEMORY, manifest_vm, region, .lo = DEFAULT_RAM_IPA),
-    [VM_PSCI] = FIELD("psci", WORD, manifest_vm, psci_smc, .words = {"hvc", "smc"}),
+    [VM_PSCI] = FIELD("psci", WORD, manifest_vm, psci_smc, .words = "hvc\0smc"),
     FIELD("load-offset", NUMBER, manifest_vm, load_offset),
     FIELD("entry-offset", NUMBER, manifest_vm, entry_offset),
     FIELD("initrd", TEXT, manifest_vm, initrd),
@@ -322,8 +328,8 @@ static const struct field vm_fields[] = {
     FIELD("granule", GRANULE, manifest_vm, granule_log2),
     FIELD("table-pages", NUMBER, manifest_vm, table_pages, .lo = 1, .hi = UINT32_MAX),
     FIELD("pages-only", FLAG, manifest_vm, pages_only),
-    FIELD("on-fault", WORD, manifest_vm, inject, .words = {"stop", "inject"}),
-    FIELD("on-reset", WORD, manifest_vm, stop_on_reset, .words = {"restart", "stop"}),
+    FIELD("on-fault", WORD, manifest_vm, inject, .words = "stop\0inject"),
+    FIELD("on-reset", WORD, manifest_vm, stop_on_reset, .words = "restart\0stop"),
     FIELD("no-autostart", FLAG, manifest_vm, manual),
     FIELD("no-uart", FLAG, manifest_vm, no_uart),
 };
@@ -428,7 +434,7 @@ static void set_defaults(struct manifest_vm *v, const char *name)
 
 static const struct field root_fields[] = {
     FIELD("compatible", TEXT, manifest, compatible),
-    FIELD("on-all-stopped", WORD, manifest, halt, .words = {"power-off", "halt"}),
+    FIELD("on-all-stopped", WORD, manifest, halt, .words = "power-off\0halt"),
 };
 
 bool manifest_parse(struct manifest *m, const void *fdt, size_t bytes, struct problems *p)
