@@ -225,7 +225,7 @@ static bool check_ledger(struct audit *a)
 static bool check_structures(struct audit *a)
 {
     const struct s2_space *sp = a->sp;
-    const struct s2_tquota *q = &sp->table.quota;
+    struct s2_tquota q = s2_space_quota(a->sp);
     const char *wrong = s2_imap_check(&sp->areas.map);
 
     if (!wrong)
@@ -234,7 +234,7 @@ static bool check_structures(struct audit *a)
         wrong = s2_imap_check(&sp->cfg.ledger->map);
     if (!wrong)
         wrong = s2_table_check(&sp->table);
-    if (!wrong && q->used > q->limit)
+    if (!wrong && q.used > q.limit)
         wrong = "uses more table pages than its quota";
     if (!wrong && sp->frames_held + sp->frames_promised > sp->cfg.frame_quota)
         wrong = "holds and promises more frames than its quota";

@@ -54,6 +54,7 @@ S2_NODISCARD enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, 
 uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, bool replacing);
 uint32_t s2_pages_need(const struct s2_space *sp, struct s2_ipa_range range, bool replacing);
 void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr);
+struct s2_tquota s2_space_quota(struct s2_space *sp);
 /* The quota keeps the table pages that lazy areas can need. promise: for one more, S2_EQUOTA; recount: after they changed,
  * for all of them as they are. */
 S2_NODISCARD enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range);

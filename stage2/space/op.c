@@ -240,12 +240,12 @@ static void settle(struct s2_op *op)
             if (side->claim.pending)
                 s2_ledger_commit(sp->cfg.ledger, &side->claim);
             s2_chunks_settle(sp);
-            if (side->relazy)
-                s2_tables_recount(sp);
             s2_gather_free(&sp->table, &side->gather);
         } else {
             s2_ledger_drop(sp->cfg.ledger, &side->claim);
         }
+        if (side->relazy)
+            s2_tables_recount(sp);
     }
 }
 

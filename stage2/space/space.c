@@ -38,9 +38,9 @@ enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg
     if (err)
         return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have the root of its tables");
     if (!s2_cut_refill(sp)) {
-        err = sp->cut_nodes < S2_CUT_NODES || !sp->cut_ledger                           ? S2_ENODES
-              : sp->table.quota.used + s2_cut_tables(&cfg->geometry) > cfg->table_pages ? S2_EQUOTA
-                                                                                        : S2_ETABLES;
+        err = sp->cut_nodes < S2_CUT_NODES || !sp->cut_ledger                              ? S2_ENODES
+              : s2_space_quota(sp).used + s2_cut_tables(&cfg->geometry) > cfg->table_pages ? S2_EQUOTA
+                                                                                           : S2_ETABLES;
         s2_cut_release(sp);
         s2_table_fini(&sp->table);
         return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have its cut reserve");
@@ -110,23 +110,38 @@ static uint32_t tables_under(const struct s2_geometry *g, struct s2_ipa_range r)
     return (uint32_t)s2_min_u64(n, UINT32_MAX);
 }
 
-static void set_promised(struct s2_space *sp, uint32_t promised)
+/* The pool's lock guards quotas: vCPUs refill their caches without the space's. */
+static void lock_quota(struct s2_space *sp)
 {
-    /* The pool's lock guards quotas. */
     s2_port_lock(sp->cfg.port, &sp->cfg.tables->lock, S2_LOCK_TPOOL, 0);
-    sp->table.quota.promised = promised;
+}
+
+static void unlock_quota(struct s2_space *sp)
+{
     s2_port_unlock(sp->cfg.port, &sp->cfg.tables->lock);
+}
+
+struct s2_tquota s2_space_quota(struct s2_space *sp)
+{
+    struct s2_tquota q;
+
+    lock_quota(sp);
+    q = sp->table.quota;
+    unlock_quota(sp);
+    return q;
 }
 
 enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range)
 {
-    const struct s2_tquota *q = &sp->table.quota;
+    struct s2_tquota *q = &sp->table.quota;
     uint32_t n = tables_under(&sp->cfg.geometry, range);
+    bool fits;
 
-    if ((uint64_t)q->used + q->promised + n > q->limit)
-        return S2_EQUOTA;
-    set_promised(sp, q->promised + n);
-    return S2_OK;
+    lock_quota(sp);
+    fits = (uint64_t)q->used + q->promised + n <= q->limit;
+    q->promised += fits ? n : 0;
+    unlock_quota(sp);
+    return fits ? S2_OK : S2_EQUOTA;
 }
 
 void s2_tables_recount(struct s2_space *sp)
@@ -146,7 +161,9 @@ void s2_tables_recount(struct s2_space *sp)
         run = a.range;
     }
     n += run.end.v ? tables_under(&sp->cfg.geometry, run) : 0;
-    set_promised(sp, (uint32_t)s2_min_u64(n, UINT32_MAX));
+    lock_quota(sp);
+    sp->table.quota.promised = (uint32_t)s2_min_u64(n, UINT32_MAX);
+    unlock_quota(sp);
 }
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */
@@ -320,7 +337,7 @@ void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
         out->leaves[level + 1] = sp->table.leaves[level + 1];
         out->mapped_bytes += out->leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
     }
-    out->table_pages = sp->table.quota.used;
+    out->table_pages = s2_space_quota(sp).used;
     out->frames_held = sp->frames_held;
     out->frames_promised = sp->frames_promised;
     s2_space_unlock_shared(sp);

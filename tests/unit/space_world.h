@@ -149,6 +149,9 @@ static inline void world_check(struct world *w)
     assert_null(s2_tpool_check(&w->tables));
     assert_int_equal(w->space.taken.count, 0);
     assert_null(w->ledger.pending);
+    /* Every promise of nodes is covered. */
+    assert_true(w->nodes.free >= w->nodes.reserved);
+    assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
     assert_int_equal(model_locks_held(), 0);
     model_expect_quiet(w->port);
     assert_true(model_ok(w->port));

@@ -56,6 +56,12 @@ static void windows_are_bounded(void **state)
     assert_int_equal(w->port->count.synced, 0);
     assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(2)), pattern, PAGE, S2_W, true, &w->d), S2_OK);
     assert_true(w->port->count.synced > 0);
+    /* Never across a multiple of the window's size, wherever the memory lies. */
+    world_give(w, FRAME_BASE + MIB(17), MIB(2), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(MIB(16), MIB(2), FRAME_BASE + MIB(17), S2_RW)), S2_OK);
+    model_reset_counters(w->port);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(MIB(16)), pattern, MIB(2), S2_W, false, &w->d), S2_OK);
+    assert_int_equal(w->port->count.windows, 2);
 }
 
 static void crosses_areas_and_kinds(void **state)

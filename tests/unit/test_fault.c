@@ -220,6 +220,10 @@ static void what_an_area_forbids_is_a_violation(void **state)
     assert_true(guest_as(w, PAGE, MODEL_EXEC, true).done);
     assert_int_equal(guest_as(w, PAGE, MODEL_EXEC, false).result.why, S2_NO_PERMISSION);
     assert_int_equal(guest_as(w, 0, MODEL_EXEC, true).result.why, S2_NO_PERMISSION);
+    assert_int_equal(map_new(w, area_alloc(MIB(4), PAGE, S2_R | S2_UX, S2_AREA_LAZY)), S2_OK);
+    assert_int_equal(guest_as(w, MIB(4), MODEL_EXEC, false).result.why, S2_NO_PERMISSION);
+    assert_int_equal(w->space.frames_held, 3);
+    assert_true(guest_as(w, MIB(4), MODEL_EXEC, true).done);
 }
 
 static void trap_areas_are_emulated(void **state)
@@ -332,6 +336,23 @@ static void a_forbidden_access_takes_no_memory(void **state)
     assert_int_equal(w->space.frames_held, 0);
 }
 
+static void a_leaf_stays_inside_its_area(void **state)
+{
+    struct world *w = *state;
+
+    /* One chunk, which a copy fetched, and two areas over it by now. */
+    assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), "x", 1, 0, false, NULL), S2_OK);
+    assert_int_equal(w->space.frames_held, 512);
+    assert_int_equal(protect(w, MIB(1), MIB(1), S2_R), S2_OK);
+    world_run(w);
+    assert_true(guest(w, PAGE, MODEL_WRITE).done);
+    world_check(w);
+    assert_int_equal(guest(w, MIB(1), MODEL_WRITE).result.why, S2_NO_PERMISSION);
+    assert_true(guest(w, MIB(1), MODEL_READ).done);
+    assert_int_equal(leaves_at(w, 3), 2);
+}
+
 static void two_vcpus_need_one_chunk(void **state)
 {
     struct world *w = *state;
@@ -358,7 +379,11 @@ static void the_quota_of_table_pages_holds_for_every_lazy_page(void **state)
     assert_int_equal(map_new(w, area_alloc((1ull << 30) - MIB(2) - PAGE, MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
     promised = w->space.table.quota.promised;
     assert_true(promised >= 5);
-    /* Others may use what is not promised, and nothing of what is. */
+    /* There must be room for the promise, */
+    w->space.table.quota.limit = w->space.table.quota.used + 2 * promised - 1;
+    assert_int_equal(map_new(w, area_alloc((3ull << 30) - MIB(2) - PAGE, MIB(4), S2_RW, S2_AREA_LAZY)), S2_EQUOTA);
+    assert_int_equal(w->space.table.quota.promised, promised);
+    /* and others may use what is not promised, and nothing of what is. */
     w->space.table.quota.limit = w->space.table.quota.used + promised;
     assert_int_equal(map_new(w, area_alloc(MIB(2), PAGE, S2_RW, 0)), S2_EQUOTA);
     world_run(w);
@@ -400,6 +425,7 @@ int main(void)
         T(no_progress_is_reported_not_looped),
         T(walks_and_maintenance_populate_too),
         T(a_forbidden_access_takes_no_memory),
+        T(a_leaf_stays_inside_its_area),
         T(two_vcpus_need_one_chunk),
         T(the_quota_of_table_pages_holds_for_every_lazy_page),
         T(an_empty_pool_is_reported),

@@ -86,6 +86,12 @@ static void linear_refuses_rights_that_the_ledger_does_not_give(void **state)
     assert_int_equal(map_new(w, area_linear(0, MIB(2), FRAME_BASE, S2_R)), S2_OK);
     assert_int_equal(protect(w, 0, PAGE, S2_RW), S2_EPERM);
     world_check(w);
+    /* Frames with different rights are refused whole: the ledger's entry for the area could not keep both. */
+    world_give(w, FRAME_BASE + MIB(2), MIB(2), VM, S2_RW);
+    assert_int_equal(unmap(w, 0, MIB(2)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(0, MIB(4), FRAME_BASE, S2_R)), S2_EPERM);
+    w->space.cfg.geometry.pa_bits = 30;
+    assert_int_equal(map_new(w, area_linear(0, MIB(2), FRAME_BASE, S2_R)), S2_ERANGE);
 }
 
 static void a_frame_has_one_place(void **state)
@@ -118,6 +124,10 @@ static void linear_replaces_itself_without_an_edit(void **state)
     assert_int_equal(model_dsbs(w->port), 0);
     assert_int_equal(w->port->count.stores + w->port->count.swaps + w->port->count.fills, 0);
     assert_int_equal(map_new(w, a), S2_EEXIST);
+    /* Only the beginning of it was there. */
+    assert_int_equal(unmap(w, MIB(4), MIB(2)), S2_OK);
+    assert_int_equal(map_over(w, a), S2_OK);
+    assert_int_equal(leaves_at(w, 2), 2);
 }
 
 static void linear_moves_and_changes_in_one_operation(void **state)
@@ -279,6 +289,23 @@ static void alloc_replaced_has_new_memory(void **state)
     assert_int_equal(w->space.frames_held, 0);
     assert_int_equal(s2_area_set_count(&w->space.areas), 1);
     assert_int_equal(guest(w, MIB(2), MODEL_READ).result.why, S2_NO_SYNDROME);
+}
+
+static void the_allocator_is_not_believed_alone(void **state)
+{
+    struct world *w = *state;
+    struct s2_ledger_entry e = ledger_entry(FRAME_BASE + MIB(1), PAGE, S2_OWNER_HYP, S2_HYP);
+
+    /* A frame that is free by mistake and really the hypervisor's. */
+    s2_ledger_set(&w->ledger, &e);
+    assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, 0)), S2_EPERM);
+    assert_int_equal(w->d.holder, S2_OWNER_HYP);
+    assert_int_equal(w->frames.free, w->frames.total);
+    assert_int_equal(w->space.frames_held, 0);
+    world_check(w);
+    e.owner = S2_OWNER_NONE;
+    e.state = S2_FREE;
+    s2_ledger_set(&w->ledger, &e);
 }
 
 static void memory_of_an_alloc_area_cannot_be_mapped_as_linear(void **state)
@@ -537,6 +564,8 @@ static void a_dying_space_refuses_everything(void **state)
     char byte = 0;
 
     (void)state;
+    while (s2_frames_scrub_step(&w->frames, UINT64_MAX))
+        ;
     world_give(w, FRAME_BASE + MIB(16), MIB(4), VM, S2_RWX);
     world_give(w, DEVICE_BASE, PAGE, VM, S2_RWX);
     assert_int_equal(map_new(w, area_alloc(0, MIB(8), S2_RW, 0)), S2_OK);
@@ -560,12 +589,14 @@ static void a_dying_space_refuses_everything(void **state)
     struct s2_fault f = {.kind = S2_FAULT_TRANSLATION, .has_ipa = true, .ipa = S2_IPA(0)};
     struct s2_fault_result r;
     assert_int_equal(s2_space_fault(&w->space, &w->cache, &f, &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NO_AREA);
     while (s2_space_destroy_step(&w->space, 64))
         steps++;
     assert_true(steps >= (MIB(8) + MIB(2)) / PAGE / 64);
     s2_cache_drain(&w->space, &w->cache);
     s2_space_destroy_end(&w->space);
-    assert_int_equal(w->frames.clean, 0);
+    /* All that the VM had is dirty: 8 MiB, one chunk, the linear frames. */
+    assert_int_equal(w->frames.clean, w->frames.total - (MIB(8) + MIB(2) + MIB(4)) / PAGE);
 
     /* The machine is as new: another space can have all of it. */
     assert_int_equal(s2_space_init(&w->space, &w->cfg, &w->d), S2_OK);
@@ -590,6 +621,7 @@ int main(void)
         T(alloc_keeps_the_quota),
         T(alloc_takes_the_middle_out_of_a_block),
         T(alloc_replaced_has_new_memory),
+        T(the_allocator_is_not_believed_alone),
         T(memory_of_an_alloc_area_cannot_be_mapped_as_linear),
         T(lazy_takes_memory_on_the_first_access),
         T(a_promise_is_kept_when_others_took_the_rest),

@@ -89,6 +89,8 @@ static struct world *populated(void)
     wc.nodes = 512;
     wc.ledger_nodes = 1024;
     w = world_create(&wc);
+    while (w->frames.clean < MIB(8) / PAGE)
+        (void)s2_frames_scrub_step(&w->frames, MIB(1) / PAGE);
     world_give(w, LINEAR_PA, MIB(4), VM, S2_RWX);
     world_give(w, DEVICE_BASE, 2 * PAGE, VM, S2_RWX);
     /* Fragmented memory in the last 4 MiB, used up by one area: 40 chunks, 80 ledger entries. */
@@ -96,6 +98,10 @@ static struct world *populated(void)
         assert_int_equal(s2_frames_alloc_at(&w->frames, pa_range(FRAME_BASE + MIB(28) + i * PAGE, PAGE), &clean, NULL),
                          S2_OK);
     assert_int_equal(map_new(w, area_alloc(FRAGMENTS, 40 * PAGE, S2_RW, 0)), S2_OK);
+    /* More of it, in pieces of two pages, for who asks for no larger ones. */
+    for (uint64_t i = 0; i < 256; i += 4)
+        assert_int_equal(s2_frames_alloc_at(&w->frames, pa_range(FRAME_BASE + MIB(29) + i * PAGE, PAGE), &clean, NULL),
+                         S2_OK);
     assert_int_equal(map_new(w, area_linear(MIB(16), MIB(4), LINEAR_PA, S2_RWX)), S2_OK);
     assert_int_equal(map_new(w, area_alloc(0, MIB(4), S2_RWX, 0)), S2_OK);
     assert_int_equal(map_new(w, area_alloc(MIB(32), MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
@@ -312,6 +318,8 @@ static void try_all(operation *run, unsigned never)
             hoard(w, r, left, &h);
             take_state(&before, w);
             err = run(w);
+            assert_true(w->nodes.free >= w->nodes.reserved);
+            assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
             if (err) {
                 take_state(&after, w);
                 assert_int_equal(err, named(r));
@@ -398,6 +406,102 @@ static void an_empty_reserve_refuses_cuts_alone(void **state)
     world_free(w);
 }
 
+static void covered(const struct world *w)
+{
+    assert_true(w->nodes.free >= w->nodes.reserved);
+    assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
+}
+
+/* Of every sixteen frames the first and the eighth are the hypervisor's: what is left has no neighbours to merge with. */
+static struct world *shattered(void)
+{
+    struct world_config wc = world_defaults();
+    struct world *w;
+    bool clean;
+
+    wc.ledger_nodes = 1024;
+    w = world_create(&wc);
+    for (uint64_t pa = FRAME_BASE; pa < FRAME_BASE + MIB(4); pa += 16 * PAGE)
+        for (uint64_t i = 0; i <= 7; i += 7) {
+            struct s2_ledger_entry e = ledger_entry(pa + i * PAGE, PAGE, S2_OWNER_HYP, S2_HYP);
+
+            assert_int_equal(s2_frames_alloc_at(&w->frames, e.range, &clean, NULL), S2_OK);
+            s2_ledger_set(&w->ledger, &e);
+        }
+    w->space.cfg.chunk_log2 = 15;
+    return w;
+}
+
+/* Whatever an operation takes of nodes was promised to it, also when the leaves of the trees are full: nothing but
+ * promises is left before, and all promises of others are covered after. */
+static void cut_with_nothing_left(struct world *w, uint64_t ipa)
+{
+    struct hoard h[2];
+
+    for (unsigned r = NODES; r <= LEDGER_NODES; r++)
+        hoard(w, r, 0, &h[r]);
+    assert_int_equal(unmap(w, ipa, PAGE), S2_OK);
+    covered(w);
+    for (unsigned r = NODES; r <= LEDGER_NODES; r++)
+        release(w, r, &h[r]);
+    /* Any operation fills the cut reserve again. */
+    assert_int_equal(map_new(w, area_trap(MIB(16) + ipa, PAGE, 0)), S2_OK);
+    assert_int_equal(unmap(w, MIB(16) + ipa, PAGE), S2_OK);
+    world_check(w);
+}
+
+/* Of each chunk two pages in the middle, so that the ledger's leaves are full, then one at an end. */
+static void cut_chunks(uint64_t end)
+{
+    enum { CHUNKS = 48, CHUNK_PAGES = 8, CUTS = 3 };
+    const uint64_t page[CUTS] = {2, 4, end};
+    struct world *w = shattered();
+    bool grew[CUTS] = {false};
+
+    assert_int_equal(map_new(w, area_alloc(0, CHUNKS * CHUNK_PAGES * PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(w->space.chunks.count, CHUNKS);
+    for (unsigned cut = 0; cut < CUTS; cut++)
+        for (uint64_t i = 0; i < CHUNKS; i++) {
+            uint32_t nodes = w->ledger.map.nodes;
+
+            cut_with_nothing_left(w, (i * CHUNK_PAGES + page[cut]) * PAGE);
+            grew[cut] |= w->ledger.map.nodes > nodes;
+        }
+    assert_true(grew[1] && grew[2]);
+    dismantle(w);
+}
+
+static void promises_cover_every_cut(void **state)
+{
+    (void)state;
+    cut_chunks(7);
+    cut_chunks(0);
+}
+
+static void promises_cover_every_fault(void **state)
+{
+    struct world *w = shattered();
+
+    (void)state;
+    w->space.cfg.chunk_log2 = 12;
+    assert_int_equal(map_new(w, area_alloc(0, 200 * PAGE, S2_RW, S2_AREA_LAZY)), S2_OK);
+    for (uint64_t i = 0; i < 100; i++)
+        for (unsigned r = NODES; r < RESOURCES; r++) {
+            struct s2_fault f = {.kind = S2_FAULT_TRANSLATION, .has_ipa = true, .ipa = S2_IPA(2 * i * PAGE)};
+            struct s2_fault_result out;
+            struct hoard h;
+
+            assert_int_equal(s2_cache_refill(&w->space, &w->cache), S2_OK);
+            hoard(w, r < FRAMES ? r : RESOURCES, 0, &h);
+            enum s2_answer answer = s2_space_fault(&w->space, &w->cache, &f, &out);
+            covered(w);
+            assert_true(answer == S2_RETRY || (r <= LEDGER_NODES && out.why == S2_NO_MEMORY));
+            release(w, r < FRAMES ? r : RESOURCES, &h);
+        }
+    assert_true(w->space.chunks.height > 0);
+    dismantle(w);
+}
+
 /* A fault in a lazy area that finds no nodes stops this VM with a reason, and takes nothing. */
 static void a_fault_takes_all_or_nothing(void **state)
 {
@@ -453,6 +557,8 @@ int main(void)
         O(copy_to_lazy),
         O(refill),
         cmocka_unit_test(an_empty_reserve_refuses_cuts_alone),
+        cmocka_unit_test(promises_cover_every_cut),
+        cmocka_unit_test(promises_cover_every_fault),
         cmocka_unit_test(a_fault_takes_all_or_nothing),
     };
 
