@@ -21,9 +21,9 @@ enum s2_fault_kind {
     S2_FAULT_PERMISSION,
     S2_FAULT_ACCESS_FLAG,
     S2_FAULT_ADDRESS_SIZE,
-    S2_FAULT_TLB_CONFLICT,  /* DFSC 0b110000: local VMALLS12E1 and retry, also with FEAT_BBM */
-    S2_FAULT_ATOMIC,        /* unsupported atomic, 0b110101 */
-    S2_FAULT_EXTERNAL,      /* synchronous external abort, on the access or on a walk: not a memory map's business */
+    S2_FAULT_TLB_CONFLICT, /* DFSC 0b110000: local VMALLS12E1 and retry, also with FEAT_BBM */
+    S2_FAULT_ATOMIC,       /* unsupported atomic, 0b110101 */
+    S2_FAULT_EXTERNAL,     /* synchronous external abort, on the access or on a walk: not a memory map's business */
     S2_FAULT_OTHER,
 };
 enum s2_access { S2_ACCESS_READ, S2_ACCESS_WRITE, S2_ACCESS_EXEC };
@@ -32,12 +32,12 @@ struct s2_fault {
     enum s2_fault_kind kind;
     enum s2_access access;
     int8_t level;
-    bool on_walk;   /* while walking the guest's stage 1 (S1PTW) */
-    bool user;      /* taken from EL0: the caller sets it from SPSR_EL2 */
+    bool on_walk;        /* while walking the guest's stage 1 (S1PTW) */
+    bool user;           /* taken from EL0: the caller sets it from SPSR_EL2 */
     bool has_ipa, retry; /* retry: AT failed because the guest changed its stage 1 meanwhile */
-    s2_ipa ipa;     /* byte address when the offset is known */
+    s2_ipa ipa;          /* byte address when the offset is known */
     uint64_t va;
-    bool isv;       /* the access is described: */
+    bool isv; /* the access is described: */
     bool sign_extend, reg64, acquire;
     bool maintenance; /* a cache maintenance instruction: counts as a read, and nothing is to be emulated */
     uint8_t size_log2, reg;
@@ -58,20 +58,20 @@ enum s2_answer {
 };
 enum s2_violation {
     S2_NO_VIOLATION,
-    S2_NO_AREA,        /* below the IPA limit, in no area */
-    S2_BEYOND_IPA,     /* above the IPA limit */
-    S2_NO_PERMISSION,  /* the area does not allow that access */
-    S2_NO_MEMORY,      /* overcommitted, and nothing is left */
-    S2_NO_SYNDROME,    /* a trap area, and the access cannot be emulated (ISV = 0) */
-    S2_NOT_OURS,       /* external abort, atomic to memory that has none, ... */
-    S2_STUCK,          /* no progress after S2_FAULT_REPEATS retries at one address */
+    S2_NO_AREA,       /* below the IPA limit, in no area */
+    S2_BEYOND_IPA,    /* above the IPA limit */
+    S2_NO_PERMISSION, /* the area does not allow that access */
+    S2_NO_MEMORY,     /* overcommitted, and nothing is left */
+    S2_NO_SYNDROME,   /* a trap area, and the access cannot be emulated (ISV = 0) */
+    S2_NOT_OURS,      /* external abort, atomic to memory that has none, ... */
+    S2_STUCK,         /* no progress after S2_FAULT_REPEATS retries at one address */
 };
 #define S2_FAULT_REPEATS 64u
 
 struct s2_fault_result {
     struct s2_area area; /* of the address, when has_area */
     bool has_area;
-    uint64_t offset;     /* EMULATE: ipa - area.range.start */
+    uint64_t offset; /* EMULATE: ipa - area.range.start */
     enum s2_violation why;
 };
 const char *s2_violation_phrase(enum s2_violation why);

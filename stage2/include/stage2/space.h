@@ -44,17 +44,17 @@ struct s2_space {
     struct s2_lock lock;
     struct s2_space_config cfg;
     struct s2_area_set areas;
-    struct s2_imap chunks;       /* IPA -> {PA} of memory held by alloc areas, congruent and merged */
-    struct s2_imap taken;        /* the same, taken by the operation under way and not yet mapped; empty between */
+    struct s2_imap chunks; /* IPA -> {PA} of memory held by alloc areas, congruent and merged */
+    struct s2_imap taken;  /* the same, taken by the operation under way and not yet mapped; empty between */
     struct s2_table table;
-    struct s2_tstash cut;        /* the cut reserve (principle 3): table pages, nodes, one promise of the ledger's */
+    struct s2_tstash cut; /* the cut reserve (principle 3): table pages, nodes, one promise of the ledger's */
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    bool dying;                  /* being destroyed: */
-    s2_ipa gone;                 /* memory and rights of everything below are given back */
-    s2_pa swept;                 /* no frame below is this VM's any more */
-    struct s2_gather last;       /* the tables, until all are freed */
+    bool dying;            /* being destroyed: */
+    s2_ipa gone;           /* memory and rights of everything below are given back */
+    s2_pa swept;           /* no frame below is this VM's any more */
+    struct s2_gather last; /* the tables, until all are freed */
 };
 
 /* Table pages in the cut reserve of a space of this shape: a cut at each end of a range, from a block of the lowest level
@@ -93,7 +93,7 @@ S2_NODISCARD enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, ui
  * may use what the quota promised to lazy areas, so it fails for S2_EQUOTA only when overcommitted ones used that up. */
 struct s2_cache {
     struct s2_tstash tables;
-    s2_ipa last;      /* progress: the address of the last retry, and how often in a row */
+    s2_ipa last; /* progress: the address of the last retry, and how often in a row */
     uint32_t repeats;
 };
 void s2_cache_init(struct s2_cache *c);
