@@ -36,38 +36,13 @@ static bool release_areas(struct s2_space *sp, uint64_t budget)
     return true;
 }
 
-/* Frames and devices that the VM owned without having them mapped. False: none is left. */
-static bool release_frames(struct s2_space *sp)
-{
-    struct s2_ledger_entry e;
-
-    for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
-        bool device = e.state == S2_DEVICE;
-
-        if (e.owner != sp->cfg.id || (e.state != S2_OWNED && !device))
-            continue;
-        e.owner = S2_OWNER_NONE;
-        e.state = device ? S2_DEVICE : S2_FREE;
-        if (!device)
-            e.rights = S2_RWX;
-        e.ipa = S2_IPA_NONE;
-        s2_ledger_set(sp->cfg.ledger, &e);
-        if (!device)
-            s2_frames_free(sp->cfg.frames, e.range, false, false);
-        sp->swept = e.range.end;
-        return true;
-    }
-    return false;
-}
-
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
 {
     uint32_t pages = (uint32_t)s2_min_u64(budget ? budget : 1, UINT32_MAX);
     bool left;
 
     s2_space_lock(sp);
-    left = s2_gather_free_step(&sp->table, &sp->last, pages) || release_areas(sp, budget ? budget : 1) ||
-           release_frames(sp);
+    left = s2_gather_free_step(&sp->table, &sp->last, pages) || release_areas(sp, budget ? budget : 1);
     s2_space_unlock(sp);
     return left;
 }
@@ -80,4 +55,26 @@ void s2_space_destroy_end(struct s2_space *sp)
     s2_cut_release(sp);
     s2_table_fini(&sp->table);
     s2_space_unlock(sp);
+}
+
+bool s2_space_disown_step(struct s2_space *sp)
+{
+    struct s2_ledger_entry e;
+
+    for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
+        bool device = e.state == S2_DEVICE;
+
+        if (e.owner != sp->cfg.id || (e.state != S2_OWNED && !device))
+            continue;
+        e.owner = S2_OWNER_NONE;
+        e.state = device ? S2_DEVICE : S2_FREE;
+        if (!device)
+            e.rights = S2_RWX;
+        s2_ledger_set(sp->cfg.ledger, &e);
+        if (!device)
+            s2_frames_free(sp->cfg.frames, e.range, false, false);
+        sp->swept = e.range.end;
+        return true;
+    }
+    return false;
 }

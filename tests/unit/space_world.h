@@ -165,6 +165,8 @@ static inline void world_destroy_space(struct world *w)
     while (s2_space_destroy_step(&w->space, 64))
         ;
     s2_space_destroy_end(&w->space);
+    while (s2_space_disown_step(&w->space))
+        ;
 }
 
 static inline void world_free(struct world *w)

@@ -595,7 +595,20 @@ static void a_dying_space_refuses_everything(void **state)
     assert_true(steps >= (MIB(8) + MIB(2)) / PAGE / 64);
     s2_cache_drain(&w->space, &w->cache);
     s2_space_destroy_end(&w->space);
-    /* All that the VM had is dirty: 8 MiB, one chunk, the linear frames. */
+    /* What it was given is still its own, to be built again on; what it allocated is dirty: 8 MiB and one chunk. */
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), MIB(4) / PAGE);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_DEVICE), 1);
+    assert_int_equal(w->frames.clean, w->frames.total - (MIB(8) + MIB(2) + MIB(4)) / PAGE);
+    assert_int_equal(w->frames.free, w->frames.total - MIB(4) / PAGE);
+    assert_int_equal(s2_space_init(&w->space, &w->cfg, &w->d), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(32), MIB(4), FRAME_BASE + MIB(16), S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(40), PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE)), S2_OK);
+    world_check(w);
+    /* Given up for good, the linear frames are dirty too. */
+    world_destroy_space(w);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_DEVICE), 0);
+    assert_int_equal(w->frames.free, w->frames.total);
     assert_int_equal(w->frames.clean, w->frames.total - (MIB(8) + MIB(2) + MIB(4)) / PAGE);
 
     /* The machine is as new: another space can have all of it. */

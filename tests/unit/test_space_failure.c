@@ -396,6 +396,8 @@ static void an_empty_reserve_refuses_cuts_alone(void **state)
     while (s2_space_destroy_step(&w->space, 1))
         ;
     s2_space_destroy_end(&w->space);
+    while (s2_space_disown_step(&w->space))
+        ;
     for (unsigned r = NODES; r <= TABLES; r++)
         release(w, r, &h[r]);
     assert_int_equal(w->tables.free, w->tables.pages);

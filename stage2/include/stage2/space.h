@@ -118,11 +118,16 @@ S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa
 /* Interrupts masked: loads VTTBR_EL2 and VTCR_EL2 for this VM on this CPU, with a current VMID. */
 void s2_space_load(struct s2_space *sp);
 
-/* Takes the space down; RAM that is the VM's in the ledger goes back to cfg.frames, mapped or not. After begin every operation and fault is refused; step frees about `budget` frames or table
- * pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU may run. */
+/* Takes the space down. After begin every operation and fault is refused; a step frees about `budget` frames or table
+ * pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU may run. Memory of alloc
+ * areas goes back, dirty. Frames and devices that the VM was given for linear areas stay the VM's, mapped nowhere, so that
+ * it can be built again on them; who gave them scrubs them. */
 void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
 void s2_space_destroy_end(struct s2_space *sp);
+/* After the end, for a VM that will not come back: one run of what the ledger still shows as its own is given back, RAM dirty
+ * to cfg.frames, devices to nobody. False when nothing was left. Never fails. */
+bool s2_space_disown_step(struct s2_space *sp);
 
 /* --- for people and tools ------------------------------------------------------------------------------------------ */
 
