@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Access to system registers, barriers, and the fields of EL2's registers that this hypervisor sets (Arm ARM D19).
- * Read by the assembler too. */
+/* Access to system registers, barriers, and the fields of EL2's registers that this hypervisor sets (Arm ARM D19). */
 #ifndef BOOT_ARM_H
 #define BOOT_ARM_H
 
-#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 #define REG_NAME(reg)  REG_NAME_(reg) /* by macro or by itself */
@@ -22,9 +20,6 @@
 #define wfi()                 __asm__ volatile("wfi" : : : "memory")
 
 #define BIT(n) (UINT64_C(1) << (n))
-#else
-#define BIT(n) (1 << (n))
-#endif
 
 /* HCR_EL2 */
 #define HCR_VM     BIT(0)

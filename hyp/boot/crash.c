@@ -47,7 +47,7 @@ static void backtrace(uint64_t pc, uint64_t record)
     print("  at   0x%lx (text + 0x%lx)\n", pc, pc - (uintptr_t)image_start);
     for (unsigned i = 0; i < BACKTRACE && on_a_stack(record); i++) {
         const uint64_t *r = (const uint64_t *)(uintptr_t)record;
-        if (r[1] - (uintptr_t)image_start >= (uint64_t)(rodata_start - image_start))
+        if (r[1] - (uintptr_t)image_start >= (uintptr_t)rodata_start - (uintptr_t)image_start)
             break;
         print("  from 0x%lx (text + 0x%lx)\n", r[1], r[1] - (uintptr_t)image_start);
         if (r[0] <= record)

@@ -90,8 +90,7 @@ static void add_reserved(struct boot_range range)
 static void read_memory(const void *fdt)
 {
     int node;
-    fdt_for_each_subnode(node, fdt, 0)
-    {
+    for (node = fdt_first_subnode(fdt, 0); node >= 0; node = fdt_next_subnode(fdt, node)) {
         const char *type = fdt_getprop(fdt, node, "device_type", NULL);
         if (type != NULL && strcmp(type, "memory") == 0)
             each_reg(fdt, 0, node, add_bank);
@@ -102,8 +101,10 @@ static void read_memory(const void *fdt)
             add_reserved((struct boot_range){start, start + size});
     }
     int parent = fdt_path_offset(fdt, "/reserved-memory");
-    if (parent >= 0)
-        fdt_for_each_subnode(node, fdt, parent) each_reg(fdt, parent, node, add_reserved);
+    if (parent < 0)
+        return;
+    for (node = fdt_first_subnode(fdt, parent); node >= 0; node = fdt_next_subnode(fdt, node))
+        each_reg(fdt, parent, node, add_reserved);
 }
 
 static uint64_t chosen_number(const void *fdt, int chosen, const char *name)
@@ -187,8 +188,7 @@ void fdt_each_cpu(void (*fn)(uint64_t mpidr, bool psci))
     int node, parent = fdt_path_offset(fdt, "/cpus");
     if (parent < 0)
         return;
-    fdt_for_each_subnode(node, fdt, parent)
-    {
+    for (node = fdt_first_subnode(fdt, parent); node >= 0; node = fdt_next_subnode(fdt, node)) {
         int bytes;
         const char *type = fdt_getprop(fdt, node, "device_type", NULL);
         const char *status = fdt_getprop(fdt, node, "status", NULL);

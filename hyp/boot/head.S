@@ -3,7 +3,6 @@
 /* Entry from the boot loader and, for secondary CPUs, from the firmware: MMU off, at the address where the image lies.
  * This page alone is mapped one to one while the MMU goes on. Entry at EL1 or EL3 is carried as far as the console, so
  * that a person reads why nothing starts. */
-#include <boot/arm.h>
 #include <boot/layout.h>
 
 #define IMAGE_FLAGS     0xa /* little endian, 4K pages, placed anywhere that is 2 MiB aligned */
@@ -92,13 +91,12 @@ entry:
 
 /* The state of EL2 that the code relies on before it is set up for good. Clobbers x0. */
 el2_state:
-	mov	x0, #HCR_RW
-	orr	x0, x0, #(HCR_AMO | HCR_IMO | HCR_FMO)
+	ldr	x0, =ENTRY_HCR
 	msr	hcr_el2, x0
-	ldr	x0, =(CPTR_RES1 | CPTR_TZ | CPTR_TSM)
+	ldr	x0, =ENTRY_CPTR
 	msr	cptr_el2, x0            /* libfdt uses FP/SIMD registers */
 	msr	mdcr_el2, xzr
-	ldr	x0, =SCTLR_EL2_RES1
+	ldr	x0, =ENTRY_SCTLR
 	msr	sctlr_el2, x0
 	isb
 	ret

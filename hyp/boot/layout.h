@@ -28,4 +28,10 @@
 #define BOOT_CPU_STACK  8
 #define BOOT_CPU_RECORD 16
 
+/* What head.S gives EL2's registers before there is C (boot/arm.h has the fields; main.c checks): RW, AMO, IMO, FMO; all
+ * traps of FP/SIMD off; MMU and caches off. */
+#define ENTRY_HCR   0x80000038
+#define ENTRY_CPTR  0x33ff
+#define ENTRY_SCTLR 0x30c50830
+
 #endif

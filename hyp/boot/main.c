@@ -8,12 +8,17 @@
 #include <boot/arm.h>
 #include <boot/fdt.h>
 #include <boot/hooks.h>
+#include <boot/layout.h>
 #include <boot/mem_init.h>
 #include <boot/print.h>
 
 #define PSCI_SYSTEM_OFF   0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
 #define MIB               (UINT64_C(1) << 20)
+
+_Static_assert(ENTRY_HCR == (HCR_RW | HCR_AMO | HCR_IMO | HCR_FMO) && ENTRY_CPTR == (CPTR_RES1 | CPTR_TZ | CPTR_TSM) &&
+                   ENTRY_SCTLR == SCTLR_EL2_RES1,
+               "head.S sets what it means to");
 
 extern char image_start[], image_end[];
 
@@ -28,17 +33,15 @@ int64_t boot_smc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
     register uint64_t x2 __asm__("x2") = a2;
     register uint64_t x3 __asm__("x3") = a3;
     /* SMCCC 1.0 lets the callee change x4 to x17. */
-#define CALL(insn)                                                                                                     \
-    __asm__ volatile(insn                                                                                              \
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                                          \
-                     :                                                                                                 \
-                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",     \
-                       "memory")
-    if (boot_info.psci_hvc)
-        CALL("hvc #0");
-    else
-        CALL("smc #0");
-#undef CALL
+    __asm__ volatile("cbnz %w[hvc], 1f\n\t"
+                     "smc #0\n\t"
+                     "b 2f\n"
+                     "1:\thvc #0\n"
+                     "2:"
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+                     : [hvc] "r"((uint32_t)boot_info.psci_hvc)
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+                       "memory");
     return (int64_t)x0;
 }
 
@@ -108,7 +111,7 @@ _Noreturn void hyp_main(uint64_t fdt_pa, uint64_t ticks, unsigned el)
 {
     boot_info.entry_ticks = ticks;
     boot_info.image.start = stage1_image_pa();
-    boot_info.image.end = boot_info.image.start + (uint64_t)(image_end - image_start);
+    boot_info.image.end = boot_info.image.start + ((uintptr_t)image_end - (uintptr_t)image_start);
     const char *wrong = fdt_open(fdt_pa);
     boot_info.psci_hvc = el == 1 && fdt_psci_is_hvc();
     start_console(wrong);

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Exception vectors. From a guest: back into vcpu_enter (cpu/entry.S). From the hypervisor itself: a crash, told by
  * crash() on a stack of its own if this one is what broke. */
-#include <boot/arm.h>
 #include <boot/layout.h>
 
 #define FRAME (34 * 8) /* struct crash_frame: x0 to x30, sp, and room */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Into a guest and back, and its FP/SIMD registers. */
-#include <boot/arm.h>
 
 	.arch	armv8-a+fp+simd
 

@@ -45,11 +45,13 @@ static bool join(struct cpu *cpu)
 void cpu_init_boot(void)
 {
     struct cpu *cpu = mem_alloc(sizeof(*cpu), sizeof(uint64_t) * 8);
-    if (cpu == NULL || !stage1_make_cpu(&cpu->windows.map))
-        panic("out of memory for the record of a CPU");
-    stage1_use_cpu(&cpu->windows.map);
-    started = 1;
-    join(cpu);
+    if (cpu != NULL && stage1_make_cpu(&cpu->windows.map)) {
+        stage1_use_cpu(&cpu->windows.map);
+        started = 1;
+        join(cpu);
+        return;
+    }
+    panic("out of memory for the record of a CPU");
 }
 
 static bool wait_for(unsigned want)

@@ -17,8 +17,8 @@
 #include <cpu/internal.h>
 #include <sysregs_switch.h>
 
-_Static_assert(offsetof(struct vcpu, regs) == 0 && offsetof(struct gpregs, pc) == 31 * 8 &&
-                   offsetof(struct vcpu, exit) == 33 * 8 && offsetof(struct s2_syndrome, far) == 8 &&
+_Static_assert(offsetof(struct vcpu, regs) == 0 && offsetof(struct gpregs, pc) == 31 * sizeof(uint64_t) &&
+                   offsetof(struct vcpu, exit) == 33 * sizeof(uint64_t) && offsetof(struct s2_syndrome, far) == 8 &&
                    offsetof(struct s2_syndrome, hpfar) == 16 && offsetof(struct fpregs, fpcr) == 512,
                "entry.S knows these");
 
