@@ -44,6 +44,11 @@ def compiles(name, directory, *goals, **variables):
     return True
 
 
+def smoke(image, title):
+    with harness.boot("probe", image=image, label=title.replace(" ", "-")) as m:
+        harness.guest_tap(m, "probe", title)
+
+
 def main():
     names = [s.name for s in configure(os.path.join(WORK, "flip"), lambda _, default: default).unique_defined_syms
              if s.type == kconfiglib.BOOL]
@@ -51,15 +56,14 @@ def main():
         directory = os.path.join(WORK, label)
         configure(directory, lambda _, default, value=value: value)
         if compiles(f"every option {label} compiles", directory, "hyp"):
-            image = os.path.join(directory, "target/bulkhead.img")
-            with harness.boot("probe", image=image, label=f"all-{label}") as m:
-                harness.guest_tap(m, "probe", f"every option {label}")
+            smoke(os.path.join(directory, "target/bulkhead.img"), f"every option {label}")
     for name in names:
         directory = os.path.join(WORK, "flip")
         configure(directory, lambda n, default, name=name: default != (n == name))
         compiles(f"{name} flipped compiles", directory, "hyp")
     clang = os.path.join(WORK, "clang")
-    compiles("clang compiles the hypervisor and the guests", clang, "hyp", "guests", LLVM=1)
+    if compiles("clang and lld build the hypervisor and the guests", clang, "hyp", "guests", LLVM=1):
+        smoke(os.path.join(clang, "target-clang/bulkhead.img"), "built by clang")
     compiles("clang compiles the host library and its tests", clang, "unit", CC_KIND="clang")
     harness.done()
 

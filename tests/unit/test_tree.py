@@ -46,9 +46,13 @@ def read(path):
 
 
 def files(*endings):
-    listing = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=False).stdout.split("\n")
-    if not any(listing):  # an exported tree, without git
-        listing = [os.path.relpath(os.path.join(d, f), TOP) for d, _, fs in os.walk(TOP) for f in fs if "/build" not in d]
+    try:
+        listing = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=False).stdout.split("\n")
+    except FileNotFoundError:
+        listing = []
+    if not any(listing):  # an exported tree, or a machine without git
+        listing = [os.path.relpath(os.path.join(d, f), TOP) for d, _, fs in os.walk(TOP) for f in fs
+                   if not re.match(r"(build|\.git)(/|$)", os.path.relpath(d, TOP))]
     return [f for f in listing if f and os.path.isfile(os.path.join(TOP, f)) and (not endings or f.endswith(endings))]
 
 
