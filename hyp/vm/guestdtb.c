@@ -11,6 +11,7 @@
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2, PHANDLE_UART = 3 }; /* overlays refer to nodes by them */
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE_RISING = 1, LEVEL_HIGH = 4 };
 enum { CLOCK_HZ = 24000000 };
+enum { CELLS_MOST = 64 };
 /* The architected timers' PPIs (Arm BSA), in the order of the binding: secure, physical, virtual, hypervisor. */
 static const uint32_t timer_ppi[] = {13, 14, 11, 10};
 
@@ -46,7 +47,7 @@ static void text(struct writer *w, const char *name, const char *value)
 }
 static void cells(struct writer *w, const char *name, const uint32_t *value, size_t n)
 {
-    fdt32_t out[3 * MACHINE_DEVICE_SPIS + 4 * ARRAY_SIZE(timer_ppi)];
+    fdt32_t out[CELLS_MOST];
     for (size_t i = 0; i < n && i < ARRAY_SIZE(out); i++)
         out[i] = cpu_to_fdt32(value[i]);
     bytes_of(w, name, out, n * sizeof(out[0]));
@@ -133,7 +134,7 @@ static void put_memory(struct writer *w, const struct manifest_vm *v)
 static void put_timer(struct writer *w)
 {
     uint32_t interrupts[3 * ARRAY_SIZE(timer_ppi)];
-    for (unsigned i = 0; i < ARRAY_SIZE(timer_ppi); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(timer_ppi); i++) {
         interrupts[3 * i] = GIC_PPI;
         interrupts[3 * i + 1] = timer_ppi[i];
         interrupts[3 * i + 2] = LEVEL_HIGH;
@@ -162,7 +163,7 @@ static void put_gic(struct writer *w, const struct manifest_vm *v)
 static void put_interrupts(struct writer *w, const uint16_t *spi, unsigned n, bool edge)
 {
     uint32_t interrupts[3 * MACHINE_DEVICE_SPIS];
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         interrupts[3 * i] = GIC_SPI;
         interrupts[3 * i + 1] = spi[i];
         interrupts[3 * i + 2] = edge ? EDGE_RISING : LEVEL_HIGH;

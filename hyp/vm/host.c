@@ -202,7 +202,7 @@ bool host_init(struct problems *p)
     host.machine.pa_bits = host.caps.pa_bits;
     host.machine.spis = gic_intids() > SPI_BASE ? gic_intids() - SPI_BASE : 0;
 
-    size_t bytes = LEDGER_NODES * S2_NODE_BYTES;
+    size_t bytes = (size_t)LEDGER_NODES * S2_NODE_BYTES;
     void *nodes = mem_alloc(bytes, NODE_ALIGN);
     if (nodes == NULL) {
         problem(p, "machine: ", "the hypervisor's pool is too small for the ledger");

@@ -34,9 +34,11 @@ static const char *const no_dma[] = {
     "arm,sbsa-uart", "arm,sbsa-gwdt", "ns16550a",  "snps,dw-apb-uart",
 };
 
-static uint64_t read_cells(const uint8_t *p, int cells)
+/* `cells` cells from the cell number `at` on. */
+static uint64_t read_cells(const uint8_t *p, int at, int cells)
 {
     uint64_t value = 0;
+    p += (size_t)at * CELL;
     for (int i = 0; i < cells * CELL; i++)
         value = value << 8 | p[i];
     return value;
@@ -47,17 +49,16 @@ static bool translate(const struct walk *w, int depth, uint64_t *addr)
     for (int d = depth - 1; d > 0; d--) {
         const struct bus *bus = &w->bus[d];
         int parent_cells = w->bus[d - 1].address_cells;
-        int entry = (bus->address_cells + parent_cells + bus->size_cells) * CELL;
+        int entry = bus->address_cells + parent_cells + bus->size_cells;
         if (bus->ranges_len < 0)
             return false;
         if (bus->ranges_len == 0)
             continue;
         bool found = false;
-        for (int at = 0; !found && at + entry <= bus->ranges_len; at += entry) {
-            const uint8_t *e = bus->ranges + at;
-            uint64_t child = read_cells(e, bus->address_cells);
-            uint64_t parent = read_cells(e + bus->address_cells * CELL, parent_cells);
-            uint64_t size = read_cells(e + (bus->address_cells + parent_cells) * CELL, bus->size_cells);
+        for (int at = 0; !found && entry > 0 && (at + entry) * CELL <= bus->ranges_len; at += entry) {
+            uint64_t child = read_cells(bus->ranges, at, bus->address_cells);
+            uint64_t parent = read_cells(bus->ranges, at + bus->address_cells, parent_cells);
+            uint64_t size = read_cells(bus->ranges, at + bus->address_cells + parent_cells, bus->size_cells);
             found = *addr >= child && *addr - child < size;
             if (found)
                 *addr = *addr - child + parent;
@@ -72,12 +73,12 @@ static bool translate(const struct walk *w, int depth, uint64_t *addr)
 static bool node_reg(const struct walk *w, int node, int depth, int index, struct range *out)
 {
     const struct bus *bus = &w->bus[depth - 1];
-    int len, entry = (bus->address_cells + bus->size_cells) * CELL;
+    int len, entry = bus->address_cells + bus->size_cells;
     const uint8_t *reg = fdt_getprop(w->m->fdt, node, "reg", &len);
-    if (reg == NULL || entry == 0 || bus->address_cells > 2 || bus->size_cells > 2 || (index + 1) * entry > len)
+    if (reg == NULL || entry == 0 || bus->address_cells > 2 || bus->size_cells > 2 || (index + 1) * entry * CELL > len)
         return false;
-    uint64_t start = read_cells(reg + index * entry, bus->address_cells);
-    uint64_t size = read_cells(reg + index * entry + bus->address_cells * CELL, bus->size_cells);
+    uint64_t start = read_cells(reg, index * entry, bus->address_cells);
+    uint64_t size = read_cells(reg, index * entry + bus->address_cells, bus->size_cells);
     if (!translate(w, depth, &start) || size == 0 || start + size < start)
         return false;
     *out = (struct range){start, start + size};
@@ -102,11 +103,11 @@ static void read_interrupts(const void *fdt, int node, struct machine_device *de
 {
     int len;
     const uint8_t *cells = fdt_getprop(fdt, node, "interrupts", &len);
-    for (int at = 0; cells != NULL && at + GIC_CELLS * CELL <= len; at += GIC_CELLS * CELL) {
-        if (read_cells(cells + at, 1) != GIC_SPI || dev->spis == MACHINE_DEVICE_SPIS)
+    for (int at = 0; cells != NULL && (at + GIC_CELLS) * CELL <= len; at += GIC_CELLS) {
+        if (read_cells(cells, at, 1) != GIC_SPI || dev->spis == MACHINE_DEVICE_SPIS)
             continue;
-        dev->spi[dev->spis++] = (uint16_t)read_cells(cells + at + CELL, 1);
-        dev->edge = (read_cells(cells + at + 2 * CELL, 1) & GIC_EDGE) != 0;
+        dev->spi[dev->spis++] = (uint16_t)read_cells(cells, at + 1, 1);
+        dev->edge = (read_cells(cells, at + 2, 1) & GIC_EDGE) != 0;
     }
 }
 
@@ -173,7 +174,7 @@ static void visit(struct walk *w, int node, int depth)
         const uint8_t *reg = fdt_getprop(fdt, node, "reg", &len);
         int cells = w->bus[depth - 1].address_cells;
         if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL && w->m->cpus < MACHINE_CPUS)
-            w->m->mpidr[w->m->cpus++] = read_cells(reg, cells);
+            w->m->mpidr[w->m->cpus++] = read_cells(reg, 0, cells);
     } else if (w->skip_below > 0) {
         for (int i = 0; node_reg(w, node, depth, i, &r); i++)
             add_reserved(w, r, name);
@@ -214,7 +215,7 @@ static void read_chosen(struct machine *m)
     const uint8_t *end = fdt_getprop(m->fdt, node, "linux,initrd-end", &end_len);
     if (start != NULL && end != NULL && start_len / CELL >= 1 && start_len / CELL <= 2 && end_len / CELL >= 1 &&
         end_len / CELL <= 2)
-        m->initrd = (struct range){read_cells(start, start_len / CELL), read_cells(end, end_len / CELL)};
+        m->initrd = (struct range){read_cells(start, 0, start_len / CELL), read_cells(end, 0, end_len / CELL)};
 }
 
 bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct problems *p)

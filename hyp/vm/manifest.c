@@ -144,9 +144,9 @@ static void read_number(const struct where *w, const struct field *f, const void
         *(uint64_t *)to = value;
 }
 
-static void read_vm_special(const struct where *w, const struct field *f, const void *data, int len)
+static void read_vm_special(const struct where *w, const struct field *f, const void *data, int len,
+                            struct manifest_vm *v)
 {
-    struct manifest_vm *v = w->vm;
     uint64_t value = 0;
     if (!number_from(data, len, &value)) {
         refuse(w, f->name, "not a number");
@@ -200,7 +200,7 @@ static void read_field(const struct where *w, const struct field *f, const void 
         break;
     case GRANULE:
     case MEMORY:
-        read_vm_special(w, f, data, len);
+        read_vm_special(w, f, data, len, base);
         break;
     }
 }
@@ -236,7 +236,10 @@ static uint64_t read_fields(const struct where *w, const void *fdt, int node, co
 static void no_children(const struct where *w, const void *fdt, int node)
 {
     int child;
-    fdt_for_each_subnode(child, fdt, node) refuse(w, fdt_get_name(fdt, child, NULL), "unknown node");
+    fdt_for_each_subnode(child, fdt, node)
+    {
+        refuse(w, fdt_get_name(fdt, child, NULL), "unknown node");
+    }
 }
 
 /* Designated, so that what a row leaves out is zero. */
