@@ -23,9 +23,11 @@ static _Noreturn void nothing_to_run(void)
 /* To the next state that waits for somebody: scrub and build, or load and start. */
 static void work_through(struct vm *vm, enum vm_work from, struct problems *p)
 {
+    vm->booting = true;
     vm_work_begin(vm, from);
     while (vm_work_step(vm, p)) {
     }
+    vm->booting = false;
 }
 
 /* Chosen places first, all of them, before memory anywhere is given to anybody. */
@@ -42,9 +44,7 @@ static unsigned build_all(struct problems *p)
         struct vm *vm = vm_at(i);
         if (vm == NULL)
             continue;
-        vm->booting = true;
         work_through(vm, WORK_SCRUB, p);
-        vm->booting = false;
         built += vm->state == VM_READY;
     }
     return built;
@@ -59,8 +59,10 @@ static void print_refused(void)
     }
 }
 
-static void start_all(struct problems *p)
+/* False: nothing runs and nothing waits to be started. */
+static bool start_all(struct problems *p)
 {
+    bool waits = false;
     for (unsigned i = 0; i < vm_count(); i++) {
         struct vm *vm = vm_at(i);
         if (vm == NULL || vm->state != VM_READY)
@@ -72,7 +74,9 @@ static void start_all(struct problems *p)
             print("bulkhead: vm %s: waits to be started\n", vm->name);
         else
             work_through(vm, WORK_LOAD, p);
+        waits |= vm->cfg->manual;
     }
+    return waits || vm_anything_left();
 }
 
 /* Where the time to the first guest went. */
@@ -115,7 +119,8 @@ void vm_boot(void)
     print_refused();
     monitor_init();
     lap(&watch, "table");
-    start_all(&p);
+    if (!start_all(&p))
+        nothing_to_run();
     lap(&watch, "images");
     print("bulkhead: first guest after %lu ms (%s)\n",
           (unsigned long)((watch.last - boot_info.entry_ticks) * 1000 / cpu_ticks_per_second()), watch.t.s);

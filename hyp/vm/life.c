@@ -18,6 +18,8 @@ enum {
     STEP_BYTES = 2u << 20, /* copied in one step */
 };
 
+static void end_if_last(void);
+
 /* --- work --------------------------------------------------------------------------------------------------------- */
 
 static void print_problem(void *arg, const char *line)
@@ -107,11 +109,24 @@ static void launch(struct vm *vm)
     vm->starts++;
     lock_take(&vm->lock);
     vm->again = false;
+    /* In this order there is always one of the two that says that the VM is alive; and from sched_add on another CPU may
+     * ask for more work. */
     vm->state = VM_RUNNING;
+    set_work(vm, WORK_NONE);
     vm->power[0] = POWER_ON;
     vcpu_reset(&vm->vcpu[0], vm->plan.entry, vm->plan.dtb.start);
     sched_add(&vm->vcpu[0]);
     lock_drop(&vm->lock);
+}
+
+/* What was begun cannot be ended, and problems have said why. */
+static void give_up(struct vm *vm)
+{
+    vm->state = VM_ABSENT;
+    set_work(vm, WORK_NONE);
+    print("bulkhead: vm %s: cannot be started\n", vm->name);
+    if (!vm->booting)
+        end_if_last();
 }
 
 static void load_step(struct vm *vm, struct problems *p)
@@ -128,16 +143,17 @@ static void load_step(struct vm *vm, struct problems *p)
             struct text subject = {.used = 0};
             text_add(&subject, "vm %s: %s: ", vm->name, part->what);
             host_explain(p, subject.s, &d);
-            set_work(vm, WORK_NONE);
+            give_up(vm);
             return;
         }
         vm->work_done += bytes;
         return;
     }
-    bool loaded = load_tree(vm, p);
-    set_work(vm, WORK_NONE);
-    if (loaded)
-        launch(vm);
+    if (!load_tree(vm, p)) {
+        give_up(vm);
+        return;
+    }
+    launch(vm);
 }
 
 void vm_work_begin(struct vm *vm, enum vm_work work)
@@ -157,7 +173,10 @@ bool vm_work_step(struct vm *vm, struct problems *p)
         scrub_step(vm);
         break;
     case WORK_BUILD:
-        set_work(vm, vm_build(vm, p) && !vm->booting ? WORK_LOAD : WORK_NONE);
+        if (!vm_build(vm, p))
+            give_up(vm);
+        else
+            set_work(vm, vm->booting ? WORK_NONE : WORK_LOAD);
         break;
     case WORK_LOAD:
         load_step(vm, p);
@@ -198,7 +217,7 @@ static bool any_cpu_on(const struct vm *vm)
     return false;
 }
 
-static bool anything_left(void)
+bool vm_anything_left(void)
 {
     for (unsigned i = 0; i < vm_count(); i++) {
         struct vm *vm = vm_at(i);
@@ -218,7 +237,7 @@ static bool halt_wanted(void)
 
 static void end_if_last(void)
 {
-    if (anything_left())
+    if (vm_anything_left())
         return;
     if (halt_wanted()) {
         print("bulkhead: every VM has stopped; the console stays up\n");
@@ -291,7 +310,7 @@ void vm_start(struct vm *vm)
     if (__atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) == WORK_NONE) {
         if (vm->state == VM_READY)
             set_work(vm, WORK_LOAD);
-        else if (vm->state == VM_STOPPED)
+        else if (vm->state == VM_STOPPED || vm->state == VM_ABSENT)
             set_work(vm, WORK_DESTROY);
     }
     lock_drop(&vm->lock);

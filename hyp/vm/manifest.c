@@ -387,11 +387,24 @@ static void read_devices(const struct where *w, const void *fdt, int node)
     }
 }
 
+/* As the device tree specification has it (2.2.1); the name is printed with every line of the VM. */
+static bool is_name_char(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c != '\0' && strchr(",._+-", c) != NULL);
+}
+
 static void read_vm(const struct where *w, const void *fdt, int node)
 {
     struct manifest_vm *v = w->vm;
     if (strlen(v->name) >= MANIFEST_NAME)
         refuse(w, "name", "longer than %u characters", (uint64_t)MANIFEST_NAME - 1);
+    for (const char *c = v->name; *c != '\0'; c++) {
+        if (!is_name_char(*c)) {
+            refuse(w, "name", "letters, digits and , . _ + - are what a name is made of");
+            break;
+        }
+    }
     uint64_t seen = read_fields(w, fdt, node, vm_fields, ARRAY_SIZE(vm_fields), v);
     int child;
     fdt_for_each_subnode(child, fdt, node)

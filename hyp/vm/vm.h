@@ -88,12 +88,14 @@ bool vm_build(struct vm *vm, struct problems *p);
 void vm_work_begin(struct vm *vm, enum vm_work work);
 /* Takes the next bounded step of vm->work; false when there is nothing to do. One CPU at a time. */
 bool vm_work_step(struct vm *vm, struct problems *p);
-/* Any CPU. A VM that is READY is loaded and started; one that is STOPPED is built anew first. */
+/* Any CPU. A VM that is READY is loaded and started; one that is STOPPED or ABSENT is built anew first. */
 void vm_start(struct vm *vm);
 /* Any CPU. STOPPING, and STOPPED when every vCPU is OFF. No effect on one that does not run. */
 void vm_stop(struct vm *vm, const char *why);
 /* The same, and then from pristine images again. */
 void vm_restart(struct vm *vm, const char *why);
+/* Is there a VM that runs, or one that is being worked on? */
+bool vm_anything_left(void);
 /* CPU_ON and CPU_OFF of PSCI. on: false when the vCPU is not off or the VM is being stopped. */
 bool vm_cpu_on(struct vm *vm, unsigned index, uint64_t entry, uint64_t context, enum vm_power *was);
 void vm_cpu_off(struct vcpu *v);
