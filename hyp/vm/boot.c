@@ -67,9 +67,6 @@ static bool start_all(struct problems *p)
         struct vm *vm = vm_at(i);
         if (vm == NULL || vm->state != VM_READY)
             continue;
-#ifdef CONFIG_SELFTEST_AT
-        selftest_at(vm);
-#endif
         if (vm->cfg->manual)
             print("bulkhead: vm %s: waits to be started\n", vm->name);
         else

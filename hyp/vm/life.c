@@ -153,6 +153,9 @@ static void load_step(struct vm *vm, struct problems *p)
         give_up(vm);
         return;
     }
+#ifdef CONFIG_SELFTEST_AT
+    selftest_at(vm);
+#endif
     launch(vm);
 }
 

@@ -5,6 +5,7 @@
 #ifdef CONFIG_SELFTEST_AT
 
 #include <boot/print.h>
+#include <cpu/cpu.h>
 #include <s2_port.h>
 
 #include "vm/vm.h"
@@ -77,8 +78,9 @@ void selftest_at(struct vm *vm)
 {
     struct asked q = {.vm = vm};
     struct s2_area a;
-    uint64_t granule = s2_granule_bytes(&vm->space.cfg.geometry), hcr, sctlr;
-    __asm__ volatile("mrs %0, hcr_el2\n\tmrs %1, sctlr_el1" : "=r"(hcr), "=r"(sctlr));
+    struct vcpu *loaded = this_cpu()->loaded; /* at a restart another VM's registers may be in this CPU */
+    uint64_t granule = s2_granule_bytes(&vm->space.cfg.geometry), hcr, sctlr, par;
+    __asm__ volatile("mrs %0, hcr_el2\n\tmrs %1, sctlr_el1\n\tmrs %2, par_el1" : "=r"(hcr), "=r"(sctlr), "=r"(par));
     s2_space_load(&vm->space);
     __asm__ volatile("msr sctlr_el1, xzr\n\tmsr hcr_el2, %0\n\tisb" ::"r"(HCR_VM | HCR_RW) : "memory");
     for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end) {
@@ -87,7 +89,10 @@ void selftest_at(struct vm *vm)
             check_page(&q, &a, ipa);
         check_hole(&q, a.range.end.v);
     }
-    __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tisb" ::"r"(sctlr), "r"(hcr) : "memory");
+    __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tmsr par_el1, %2\n\tisb" ::"r"(sctlr), "r"(hcr), "r"(par)
+                     : "memory");
+    if (loaded != NULL)
+        s2_space_load(loaded->space);
     print("bulkhead: vm %s: at-check: %lu pages, %lu differ\n", vm->name, (unsigned long)q.pages,
           (unsigned long)q.differ);
 }
