@@ -59,51 +59,68 @@ static bool joins(const struct s2_ient *low, const struct s2_ient *high)
 /* --- edits, under the lock, nodes reserved
  * -------------------------------------------------------------------------- */
 
-/* Removes [start, end) from whatever entries cover it; what sticks out on either side stays. */
-static void cut_out(struct s2_imap *map, uint64_t start, uint64_t end)
+/* Makes entries end at start and at end: what sticks out becomes entries of its own. Inserts where one entry sticks out at
+ * both ends. */
+static void trim(struct s2_imap *map, uint64_t start, uint64_t end)
 {
     struct s2_ient e;
 
-    while (s2_imap_overlaps(map, start, end, &e)) {
-        if (e.start < start) {
-            s2_imap_resize(map, e.start, e.start, start);
-            if (e.end > end) {
-                struct s2_ient tail = {end, e.end, part_value(e.val, end - e.start)};
-                s2_imap_insert(map, &tail);
-            }
-        } else if (e.end > end) {
-            struct s2_ival val = part_value(e.val, end - e.start);
-            s2_imap_resize(map, e.start, end, e.end);
-            s2_imap_set(map, end, &val);
-        } else {
-            s2_imap_erase(map, e.start);
+    if (s2_imap_find(map, start, &e) && e.start < start) {
+        s2_imap_resize(map, e.start, e.start, start);
+        if (e.end > end) {
+            struct s2_ient tail = {end, e.end, part_value(e.val, end - e.start)};
+            s2_imap_insert(map, &tail);
         }
     }
+    if (s2_imap_find(map, end - 1, &e) && e.end > end) {
+        struct s2_ival val = part_value(e.val, end - e.start);
+        s2_imap_resize(map, e.start, end, e.end);
+        s2_imap_set(map, end, &val);
+    }
 }
 
-/* Puts an entry in and joins it with equal neighbours. */
-static void put_in(struct s2_imap *map, struct s2_ient e)
+/* The first of the whole entries in the range of e becomes e, and the others go. To erase all and to insert e would not do:
+ * an erasure moves the borders of leaves, and the insertion could then meet a full one. */
+static void put_in(struct s2_imap *map, const struct s2_ient *e)
 {
-    struct s2_ient near;
+    struct s2_ient first, other;
 
-    if (s2_imap_find_below(map, e.start, &near) && joins(&near, &e)) {
-        s2_imap_erase(map, near.start);
-        e.start = near.start;
-        e.val = near.val;
+    if (!s2_imap_overlaps(map, e->start, e->end, &first)) {
+        s2_imap_insert(map, e);
+        return;
     }
+    while (s2_imap_overlaps(map, first.end, e->end, &other))
+        s2_imap_erase(map, other.start);
+    s2_imap_resize(map, first.start, e->start, e->end);
+    s2_imap_set(map, e->start, &e->val);
+}
+
+/* Makes one of the entry that starts at `start` and the neighbours that it joins. */
+static void join(struct s2_imap *map, uint64_t start)
+{
+    struct s2_ient e, near;
+
+    if (!s2_imap_find(map, start, &e))
+        return;
     if (s2_imap_find(map, e.end, &near) && joins(&e, &near)) {
         s2_imap_erase(map, near.start);
+        s2_imap_resize(map, e.start, e.start, near.end);
         e.end = near.end;
     }
-    s2_imap_insert(map, &e);
+    if (s2_imap_find_below(map, e.start, &near) && joins(&near, &e)) {
+        s2_imap_erase(map, e.start);
+        s2_imap_resize(map, near.start, near.start, e.end);
+    }
 }
 
+/* Takes a node only for an end that lies inside an entry. */
 static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
 {
     struct s2_ient e = {want->range.start.v, want->range.end.v, pack(want)};
 
-    cut_out(&l->map, e.start, e.end);
-    put_in(&l->map, e);
+    trim(&l->map, e.start, e.end);
+    put_in(&l->map, &e);
+    join(&l->map, e.start);
 }
 
 /* --- refusals

@@ -241,12 +241,46 @@ static void test_out_of_nodes(void **state)
     s2_ledger_unpromise(&x->l, 1);
 }
 
+/* A change that ends where entries end takes no node, wherever the entries lie in their leaves: with nothing promised and
+ * nothing free it still goes through. */
+static void test_whole_entries_take_no_node(void **state)
+{
+    struct fixture *x = *state;
+    uint32_t hoard;
+
+    /* Entries of one frame, no two of which join, put in so that full leaves lie beside leaves that are not. */
+    for (unsigned step = 0; step < 3; step++)
+        for (unsigned i = step; i < 255; i += 3) {
+            struct s2_ledger_entry one =
+                entry(BASE + i * PAGE, BASE + (i + 1) * PAGE, (uint16_t)(VM + i % 2), S2_OWNED);
+
+            assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+            s2_ledger_set(&x->l, &one);
+            s2_ledger_unpromise(&x->l, 1);
+        }
+    assert_int_equal(entries(x), 257); /* with the last frame and the device */
+    assert_true(x->l.map.height > 0);
+    hoard = x->pool.free;
+    assert_int_equal(s2_pool_reserve(&x->pool, hoard), S2_OK);
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (unsigned i = 0; i < 254; i++) {
+            struct s2_ledger_entry e;
+
+            assert_true(s2_ledger_find(&x->l, S2_PA(BASE + i * PAGE), &e));
+            e.ipa = pass ? S2_IPA_NONE : S2_IPA(2 * i * PAGE); /* nowhere next to its neighbours */
+            s2_ledger_set(&x->l, &e);
+            assert_true(x->pool.free >= hoard);
+            assert_int_equal(entries(x), 257);
+        }
+    s2_pool_unreserve(&x->pool, hoard);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_add),    TEST(test_take_and_give_back), TEST(test_reverse_map_survives_cuts), TEST(test_refusals),
-        TEST(test_rights), TEST(test_out_of_nodes),
+        TEST(test_add),    TEST(test_take_and_give_back), TEST(test_reverse_map_survives_cuts),  TEST(test_refusals),
+        TEST(test_rights), TEST(test_out_of_nodes),       TEST(test_whole_entries_take_no_node),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

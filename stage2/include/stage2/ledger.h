@@ -62,9 +62,9 @@ void s2_ledger_commit(struct s2_ledger *l, struct s2_claim *c); /* never fails *
 void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c);   /* never fails; no effect when not pending */
 
 /* For changes that must not fail (what an unmap gives back): nodes are promised ahead, once, and kept.
- * s2_ledger_promise: nodes for n later calls of s2_ledger_set; S2_ENODES. s2_ledger_set: pre: one promise, no pending
- * claim meets the range, and every frame of it is in the ledger and the caller's to change; a set that only spans whole
- * entries, or that lies at the edge of one, gives back as much as it takes. Never fails. */
+ * s2_ledger_promise: nodes for n later calls of s2_ledger_set; S2_ENODES. s2_ledger_set: pre: no pending claim meets the
+ * range, every frame of it is in the ledger and the caller's to change, and one promise for each range of which an end lies
+ * inside an entry; one that ends where entries end takes no node. Never fails. */
 S2_NODISCARD enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n);
 void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n);
 void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want);
