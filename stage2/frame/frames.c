@@ -1,186 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The banks together: promises, counts and the lock. */
 #include "frame/frames.h"
-
-#include <stage2/frames.h>
 
 #include <s2_port.h>
 
-/* Blocks are numbered from the first one of their order that the bank touches, which need not lie
- * wholly inside. */
-static uint64_t first_block(const struct s2_frame_region *r, unsigned order)
-{
-    return r->base.v >> (S2_FRAME_LOG2 + order);
-}
-
-static uint64_t block_count(s2_pa base, uint64_t bytes, unsigned order)
-{
-    unsigned shift = S2_FRAME_LOG2 + order;
-    return ((base.v + bytes - 1) >> shift) - (base.v >> shift) + 1;
-}
-
-static uint64_t words(uint64_t bits)
-{
-    return (bits + 63) / 64;
-}
-
-static bool test(const uint64_t *map, uint64_t i)
-{
-    return (map[i / 64] >> (i % 64)) & 1;
-}
-
-static uint64_t region_end(const struct s2_frame_region *r)
-{
-    return r->base.v + r->frames * S2_FRAME;
-}
-
-static struct s2_frame_region *region_of(struct s2_frames *f, s2_pa pa)
-{
-    for (unsigned i = 0; i < f->regions; i++) {
-        struct s2_frame_region *r = &f->region[i];
-        if (pa.v >= r->base.v && pa.v < region_end(r))
-            return r;
-    }
-    return NULL;
-}
-
-/* --- blocks of one bank
- * ------------------------------------------------------------------------------------------ */
-
-static uint64_t block_index(const struct s2_frame_region *r, uint64_t pa, unsigned order)
-{
-    return (pa >> (S2_FRAME_LOG2 + order)) - first_block(r, order);
-}
-
-static void mark_free(struct s2_frame_region *r, uint64_t pa, unsigned order)
-{
-    uint64_t i = block_index(r, pa, order);
-
-    r->free[order][i / 64] |= 1ull << (i % 64);
-    r->count[order]++;
-    if (i / 64 < r->hint[order])
-        r->hint[order] = i / 64;
-}
-
-static void mark_used(struct s2_frame_region *r, uint64_t pa, unsigned order)
-{
-    uint64_t i = block_index(r, pa, order);
-
-    r->free[order][i / 64] &= ~(1ull << (i % 64));
-    r->count[order]--;
-}
-
-static bool is_free_block(const struct s2_frame_region *r, uint64_t pa, unsigned order)
-{
-    uint64_t start = pa & ~((S2_FRAME << order) - 1);
-
-    return start >= r->base.v && start + (S2_FRAME << order) <= region_end(r) &&
-           test(r->free[order], block_index(r, start, order));
-}
-
-/* The order of the free block that holds pa, or S2_FRAME_ORDERS. */
-static unsigned free_order(const struct s2_frame_region *r, uint64_t pa)
-{
-    unsigned order = 0;
-
-    while (order < S2_FRAME_ORDERS && !is_free_block(r, pa, order))
-        order++;
-    return order;
-}
-
-/* Puts one aligned block back and joins it with its buddy as often as that is free too. */
-static void put_block(struct s2_frame_region *r, uint64_t pa, unsigned order)
-{
-    while (order + 1 < S2_FRAME_ORDERS) {
-        uint64_t buddy = pa ^ (S2_FRAME << order);
-        if (!is_free_block(r, buddy, order))
-            break;
-        mark_used(r, buddy, order);
-        pa &= ~(S2_FRAME << order);
-        order++;
-    }
-    mark_free(r, pa, order);
-}
-
-unsigned s2_frames_largest_order(uint64_t pa, uint64_t bytes)
-{
-    unsigned order = 0;
-
-    while (order + 1 < S2_FRAME_ORDERS && !(pa & (S2_FRAME << order)) && (S2_FRAME << (order + 1)) <= bytes)
-        order++;
-    return order;
-}
-
-static void put_range(struct s2_frame_region *r, uint64_t pa, uint64_t end)
-{
-    while (pa < end) {
-        unsigned order = s2_frames_largest_order(pa, end - pa);
-        put_block(r, pa, order);
-        pa += S2_FRAME << order;
-    }
-}
-
-/* Takes [pa, end) out of the free block of `order` that holds all of it; what is left of the block
- * stays free. */
-static void carve(struct s2_frame_region *r, uint64_t pa, uint64_t end, unsigned order)
-{
-    uint64_t start = pa & ~((S2_FRAME << order) - 1);
-
-    mark_used(r, start, order);
-    put_range(r, start, pa);
-    put_range(r, end, start + (S2_FRAME << order));
-}
-
-static bool lowest_block(struct s2_frame_region *r, unsigned order, uint64_t *pa)
-{
-    if (r->count[order] == 0)
-        return false;
-    uint64_t w = r->hint[order];
-    while (r->free[order][w] == 0)
-        w++;
-    r->hint[order] = w;
-    uint64_t i = w * 64 + (uint64_t)__builtin_ctzll(r->free[order][w]);
-    *pa = (first_block(r, order) + i) << (S2_FRAME_LOG2 + order);
-    return true;
-}
-
-/* --- clean bits
- * ----------------------------------------------------------------------------------------------------
- */
-
-/* How many frames of [pa, end) are marked clean. */
-static uint64_t clean_frames(const struct s2_frame_region *r, uint64_t pa, uint64_t end)
-{
-    uint64_t i = (pa - r->base.v) / S2_FRAME, last = (end - r->base.v) / S2_FRAME, n = 0;
-
-    while (i < last) {
-        uint64_t word = r->clean[i / 64] >> (i % 64), here = 64 - i % 64;
-        if (here > last - i) {
-            here = last - i;
-            word &= (1ull << here) - 1;
-        }
-        n += (uint64_t)__builtin_popcountll(word);
-        i += here;
-    }
-    return n;
-}
-
-static void set_clean(struct s2_frame_region *r, uint64_t pa, uint64_t end, bool clean)
-{
-    uint64_t i = (pa - r->base.v) / S2_FRAME, last = (end - r->base.v) / S2_FRAME;
-
-    while (i < last) {
-        uint64_t here = 64 - i % 64;
-        if (here > last - i)
-            here = last - i;
-        uint64_t mask = (here == 64 ? UINT64_MAX : (1ull << here) - 1) << (i % 64);
-        r->clean[i / 64] = clean ? r->clean[i / 64] | mask : r->clean[i / 64] & ~mask;
-        i += here;
-    }
-}
-
-/* --- the public face
- * --------------------------------------------------------------------------------------------- */
+#include "base/bits.h"
+#include "frame/region.h"
 
 static void lock(struct s2_frames *f)
 {
@@ -192,6 +18,19 @@ static void unlock(struct s2_frames *f)
     s2_port_unlock(f->port, &f->lock);
 }
 
+static uint64_t frames_in(uint64_t start, uint64_t end)
+{
+    return (end - start) / S2_FRAME;
+}
+
+static struct s2_frame_region *region_of(struct s2_frames *f, uint64_t pa)
+{
+    for (unsigned i = 0; i < f->regions; i++)
+        if (s2_region_holds(&f->region[i], pa))
+            return &f->region[i];
+    return NULL;
+}
+
 void s2_frames_init(struct s2_frames *f, struct s2_port *port)
 {
     *f = (struct s2_frames){.port = port};
@@ -199,11 +38,7 @@ void s2_frames_init(struct s2_frames *f, struct s2_port *port)
 
 size_t s2_frames_meta_bytes(s2_pa base, uint64_t bytes)
 {
-    uint64_t n = words(bytes / S2_FRAME);
-
-    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++)
-        n += words(block_count(base, bytes, o));
-    return (size_t)(n * sizeof(uint64_t));
+    return s2_region_meta_bytes(base, bytes);
 }
 
 enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t bytes, void *meta, struct s2_detail *d)
@@ -218,27 +53,18 @@ enum s2_err s2_frames_add(struct s2_frames *f, s2_pa base, uint64_t bytes, void 
         return s2_refuse(d, S2_ERANGE, S2_AXIS_PA, base.v, end, "is one bank too many");
     for (unsigned i = 0; i < f->regions; i++) {
         struct s2_frame_region *r = &f->region[i];
-        if (base.v < region_end(r) && r->base.v < end) {
+        if (base.v < s2_region_end(r) && r->base.v < end) {
             enum s2_err err = s2_refuse(d, S2_EEXIST, S2_AXIS_PA, base.v, end, "overlaps a bank");
             if (d) {
                 d->found_start = r->base.v;
-                d->found_end = region_end(r);
+                d->found_end = s2_region_end(r);
             }
             return err;
         }
     }
 
-    struct s2_frame_region *r = &f->region[f->regions];
-    uint64_t *next = meta;
-    *r = (struct s2_frame_region){.base = base, .frames = bytes / S2_FRAME};
-    for (uint64_t i = 0, n = s2_frames_meta_bytes(base, bytes) / sizeof(uint64_t); i < n; i++)
-        next[i] = 0;
-    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-        r->free[o] = next;
-        next += words(block_count(base, bytes, o));
-    }
-    r->clean = next;
-    f->total += r->frames;
+    s2_region_init(&f->region[f->regions], base, bytes, meta);
+    f->total += bytes / S2_FRAME;
     f->regions++;
     return S2_OK;
 }
@@ -263,21 +89,28 @@ void s2_frames_unreserve(struct s2_frames *f, uint64_t n)
     unlock(f);
 }
 
-/* A bank and block of `order`: cut from the smallest block that is large enough, so that large ones
- * last. */
+/* Under the lock; pre: all of it is free, in one bank. Returns how many frames were clean. */
+static uint64_t take_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start, uint64_t end)
+{
+    uint64_t clean = s2_region_clean(r, start, end);
+
+    s2_region_take(r, start, end);
+    f->free -= frames_in(start, end);
+    f->clean -= clean;
+    return clean;
+}
+
+/* Under the lock. A block of `order`, cut from the smallest free block that is large enough, so that large ones last. */
 static bool take_block(struct s2_frames *f, unsigned order, struct s2_block *out)
 {
     for (unsigned o = order; o < S2_FRAME_ORDERS; o++) {
         for (unsigned i = 0; i < f->regions; i++) {
             struct s2_frame_region *r = &f->region[i];
-            uint64_t pa, end;
-            if (!lowest_block(r, o, &pa))
+            uint64_t pa;
+
+            if (!s2_region_lowest(r, o, &pa))
                 continue;
-            end = pa + (S2_FRAME << order);
-            carve(r, pa, end, o);
-            uint64_t clean = clean_frames(r, pa, end);
-            f->free -= 1ull << order;
-            f->clean -= clean;
+            uint64_t clean = take_range(f, r, pa, pa + (S2_FRAME << order));
             *out = (struct s2_block){S2_PA(pa), (uint8_t)order, clean == 1ull << order};
             return true;
         }
@@ -308,33 +141,15 @@ enum s2_err s2_frames_alloc(struct s2_frames *f, unsigned max_order, bool reserv
 /* Under the lock. Is all of the range free? Else *used is the first frame that is not. */
 static bool range_is_free(const struct s2_frame_region *r, uint64_t pa, uint64_t end, uint64_t *used)
 {
-    while (pa < end) {
-        unsigned o = free_order(r, pa);
-        if (o == S2_FRAME_ORDERS) {
-            *used = pa;
-            return false;
-        }
-        pa = (pa & ~((S2_FRAME << o) - 1)) + (S2_FRAME << o);
+    unsigned order;
+
+    for (uint64_t next; pa < end; pa = next) {
+        if (s2_region_block(r, pa, &order, &next))
+            continue;
+        *used = pa;
+        return false;
     }
     return true;
-}
-
-/* Under the lock; pre: all of it is free. Returns how many frames were clean. */
-static uint64_t take_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start, uint64_t end)
-{
-    uint64_t clean = clean_frames(r, start, end);
-
-    for (uint64_t pa = start; pa < end;) {
-        unsigned o = free_order(r, pa);
-        uint64_t stop = (pa & ~((S2_FRAME << o) - 1)) + (S2_FRAME << o);
-        if (stop > end)
-            stop = end;
-        carve(r, pa, stop, o);
-        pa = stop;
-    }
-    f->free -= (end - start) / S2_FRAME;
-    f->clean -= clean;
-    return clean;
 }
 
 enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bool *clean, struct s2_detail *d)
@@ -345,8 +160,8 @@ enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bo
         return s2_refuse(d, S2_EINVAL, S2_AXIS_PA, start, end, "is empty or wraps");
     if ((start | end) % S2_FRAME)
         return s2_refuse(d, S2_EALIGN, S2_AXIS_PA, start, end, "is not aligned to a frame");
-    struct s2_frame_region *r = region_of(f, range.start);
-    if (r == NULL || end > region_end(r))
+    struct s2_frame_region *r = region_of(f, start);
+    if (r == NULL || end > s2_region_end(r))
         return s2_refuse(d, S2_ENOENT, S2_AXIS_PA, start, end, "is not memory of one bank");
 
     enum s2_err err = S2_OK;
@@ -357,10 +172,10 @@ enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bo
             d->found_start = used;
             d->found_end = used + S2_FRAME;
         }
-    } else if ((end - start) / S2_FRAME > f->free - f->reserved) {
+    } else if (frames_in(start, end) > f->free - f->reserved) {
         err = s2_refuse(d, S2_EFRAMES, S2_AXIS_PA, start, end, "is promised to others");
     } else {
-        *clean = take_range(f, r, start, end) == (end - start) / S2_FRAME;
+        *clean = take_range(f, r, start, end) == frames_in(start, end);
     }
     unlock(f);
     return err;
@@ -370,10 +185,10 @@ enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_range range, bo
 static void give_range(struct s2_frames *f, struct s2_frame_region *r, uint64_t start, uint64_t end, bool clean)
 {
     if (!clean)
-        set_clean(r, start, end, false);
-    f->clean += clean_frames(r, start, end);
-    put_range(r, start, end);
-    f->free += (end - start) / S2_FRAME;
+        s2_region_mark(r, start, end, false);
+    s2_region_put(r, start, end);
+    f->clean += s2_region_clean(r, start, end);
+    f->free += frames_in(start, end);
 }
 
 void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, bool reserve_again)
@@ -381,92 +196,91 @@ void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, b
     lock(f);
     /* What was allocated piece by piece may come back as one run, and banks may touch. */
     for (uint64_t pa = range.start.v, end; pa < range.end.v; pa = end) {
-        struct s2_frame_region *r = region_of(f, S2_PA(pa));
+        struct s2_frame_region *r = region_of(f, pa);
 
-        end = region_end(r) < range.end.v ? region_end(r) : range.end.v;
+        end = s2_min_u64(s2_region_end(r), range.end.v);
         give_range(f, r, pa, end, clean);
     }
     if (reserve_again)
-        f->reserved += (range.end.v - range.start.v) / S2_FRAME;
+        f->reserved += frames_in(range.start.v, range.end.v);
     unlock(f);
 }
 
-/* --- scrub support (scrub.c)
- * ------------------------------------------------------------------------------------------ */
+/* --- scrubbing (scrub.c) ------------------------------------------------------------------------------------------- */
 
-/* Under the lock. The first run of free dirty frames at or after pa that lies inside one free
- * block; looks at no more than `looks` blocks and frames. Returns its length in frames, 0 when none
- * was found; *pa is where to look next. */
+/* Under the lock. Looks from *pa on for free dirty frames that lie inside one free block, at no more than `looks` blocks,
+ * runs and frames in use. Returns how many frames there are, at most `most`; *pa is the first, or where to look next. */
 static uint64_t dirty_run(const struct s2_frame_region *r, uint64_t *pa, uint64_t looks, uint64_t most)
 {
-    while (*pa < region_end(r) && looks-- > 0) {
-        unsigned o = free_order(r, *pa);
-        if (o == S2_FRAME_ORDERS) {
-            *pa += S2_FRAME;
+    uint64_t end, run;
+    unsigned order;
+    bool clean;
+
+    for (; *pa < s2_region_end(r) && looks-- > 0; *pa = run) {
+        if (!s2_region_block(r, *pa, &order, &end)) {
+            run = *pa + S2_FRAME;
             continue;
         }
-        uint64_t end = (*pa & ~((S2_FRAME << o) - 1)) + (S2_FRAME << o);
-        while (*pa < end && test(r->clean, (*pa - r->base.v) / S2_FRAME))
-            *pa += S2_FRAME;
-        uint64_t n = 0;
-        while (*pa + n * S2_FRAME < end && n < most && !test(r->clean, (*pa - r->base.v) / S2_FRAME + n))
-            n++;
-        if (n)
-            return n;
+        run = s2_region_run(r, *pa, end, &clean);
+        if (!clean)
+            return s2_min_u64(frames_in(*pa, run), most);
     }
     return 0;
 }
 
+/* Under the lock. One look at the bank that f->scrub lies in; moves it on, to the next bank at the end of this one. */
+static bool look(struct s2_frames *f, uint64_t most, struct s2_pa_range *out)
+{
+    enum { LOOKS_PER_FRAME = 4 };
+    struct s2_frame_region *r = region_of(f, f->scrub.v);
+    uint64_t pa, n;
+
+    if (r == NULL) {
+        r = &f->region[0];
+        f->scrub = r->base;
+    }
+    pa = f->scrub.v;
+    n = dirty_run(r, &pa, LOOKS_PER_FRAME * most, most);
+    *out = (struct s2_pa_range){S2_PA(pa), S2_PA(pa + n * S2_FRAME)};
+    f->scrub = out->end;
+    if (f->scrub.v >= s2_region_end(r))
+        f->scrub = f->region[(unsigned)(r - f->region + 1) % f->regions].base;
+    if (n)
+        take_range(f, r, out->start.v, out->end.v);
+    return n != 0;
+}
+
 bool s2_frames_take_dirty(struct s2_frames *f, uint64_t most, struct s2_pa_range *out)
 {
-    bool found = false;
+    bool found;
 
     lock(f);
-    uint64_t spare = f->free - f->reserved;
-    if (most > spare)
-        most = spare;
-    for (unsigned i = 0; i <= f->regions && most && f->free != f->clean && !found; i++) {
-        struct s2_frame_region *r = region_of(f, f->scrub);
-        if (r == NULL) {
-            f->scrub = f->region[i % f->regions].base;
-            continue;
-        }
-        uint64_t pa = f->scrub.v, n = dirty_run(r, &pa, 4 * most, most);
-        if (n) {
-            *out = (struct s2_pa_range){S2_PA(pa), S2_PA(pa + n * S2_FRAME)};
-            take_range(f, r, out->start.v, out->end.v);
-            found = true;
-        }
-        pa += n * S2_FRAME;
-        unsigned next = (unsigned)(r - f->region + 1) % f->regions;
-        f->scrub = pa < region_end(r) ? S2_PA(pa) : f->region[next].base;
-        if (!found && pa < region_end(r))
-            break;
-    }
+    most = s2_min_u64(most, f->free - f->reserved);
+    found = most && f->free != f->clean && look(f, most, out);
     unlock(f);
     return found;
 }
 
 void s2_frames_put_clean(struct s2_frames *f, struct s2_pa_range range)
 {
-    struct s2_frame_region *r = region_of(f, range.start);
+    struct s2_frame_region *r = region_of(f, range.start.v);
 
     lock(f);
-    set_clean(r, range.start.v, range.end.v, true);
+    s2_region_mark(r, range.start.v, range.end.v, true);
+    give_range(f, r, range.start.v, range.end.v, true);
     unlock(f);
-    s2_frames_free(f, range, true, false);
 }
 
-/* --- for tests, the console, the checker
- * -------------------------------------------------------------------------- */
+/* --- for tests, the console, the checker --------------------------------------------------------------------------- */
 
 bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa)
 {
-    for (unsigned i = 0; i < f->regions; i++) {
-        const struct s2_frame_region *r = &f->region[i];
-        if (pa.v >= r->base.v && pa.v < region_end(r))
-            return free_order(r, pa.v) < S2_FRAME_ORDERS;
-    }
+    unsigned order;
+    uint64_t end;
+
+    for (unsigned i = 0; i < f->regions; i++)
+        if (s2_region_holds(&f->region[i], pa.v))
+            return s2_region_block(&f->region[i], pa.v, &order, &end);
     return false;
 }
 
@@ -479,39 +293,12 @@ uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order)
     return n;
 }
 
-static const char *check_region(const struct s2_frame_region *r, uint64_t *free, uint64_t *clean)
-{
-    uint64_t seen[S2_FRAME_ORDERS] = {0};
-
-    for (uint64_t pa = r->base.v; pa < region_end(r); pa += S2_FRAME) {
-        unsigned holders = 0;
-        for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-            if (!is_free_block(r, pa, o))
-                continue;
-            holders++;
-            seen[o] += pa % (S2_FRAME << o) == 0;
-        }
-        if (holders > 1)
-            return "a frame lies in two free blocks";
-        *free += holders;
-        *clean += holders && test(r->clean, (pa - r->base.v) / S2_FRAME);
-    }
-    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-        if (seen[o] != r->count[o])
-            return "the count of free blocks is wrong";
-        for (uint64_t w = 0; w < r->hint[o]; w++)
-            if (r->free[o][w])
-                return "a free block lies below the hint";
-    }
-    return NULL;
-}
-
 const char *s2_frames_check(const struct s2_frames *f)
 {
     uint64_t free = 0, clean = 0;
 
     for (unsigned i = 0; i < f->regions; i++) {
-        const char *wrong = check_region(&f->region[i], &free, &clean);
+        const char *wrong = s2_region_check(&f->region[i], &free, &clean);
         if (wrong)
             return wrong;
     }

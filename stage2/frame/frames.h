@@ -6,9 +6,6 @@
 
 #include <stage2/frames.h>
 
-/* The largest order of a block that starts at pa (a multiple of 4K) and fits into bytes. */
-unsigned s2_frames_largest_order(uint64_t pa, uint64_t bytes);
-
 /* Takes a run of at most `most` free dirty frames out of the free blocks, never one that a promise
  * needs. False: none found in this look. Given back, scrubbed, by s2_frames_put_clean. */
 bool s2_frames_take_dirty(struct s2_frames *f, uint64_t most, struct s2_pa_range *out);

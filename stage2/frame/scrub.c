@@ -12,8 +12,7 @@ void s2_frames_zero(struct s2_port *port, s2_pa pa, uint64_t bytes)
         void *va = s2_port_window_map(port, pa, (size_t)n);
 
         s2_port_zero(port, va, (size_t)n);
-        /* A guest starts with its MMU off and reads memory past the caches (D8.6, architecture rule
-         * 19). */
+        /* A guest starts with its MMU off and reads memory past the caches (D8.6, architecture rule 19). */
         s2_port_clean_poc(port, va, (size_t)n);
         /* Nor may it execute what the last owner's instructions were: an instruction cache keeps them by PA (D7.5.3). */
         s2_port_sync_code(port, va, (size_t)n);

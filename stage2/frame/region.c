@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "frame/region.h"
+
+#include "base/bits.h"
+
+enum { WORD_BITS = 64 };
+
+/* Blocks are numbered from the first one of their order that the bank touches, which need not lie wholly inside. */
+static uint64_t block_index(const struct s2_frame_region *r, uint64_t pa, unsigned order)
+{
+    unsigned shift = S2_FRAME_LOG2 + order;
+
+    return (pa >> shift) - (r->base.v >> shift);
+}
+
+static uint64_t block_bytes(unsigned order)
+{
+    return S2_FRAME << order;
+}
+
+static uint64_t block_start(uint64_t pa, unsigned order)
+{
+    return pa & ~(block_bytes(order) - 1);
+}
+
+static uint64_t frame_index(const struct s2_frame_region *r, uint64_t pa)
+{
+    return (pa - r->base.v) / S2_FRAME;
+}
+
+static bool test(const uint64_t *map, uint64_t i)
+{
+    return map[i / WORD_BITS] >> i % WORD_BITS & 1;
+}
+
+/* n bits from bit `from` of a word. */
+static uint64_t mask(uint64_t from, uint64_t n)
+{
+    return (n == WORD_BITS ? UINT64_MAX : (1ull << n) - 1) << from;
+}
+
+/* --- set up -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t words(uint64_t bits)
+{
+    return (bits + WORD_BITS - 1) / WORD_BITS;
+}
+
+static uint64_t block_words(s2_pa base, uint64_t bytes, unsigned order)
+{
+    unsigned shift = S2_FRAME_LOG2 + order;
+
+    return words(((base.v + bytes - 1) >> shift) - (base.v >> shift) + 1);
+}
+
+size_t s2_region_meta_bytes(s2_pa base, uint64_t bytes)
+{
+    uint64_t n = words(bytes / S2_FRAME);
+
+    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++)
+        n += block_words(base, bytes, o);
+    return (size_t)(n * sizeof(uint64_t));
+}
+
+void s2_region_init(struct s2_frame_region *r, s2_pa base, uint64_t bytes, uint64_t *meta)
+{
+    *r = (struct s2_frame_region){.base = base, .frames = bytes / S2_FRAME};
+    for (uint64_t i = 0, n = s2_region_meta_bytes(base, bytes) / sizeof(uint64_t); i < n; i++)
+        meta[i] = 0;
+    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
+        r->free[o] = meta;
+        meta += block_words(base, bytes, o);
+    }
+    r->clean = meta;
+}
+
+/* --- blocks -------------------------------------------------------------------------------------------------------- */
+
+static void mark_free(struct s2_frame_region *r, uint64_t pa, unsigned order)
+{
+    uint64_t i = block_index(r, pa, order);
+
+    r->free[order][i / WORD_BITS] |= mask(i % WORD_BITS, 1);
+    r->count[order]++;
+    r->hint[order] = s2_min_u64(r->hint[order], i / WORD_BITS);
+}
+
+static void mark_used(struct s2_frame_region *r, uint64_t pa, unsigned order)
+{
+    uint64_t i = block_index(r, pa, order);
+
+    r->free[order][i / WORD_BITS] &= ~mask(i % WORD_BITS, 1);
+    r->count[order]--;
+}
+
+static bool is_free_block(const struct s2_frame_region *r, uint64_t pa, unsigned order)
+{
+    uint64_t start = block_start(pa, order);
+
+    return start >= r->base.v && start + block_bytes(order) <= s2_region_end(r) &&
+           test(r->free[order], block_index(r, start, order));
+}
+
+bool s2_region_block(const struct s2_frame_region *r, uint64_t pa, unsigned *order, uint64_t *end)
+{
+    for (*order = 0; *order < S2_FRAME_ORDERS; ++*order) {
+        if (!is_free_block(r, pa, *order))
+            continue;
+        *end = block_start(pa, *order) + block_bytes(*order);
+        return true;
+    }
+    return false;
+}
+
+bool s2_region_lowest(struct s2_frame_region *r, unsigned order, uint64_t *pa)
+{
+    uint64_t w = r->hint[order];
+    unsigned shift = S2_FRAME_LOG2 + order;
+
+    if (r->count[order] == 0)
+        return false;
+    while (r->free[order][w] == 0)
+        w++;
+    r->hint[order] = w;
+    *pa = ((r->base.v >> shift) + w * WORD_BITS + s2_ctz(r->free[order][w])) << shift;
+    return true;
+}
+
+/* Puts one aligned block back and joins it with its buddy as often as that is free too. */
+static void put_block(struct s2_frame_region *r, uint64_t pa, unsigned order)
+{
+    while (order + 1 < S2_FRAME_ORDERS) {
+        uint64_t buddy = pa ^ block_bytes(order);
+
+        if (!is_free_block(r, buddy, order))
+            break;
+        mark_used(r, buddy, order);
+        order++;
+        pa = block_start(pa, order);
+    }
+    mark_free(r, pa, order);
+}
+
+/* The largest order of a block that starts at pa and fits into bytes. */
+static unsigned largest_order(uint64_t pa, uint64_t bytes)
+{
+    unsigned order = 0;
+
+    while (order + 1 < S2_FRAME_ORDERS && !(pa & block_bytes(order)) && block_bytes(order + 1) <= bytes)
+        order++;
+    return order;
+}
+
+void s2_region_put(struct s2_frame_region *r, uint64_t pa, uint64_t end)
+{
+    for (unsigned order; pa < end; pa += block_bytes(order)) {
+        order = largest_order(pa, end - pa);
+        put_block(r, pa, order);
+    }
+}
+
+void s2_region_take(struct s2_frame_region *r, uint64_t pa, uint64_t end)
+{
+    uint64_t block_end, stop;
+    unsigned order;
+
+    for (; pa < end && s2_region_block(r, pa, &order, &block_end); pa = stop) {
+        stop = s2_min_u64(block_end, end);
+        mark_used(r, block_start(pa, order), order);
+        s2_region_put(r, block_start(pa, order), pa);
+        s2_region_put(r, stop, block_end);
+    }
+}
+
+/* --- clean bits ---------------------------------------------------------------------------------------------------- */
+
+uint64_t s2_region_clean(const struct s2_frame_region *r, uint64_t pa, uint64_t end)
+{
+    uint64_t n = 0;
+
+    for (uint64_t i = frame_index(r, pa), last = frame_index(r, end), here; i < last; i += here) {
+        here = s2_min_u64(WORD_BITS - i % WORD_BITS, last - i);
+        n += (uint64_t)__builtin_popcountll(r->clean[i / WORD_BITS] & mask(i % WORD_BITS, here));
+    }
+    return n;
+}
+
+void s2_region_mark(struct s2_frame_region *r, uint64_t pa, uint64_t end, bool clean)
+{
+    for (uint64_t i = frame_index(r, pa), last = frame_index(r, end), here; i < last; i += here) {
+        uint64_t *word = &r->clean[i / WORD_BITS];
+
+        here = s2_min_u64(WORD_BITS - i % WORD_BITS, last - i);
+        *word = clean ? *word | mask(i % WORD_BITS, here) : *word & ~mask(i % WORD_BITS, here);
+    }
+}
+
+uint64_t s2_region_run(const struct s2_frame_region *r, uint64_t pa, uint64_t end, bool *clean)
+{
+    uint64_t i = frame_index(r, pa), last = frame_index(r, end);
+
+    *clean = test(r->clean, i);
+    while (i < last) {
+        /* Bits that differ from the first, from here to the end of the word. */
+        uint64_t other = (*clean ? ~r->clean[i / WORD_BITS] : r->clean[i / WORD_BITS]) >> i % WORD_BITS;
+
+        if (other) {
+            i += s2_ctz(other);
+            break;
+        }
+        i += WORD_BITS - i % WORD_BITS;
+    }
+    return r->base.v + s2_min_u64(i, last) * S2_FRAME;
+}
+
+/* --- check --------------------------------------------------------------------------------------------------------- */
+
+const char *s2_region_check(const struct s2_frame_region *r, uint64_t *free, uint64_t *clean)
+{
+    uint64_t seen[S2_FRAME_ORDERS] = {0};
+
+    for (uint64_t pa = r->base.v; pa < s2_region_end(r); pa += S2_FRAME) {
+        unsigned holders = 0;
+
+        for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
+            if (!is_free_block(r, pa, o))
+                continue;
+            holders++;
+            seen[o] += pa == block_start(pa, o);
+        }
+        if (holders > 1)
+            return "a frame lies in two free blocks";
+        *free += holders;
+        *clean += holders && test(r->clean, frame_index(r, pa));
+    }
+    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
+        if (seen[o] != r->count[o])
+            return "the count of free blocks is wrong";
+        for (uint64_t w = 0; w < r->hint[o]; w++)
+            if (r->free[o][w])
+                return "a free block lies below the hint";
+    }
+    return NULL;
+}
