@@ -28,16 +28,16 @@ enum {
     EC_INSN_ABORT = 0x20,
     EC_DATA_ABORT = 0x24,
 };
-enum { WFX_KIND = 3, WFX_WFI = 0, WFX_WFIT = 2 };
+enum { WFX_KIND = 3, WFX_WFI = 0 };
 enum { CALL_IMMEDIATE = 0xffff };
 /* A refill may find its pages taken by another vCPU of the VM; the retry is bounded. */
 enum { FAULT_TRIES = 4 };
 
 static void handle_wfx(struct vcpu *v)
 {
-    unsigned kind = (unsigned)v->exit.esr & WFX_KIND;
+    bool wfi = (v->exit.esr & WFX_KIND) == WFX_WFI;
     vcpu_skip(v);
-    if (kind != WFX_WFI && kind != WFX_WFIT)
+    if (!wfi) /* WFE; and those with a time-out, which a guest is not offered, may return early */
         sched_yield(v);
     else if (!vgic_pending(v))
         sched_block(v);
