@@ -35,8 +35,7 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
-/* The value of the option `name=value` of the boot arguments: its start, its length in *bytes; null
- * when absent. */
+/* The value of the option `name=value` of the boot arguments: its start, its length in *bytes; null when absent. */
 const char *boot_option(const char *name, size_t *bytes);
 
 /* A call to the firmware by the SMC calling convention. */

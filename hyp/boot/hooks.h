@@ -13,8 +13,7 @@ void cpu_start_others(void);
 _Noreturn void sched_run(void);
 _Noreturn void cpu_secondary(void *record); /* a secondary CPU, its MMU on */
 
-/* device/: finds the UART (stdout-path, else the first arm,pl011) and maps it. False: there is
- * none. */
+/* device/: finds the UART (stdout-path, else the first arm,pl011) and maps it. False: there is none. */
 bool console_init(const void *fdt);
 /* The same on registers that were mapped already, for a machine whose DTB is unusable. */
 void console_init_at(void *pl011);

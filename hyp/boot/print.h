@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Text for people: %s %c %% %d %i %u %x %X %p with 0, -, width (also *), precision on %s, and l,
- * ll, z. */
+/* Text for people: %s %c %% %d %i %u %x %X %p with 0, -, width (also *), precision on %s, and l, ll, z. */
 #ifndef BOOT_PRINT_H
 #define BOOT_PRINT_H
 
@@ -16,8 +15,7 @@ void vprint(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)))
 size_t print_to(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 size_t vprint_to(char *to, size_t size, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));
 
-/* For what can only be a mistake of the hypervisor itself: prints, with a backtrace, and powers the
- * machine off. */
+/* For what can only be a mistake of the hypervisor itself: prints, with a backtrace, and powers the machine off. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -9,8 +9,7 @@
 
 #include <cpu/vcpu.h>
 
-/* device/gic.c: this CPU's redistributor and CPU interface; a software-generated interrupt that
- * only wakes. */
+/* device/gic.c: this CPU's redistributor and CPU interface; a software-generated interrupt that only wakes. */
 void gic_init_cpu(void);
 void gic_kick(unsigned cpu);
 
@@ -49,15 +48,13 @@ uint64_t console_poll(uint64_t now);
 
 /* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
 void exit_handle(struct vcpu *v, enum exit_class c);
-/* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent),
- * or switched its caches on or off after that: cleans and invalidates what the VM has populated,
- * bounded per call. */
+/* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent), or switched its
+ * caches on or off after that: cleans and invalidates what the VM has populated, bounded per call. */
 void vm_set_way(struct vcpu *v);
 void vm_caches_toggled(struct vcpu *v, bool on);
 /* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
 void sched_stopped(struct vcpu *v);
-/* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call
- * again. */
+/* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call again. */
 bool vm_idle_step(void);
 /* vm/: is there a restart or a destruction that vm_idle_step would get on with? Cheap. */
 bool vm_work_waits(void);

@@ -5,9 +5,8 @@
 
 #include <s2_port.h>
 
-/* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. Other
- * claims may have made the map one level higher before this one commits; each insertion then takes
- * one node more. */
+/* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. Other claims may have
+ * made the map one level higher before this one commits; each insertion then takes one node more. */
 enum { CHANGE_INSERTS = 2 };
 
 static uint32_t change_nodes(const struct s2_ledger *l)
@@ -15,13 +14,11 @@ static uint32_t change_nodes(const struct s2_ledger *l)
     return s2_imap_need(&l->map, CHANGE_INSERTS) + CHANGE_INSERTS;
 }
 
-/* Promises that last (s2_ledger_promise) must not depend on how high the map is when they are made,
- * so they are counted for the highest that a map of 32-bit node indices with half-full nodes can
- * be. */
+/* Promises that last (s2_ledger_promise) must not depend on how high the map is when they are made, so they are counted
+ * for the highest that a map of 32-bit node indices with half-full nodes can be. */
 enum { HIGHEST = 12, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
-/* --- entries and values: w[0] = owner | state | rights | share, w[1] = IPA
- * ----------------------------------------- */
+/* --- entries and values: w[0] = owner | state | rights | share, w[1] = IPA --------------------------------------- */
 
 static struct s2_ival pack(const struct s2_ledger_entry *e)
 {
@@ -56,8 +53,7 @@ static bool joins(const struct s2_ient *low, const struct s2_ient *high)
            part_value(low->val, low->end - low->start).w[1] == high->val.w[1];
 }
 
-/* --- edits, under the lock, nodes reserved
- * -------------------------------------------------------------------------- */
+/* --- edits, under the lock, nodes reserved ----------------------------------------------------------------------- */
 
 /* Makes entries end at start and at end: what sticks out becomes entries of its own. Inserts where one entry sticks out at
  * both ends. */
@@ -123,9 +119,7 @@ static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
     join(&l->map, e.start);
 }
 
-/* --- refusals
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- refusals ---------------------------------------------------------------------------------------------------- */
 
 static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what)
 {
@@ -179,9 +173,7 @@ static enum s2_err covered(struct s2_ledger *l, struct s2_pa_range range, uint16
     return S2_OK;
 }
 
-/* --- the public face
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the public face --------------------------------------------------------------------------------------------- */
 
 static void lock(struct s2_ledger *l)
 {

@@ -105,9 +105,7 @@ struct model_cpu *model_this_cpu(struct s2_port *m)
     return &m->cpu[current_cpu];
 }
 
-/* --- memory
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------ */
 
 unsigned char *model_host(struct s2_port *m, uint64_t pa)
 {
@@ -215,8 +213,7 @@ void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
         model_synced(port, va, bytes);
 }
 
-/* --- invalidation and context: counted here, understood in the strict part
- * -------------------------------------- */
+/* --- invalidation and context: counted here, understood in the strict part --------------------------------------- */
 
 /* Is there a level in the TTL field (C5.5.3, C5.5.22)? */
 static bool hinted(enum s2_tlbi op, uint64_t operand)
@@ -315,8 +312,7 @@ void s2_port_irq_restore(struct s2_port *port, uint64_t was)
     model_this_cpu(port)->irqs_on = was != 0;
 }
 
-/* --- counters, violations
- * ------------------------------------------------------------------------------------------ */
+/* --- counters, violations ---------------------------------------------------------------------------------------- */
 
 void model_reset_counters(struct s2_port *m)
 {

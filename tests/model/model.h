@@ -30,8 +30,7 @@ struct model_config {
     struct model_bank bank[MODEL_BANKS]; /* ends with bytes == 0 */
 };
 
-/* Capability sets to build from: the oldest CPU (4K granule, 48-bit PA, nothing optional), and one
- * with everything. */
+/* Capability sets to build from: the oldest CPU (4K granule, 48-bit PA, nothing optional), and one with everything. */
 struct s2_caps model_caps_least(void);
 struct s2_caps model_caps_most(void);
 
@@ -46,9 +45,7 @@ void model_set_cpu(struct s2_port *m, unsigned cpu);
 /* Direct sight of RAM, untracked, for test code. Ends the program when not RAM. */
 void *model_ram(struct s2_port *m, uint64_t pa);
 
-/* --- violations
- * --------------------------------------------------------------------------------------------------
- */
+/* --- violations -------------------------------------------------------------------------------------------------- */
 
 /* True when no rule was broken; otherwise prints the first one with the last events. */
 bool model_ok(struct s2_port *m);
@@ -58,9 +55,7 @@ void model_forget_violations(struct s2_port *m);
 /* Records one; for the parts of the model and for test code that finds something. */
 __attribute__((format(printf, 2, 3))) void model_violate(struct s2_port *m, const char *fmt, ...);
 
-/* --- counters
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- counters ---------------------------------------------------------------------------------------------------- */
 
 void model_reset_counters(struct s2_port *m);
 uint64_t model_tlbis(const struct s2_port *m); /* of every kind */
@@ -115,9 +110,7 @@ void model_survey(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, model_leaf_f
 /* HCR_EL2.FWB; at first on when the CPUs have it. */
 void model_set_fwb(struct s2_port *m, bool on);
 
-/* --- scripts
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- scripts ----------------------------------------------------------------------------------------------------- */
 
 /* What s2_port_at_s1 answers. Null: VA = IPA, success. */
 void model_script_at(struct s2_port *m, model_at_fn *at, void *arg);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The port of every host build: a machine of plain memory that counts what is asked of it, and,
- * when it was created strict, an MMU that watches (model.h). Contract of each function:
- * stage2/port/extern/s2_port.h. */
+/* The port of every host build: a machine of plain memory that counts what is asked of it, and, when it was created
+ * strict, an MMU that watches (model.h). Contract of each function: stage2/port/extern/s2_port.h. */
 #ifndef S2_PORT_H
 #define S2_PORT_H
 
@@ -81,8 +80,7 @@ struct s2_port {
 
 enum model_write { MODEL_STORE, MODEL_RELEASE, MODEL_SWAP, MODEL_FILL };
 
-/* The strict side of a descriptor store: n descriptors first, first + step, ... at slot. Returns
- * what slot held. */
+/* The strict side of a descriptor store: n descriptors first, first + step, ... at slot. Returns what slot held. */
 uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step,
                      enum model_write how);
 /* What another CPU does meanwhile. */
