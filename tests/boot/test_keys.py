@@ -22,6 +22,8 @@ with harness.boot("keys") as m:
     m.focus(1)
     m.send("z")
     m.want(r"^\[second\] key z$", "its neighbour did not notice")
+    m.send("r")
+    m.want(r"^\[second\] hello, seed 2, memory is clean$", "memory at a chosen place is scrubbed before a new start, too")
     m.send("o")
     m.focus(0)
     m.send("v")

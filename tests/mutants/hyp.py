@@ -1,3 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
-MUTATIONS = []
+"""Mutations that a boot under QEMU has to see: (name, file, old text, new text, what it breaks, scripts of tests/boot)."""
+
+SWITCH = "hyp/cpu/switch.c"
+SCHED = "hyp/cpu/sched.c"
+SYSREGS = "hyp/cpu/sysregs.tbl"
+VTIMER = "hyp/device/vtimer.c"
+VGIC = "hyp/device/vgic.c"
+LIFE = "hyp/vm/life.c"
+
+MUTATIONS = [
+    ("hyp_fp_not_saved", SWITCH, "    fp_save(&v->fp);\n    cpu->loaded = NULL;", "    cpu->loaded = NULL;",
+     "FP/SIMD registers are not saved", "test_sysregs.py"),
+    ("hyp_fp_not_restored", SWITCH, "    fp_restore(&v->fp);\n    cpu->loaded = v;", "    cpu->loaded = v;",
+     "FP/SIMD registers are another guest's", "test_sysregs.py"),
+    ("hyp_tpidr_not_switched", SYSREGS, "register TPIDR_EL1      3 0 13 0 4  base   switch ",
+     "register TPIDR_EL1      3 0 13 0 4  base   free ", "TPIDR_EL1 is not switched", "test_sysregs.py"),
+    ("hyp_timer_value_not_restored", VTIMER, "    icc_write(CNTV_CVAL_EL0, t->virt.cval);\n", "",
+     "the virtual timer's compare value is another guest's", "test_sysregs.py"),
+    ("hyp_vmcr_not_restored", VGIC, "    icc_write(ICH_VMCR_EL2, gic->vmcr);\n    for", "    for",
+     "the interrupt priority mask is another guest's", "test_sysregs.py"),
+    ("hyp_unloaded_timer_ignored", VTIMER, "t->loaded ? UINT64_MAX : vtimer_due(&t->virt, t->offset);", "UINT64_MAX;",
+     "the timer of a vCPU that is not loaded never fires (rule 21)", "test_many.py"),
+    ("hyp_slice_never_over", SCHED, "        if (others && cpu_ticks() >= cpu->slice_end)\n            break;\n", "",
+     "a guest that spins keeps the CPU", "test_many.py"),
+    ("hyp_lr_state_lost", VGIC, "    vgic_core_sync(gic, now, hcr);\n", "", "what a guest did to its list registers is lost",
+     "test_probe.py"),
+    ("hyp_smc_not_trapped", SWITCH, "HCR_TID3 | HCR_TSC |", "HCR_TID3 |", "a guest's SMC reaches the firmware",
+     "test_probe.py"),
+    ("hyp_xn_lost", "stage2/table/desc.c", "    return desc | (uint64_t)execute_never[run] << DESC_XN_SHIFT;", "    return desc;",
+     "everything is executable (G7)", "test_probe.py"),
+    ("hyp_write_always", "stage2/table/desc.c", "    if (bits & S2_W)\n", "    if (bits & S2_R)\n",
+     "read-only memory is writable", "test_probe.py"),
+    ("hyp_restart_unscrubbed", LIFE, "        s2_frames_zero(host.port, S2_PA(r->pa + vm->work_done), bytes);\n", "",
+     "a VM that restarts at a chosen place finds what it left (O7)", "test_keys.py"),
+    ("hyp_scrub_zeroes_nothing", "stage2/frame/scrub.c", "        s2_port_zero(port, va, (size_t)n);\n", "",
+     "memory that comes back is not scrubbed (O3)", "test_keys.py"),
+]

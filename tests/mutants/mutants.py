@@ -126,8 +126,7 @@ class Tree:
         return self.make("unit", "unit_bin=" + " ".join(f"build/host/unit/{s}" for s in suites))
 
     def build_image(self, build):
-        return self.make(f"A64={os.path.join(build, 'arm64')}" if os.path.isdir(os.path.join(build, "arm64")) else
-                         f"A64={os.environ.get('BULKHEAD_ARM64', os.path.join(TOP, 'build/arm64'))}", "hyp")
+        return self.make("A64=" + os.environ.get("BULKHEAD_ARM64", os.path.join(build, "arm64")), "hyp")
 
     @contextlib.contextmanager
     def mutated(self, mutation):
