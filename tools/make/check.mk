@@ -46,5 +46,5 @@ format:
 
 # --- measures: ratios within one run ------------------------------------------------------------------------------------
 .PHONY: bench
-bench: hyp $(B)/linux.itb $(O)/uboot-env.img
+bench: hyp $(B)/linux.itb $(B)/linux-lazy.itb
 	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_boot.py
