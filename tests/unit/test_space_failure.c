@@ -414,7 +414,7 @@ static void covered(const struct world *w)
     assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
 }
 
-/* Of every sixteen frames the first and the eighth are the hypervisor's: what is left has no neighbours to merge with. */
+/* Of every 32 frames the first and the eighth are the hypervisor's: what is left has no neighbours to merge with. */
 static struct world *shattered(void)
 {
     struct world_config wc = world_defaults();
@@ -423,14 +423,14 @@ static struct world *shattered(void)
 
     wc.ledger_nodes = 1024;
     w = world_create(&wc);
-    for (uint64_t pa = FRAME_BASE; pa < FRAME_BASE + MIB(4); pa += 16 * PAGE)
+    for (uint64_t pa = FRAME_BASE; pa < FRAME_BASE + MIB(8); pa += 32 * PAGE)
         for (uint64_t i = 0; i <= 7; i += 7) {
             struct s2_ledger_entry e = ledger_entry(pa + i * PAGE, PAGE, S2_OWNER_HYP, S2_HYP);
 
             assert_int_equal(s2_frames_alloc_at(&w->frames, e.range, &clean, NULL), S2_OK);
             s2_ledger_set(&w->ledger, &e);
         }
-    w->space.cfg.chunk_log2 = 15;
+    w->space.cfg.chunk_log2 = 16;
     return w;
 }
 
@@ -452,11 +452,11 @@ static void cut_with_nothing_left(struct world *w, uint64_t ipa)
     world_check(w);
 }
 
-/* Of each chunk two pages in the middle, so that the ledger's leaves are full, then one at an end. */
+/* Of each chunk some pages in the middle, so that the ledger's leaves are full, then one at an end. */
 static void cut_chunks(uint64_t end)
 {
-    enum { CHUNKS = 48, CHUNK_PAGES = 8, CUTS = 3 };
-    const uint64_t page[CUTS] = {2, 4, end};
+    enum { CHUNKS = 48, CHUNK_PAGES = 16, CUTS = 6 };
+    const uint64_t page[CUTS] = {2, 4, 6, 8, 10, end};
     struct world *w = shattered();
     bool grew[CUTS] = {false};
 
@@ -469,14 +469,14 @@ static void cut_chunks(uint64_t end)
             cut_with_nothing_left(w, (i * CHUNK_PAGES + page[cut]) * PAGE);
             grew[cut] |= w->ledger.map.nodes > nodes;
         }
-    assert_true(grew[1] && grew[2]);
+    assert_true(grew[1] && grew[CUTS - 1]);
     dismantle(w);
 }
 
 static void promises_cover_every_cut(void **state)
 {
     (void)state;
-    cut_chunks(7);
+    cut_chunks(15);
     cut_chunks(0);
 }
 
