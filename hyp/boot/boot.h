@@ -17,7 +17,7 @@ struct boot_range {
 };
 
 struct boot_info {
-    const void *fdt;                       /* the host DTB, checked by fdt_check_full, mapped read-only */
+    const void *fdt;                       /* the host DTB, checked by tree_check, mapped read-only */
     struct boot_range fdt_pa;              /* [pa, pa + totalsize) */
     struct boot_range image;               /* the hypervisor from its header to the end of bss, whole pages */
     struct boot_range pool;                /* where mem_alloc takes from */

@@ -9,6 +9,7 @@
 #include <boot/boot.h>
 #include <boot/mem.h>
 #include <boot/print.h>
+#include <boot/tree.h>
 
 #define FDT_MOST   (2u << 20) /* the arm64 boot protocol's limit */
 #define POOL_ALIGN MEM_WINDOW
@@ -33,7 +34,7 @@ const char *fdt_open(uint64_t pa)
     if (fdt_totalsize(head) < sizeof(*head) || fdt_totalsize(head) > FDT_MOST)
         return "the device tree's size is out of range";
     const void *fdt = mem_map_ro(pa, fdt_totalsize(head));
-    if (fdt == NULL || fdt_check_full(fdt, fdt_totalsize(fdt)) != 0)
+    if (fdt == NULL || tree_check(fdt, fdt_totalsize(fdt)) != 0)
         return "the device tree is corrupt";
     boot_info.fdt = fdt;
     boot_info.fdt_pa = (struct boot_range){pa, pa + fdt_totalsize(fdt)};

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "vm/sha256.h"
-#include "vm/tree.h"
+#include <boot/tree.h>
 
 #define EXTERNAL_ALIGN 4u /* mkimage -E: data begins where the tree ends, aligned so, whatever -B says of each part */
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "vm/tree.h"
+#include <boot/tree.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

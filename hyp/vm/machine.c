@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "vm/tree.h"
+#include <boot/tree.h>
 
 enum {
     DEPTH = 8,     /* deeper nodes are no devices of ours */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "vm/tree.h"
+#include <boot/tree.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CELL          4

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The check that every device tree passes before anything else is read of it. */
-#ifndef VM_TREE_H
-#define VM_TREE_H
+#ifndef BOOT_TREE_H
+#define BOOT_TREE_H
 
 #include <libfdt.h>
 
