@@ -9,9 +9,11 @@ built (plain variant), and the suites named with it run until one of them fails.
     ok 1 - caught: flush_first_dsb by test_gather
     not ok 2 - survived: flush_last_dsb (test_gather test_table_random)
 
-    mutants.py [--boot] [--jobs N] [--list] [name ...]
+    mutants.py [--boot] [--jobs N] [name ...]
+    mutants.py --list | --dry-run
 
 Names choose mutations, --boot those that need QEMU (BULKHEAD_BUILD: a build directory in which `make boot-files` was run).
+--list prints the rows of docs/testing.md, --dry-run which mutations do not fit the code.
 The mutations are in stage2.py and hyp.py beside this file, as (name, file, old text, new text, what it breaks, suites); the
 old text occurs exactly once in the file, so that a mutation cannot silently stop being one.
 """
@@ -231,6 +233,7 @@ def main():
     arguments.add_argument("--boot", action="store_true", help="those that need QEMU")
     arguments.add_argument("--jobs", type=int, default=2)
     arguments.add_argument("--list", action="store_true", help="as rows of docs/testing.md")
+    arguments.add_argument("--dry-run", action="store_true", help="only say which do not fit the code")
     arguments.add_argument("names", nargs="*")
     asked = arguments.parse_args()
     every = mutations()
@@ -238,6 +241,10 @@ def main():
         for m in every:
             print(f"| `{m.name}` | {os.path.basename(m.file)} | {m.breaks} | {' '.join(m.suites)} |")
         return 0
+    if asked.dry_run:
+        wrong = [f"{m.name}: {m.problem()}" for m in every if m.problem()]
+        print("\n".join(wrong), end="\n" if wrong else "")
+        return 1 if wrong else 0
     chosen = [m for m in every if m.boots() == asked.boot and (not asked.names or m.name in asked.names)]
     for m in chosen:
         if m.problem():

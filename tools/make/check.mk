@@ -24,6 +24,11 @@ check-boot: boot-files
 check: $(unit_bin) boot-files
 	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
 
+# --- what the tests are worth ---------------------------------------------------------------------------------------------
+.PHONY: check-mutants
+check-mutants:
+	$(Q)MAKEFLAGS= prove --timer --exec '' --verbose tests/mutants/mutants.py
+
 # --- lint, format -------------------------------------------------------------------------------------------------------
 c_files := $(sort $(shell find stage2 hyp guest tests tools -name '*.[ch]'))
 tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-branch-clone,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling

@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+"""Is docs/testing.md true? Every lesson and rule has its row, every test it names exists, and its list of mutations is the
+one that is run."""
+
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MUTANTS = os.path.join(TOP, "tests/mutants/mutants.py")
+LESSONS = [f"{kind}{n}" for kind, last in (("T", 13), ("G", 14), ("A", 8), ("O", 9)) for n in range(1, last + 1)]
+RULES = [str(n) for n in range(1, 22)]
+
+count = 0
+failed = 0
+
+
+def ok(problems, name):
+    global count, failed
+    count += 1
+    failed += bool(problems)
+    print(f"{'not ok' if problems else 'ok'} {count} - {name}")
+    for problem in problems:
+        print(f"# {problem}", file=sys.stderr)
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def section(text, title):
+    return text.split(f"\n## {title}\n", 1)[-1].split("\n## ", 1)[0]
+
+
+def tests_of(suite):
+    """The names that a suite gives to cmocka, as far as its text shows: functions, rows, and what its macros make."""
+    path = f"tests/unit/{suite}.c"
+    if not os.path.exists(os.path.join(TOP, path)):
+        return None
+    text = read(path)
+    names = set(re.findall(r"^static void (\w+)\(void \*\* ?state\)", text, re.MULTILINE))
+    names |= set(re.findall(r"^ROW_?\w*\((\w+)", text, re.MULTILINE)) | set(re.findall(r"\bROW\((\w+)\)", text))
+    names |= {f"{fn}_is_all_or_nothing" for fn in re.findall(r"^OPERATION\((\w+)", text, re.MULTILINE)}
+    listed = set(re.findall(r"\w+", text[text.rfind("\nint main("):]))
+    return {n for n in names if n in listed or n.removesuffix("_is_all_or_nothing") in listed}
+
+
+def missing_tests(text):
+    problems = []
+    for suite, test in set(re.findall(r"`(test_\w+):(\w+)`", text)):
+        names = tests_of(suite)
+        if names is None:
+            problems.append(f"tests/unit/{suite}.c is not there")
+        elif test not in names:
+            problems.append(f"tests/unit/{suite}.c has no test {test}")
+    for script in set(re.findall(r"`boot/(test_\w+)`", text)):
+        if not os.path.exists(os.path.join(TOP, f"tests/boot/{script}.py")):
+            problems.append(f"tests/boot/{script}.py is not there")
+    return problems
+
+
+def missing_rows(text, numbers):
+    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", text, re.MULTILINE))
+    return [f"no row for {n}" for n in numbers if n not in rows] + \
+           [f"{n} names no test" for n in numbers if n in rows and not re.search(r"`(boot/)?test_\w+", rows[n])]
+
+
+def unnamed_suites(text):
+    suites = [f[:-2] for f in sorted(os.listdir(os.path.join(TOP, "tests/unit"))) if re.fullmatch(r"test_\w+\.c", f)]
+    return [f"{suite} is not mentioned" for suite in suites if f"`{suite}`" not in text]
+
+
+def model_names(text):
+    names = set().union(*(tests_of(f"test_model{part}") for part in ("", "_tables", "_values")))
+    lists = re.findall(r"(?::|\()\s*((?:`\w+\*?`(?:,\s+)?)+)", text)
+    wanted = {n for some in lists for n in re.findall(r"`(\w+\*?)`", some)}
+    return [f"the model's suites have no test_{n}" for n in sorted(wanted)
+            if not any(fnmatch.fnmatch(name, part) for name in names for part in (f"test_{n}", f"test_{n}_*", f"test_*{n}*"))]
+
+
+def mutation_problems(text):
+    listing = subprocess.run([sys.executable, MUTANTS, "--list"], capture_output=True, text=True, check=False)
+    if listing.returncode:
+        return listing.stderr.splitlines()
+    table = text.split("<!-- mutations -->\n")[-1].split("<!-- end of mutations -->")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    wanted = listing.stdout.splitlines()
+    return [f"not in docs/testing.md: {row}" for row in wanted if row not in rows] + \
+           [f"no such mutation: {row}" for row in rows if row not in wanted]
+
+
+def unfit_mutations():
+    return subprocess.run([sys.executable, MUTANTS, "--dry-run"], capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+page = read("docs/testing.md")
+ok(missing_rows(section(page, "Lessons and their tests"), LESSONS), "docs/testing.md: every lesson has its tests")
+ok(missing_rows(section(page, "Rules of the architecture and their tests"), RULES), "docs/testing.md: every rule has its tests")
+ok(missing_tests(page), "docs/testing.md: every test that is named exists")
+ok(model_names(section(page, "What only the model can see")), "docs/testing.md: every test of the model that is named exists")
+ok(unnamed_suites(page), "docs/testing.md: every suite is mentioned")
+ok(mutation_problems(page), "docs/testing.md: lists the mutations that are run")
+ok(unfit_mutations(), "every mutation fits the code")
+print(f"1..{count}")
+sys.exit(1 if failed else 0)
