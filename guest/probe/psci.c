@@ -40,6 +40,9 @@ void check_psci(unsigned vcpus)
     ok(answers(guest_hvc(PSCI_FEATURES, PSCI_CPU_ON, 0, 0), PSCI_SUCCESS), "PSCI_FEATURES knows CPU_ON");
     ok(answers(guest_hvc(PSCI_FEATURES, NOT_A_FUNCTION, 0, 0), PSCI_NOT_SUPPORTED), "and refuses what there is not");
     ok(guest_hvc(SMCCC_VERSION, 0, 0, 0) >= SMCCC_1_1, "SMCCC_VERSION is 1.1 or later");
+    /* The firmware's versions may well be the same, so something that it has not: this machine's has no SMCCC_VERSION. */
+    ok(!try_smc(SMCCC_VERSION, &by_smc).taken && by_smc == guest_hvc(SMCCC_VERSION, 0, 0, 0),
+       "by SMC, too: it does not reach the firmware");
     ok(guest_hvc(PSCI_MIGRATE_INFO_TYPE, 0, 0, 0) == MIGRATE_NOT_REQUIRED, "MIGRATE_INFO_TYPE: nothing to migrate");
     ok(answers(guest_hvc(NOT_A_FUNCTION, 0, 0, 0), PSCI_NOT_SUPPORTED), "an unknown function is not supported");
     ok(answers(guest_hvc(PSCI_AFFINITY_INFO, 0, 0, 0), AFFINITY_ON), "AFFINITY_INFO: vCPU 0 is on");
