@@ -90,8 +90,9 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
 {
     /* What a machine without a hypervisor would have told the guest too, it is told, whatever the policy. */
     bool inject = r->why == S2_NOT_OURS || (v->vm->cfg->inject && r->why != S2_NO_MEMORY && r->why != S2_STUCK);
-    if (inject) {
-        inject_abort(v, v->exit.far, f->access == S2_ACCESS_EXEC, f->on_walk);
+    if (inject) { /* the walker reads, but it is the fetch that fails */
+        bool fetch = (v->exit.esr >> EC_SHIFT & EC_MASK) == EC_INSN_ABORT;
+        inject_abort(v, v->exit.far, fetch, f->on_walk);
         return;
     }
     vm_report_fault(v, f, r);
