@@ -16,13 +16,18 @@ static uint32_t cache_size(const struct s2_space *sp)
     return (uint32_t)(3 - sp->cfg.geometry.start_level);
 }
 
+/* As many as there are when not all of them are: a fault that needs fewer goes on, one that needs more comes back. */
 enum s2_err s2_cache_refill(struct s2_space *sp, struct s2_cache *c)
 {
     uint32_t want = cache_size(sp);
+    enum s2_err err = S2_OK;
 
-    if (c->tables.count >= want)
-        return S2_OK;
-    return s2_tpool_draw(sp->table.pool, &sp->table.quota, want - c->tables.count, &c->tables);
+    for (uint32_t n = want - c->tables.count; c->tables.count < want && n > 0; n--) {
+        err = s2_tpool_draw(sp->table.pool, &sp->table.quota, n, &c->tables);
+        if (!err)
+            break;
+    }
+    return err;
 }
 
 void s2_cache_drain(struct s2_space *sp, struct s2_cache *c)

@@ -55,10 +55,12 @@ uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa
 uint32_t s2_pages_need(const struct s2_space *sp, struct s2_ipa_range range, bool replacing);
 void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr);
 struct s2_tquota s2_space_quota(struct s2_space *sp);
-/* The quota keeps the table pages that lazy areas can need. promise: for one more, S2_EQUOTA; recount: after they changed,
- * for all of them as they are. */
+/* The quota keeps the table pages that lazy areas can need, those that stand there already among them, since these may go
+ * when a neighbour does. Only where that would make the quota refuse, what stands there is told apart. promise: for one
+ * area more, S2_EQUOTA; counts with the operation's recount, after the areas changed. take: as s2_tpool_take. */
 S2_NODISCARD enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range);
 void s2_tables_recount(struct s2_space *sp);
+S2_NODISCARD enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *stash);
 /* How many ends of the run lie inside a ledger entry rather than at its end: 0 .. 2. */
 uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run);
 static inline bool s2_area_lazy(const struct s2_area *a)

@@ -112,7 +112,7 @@ static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32
 
     if (n == 0)
         return S2_OK;
-    err = s2_tpool_take(t->pool, &t->quota, n, &side->stash);
+    err = s2_tables_take(sp, n, &side->stash);
     if (!err)
         return S2_OK;
     if (!side->cut || sp->cut.count < n)
@@ -274,7 +274,7 @@ bool s2_cut_refill(struct s2_space *sp)
 
     while (sp->cut_nodes < S2_CUT_NODES && !s2_pool_reserve(sp->cfg.nodes, 1))
         sp->cut_nodes++;
-    while (sp->cut.count < pages && !s2_tpool_take(t->pool, &t->quota, 1, &sp->cut))
+    while (sp->cut.count < pages && !s2_tables_take(sp, 1, &sp->cut))
         ;
     if (!sp->cut_ledger)
         sp->cut_ledger = !s2_ledger_promise(sp->cfg.ledger, 1);

@@ -96,20 +96,6 @@ uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run)
     return cuts;
 }
 
-/* Every table that the range can need when nothing of it is there: one entry for each level and stretch it meets. */
-static uint32_t tables_under(const struct s2_geometry *g, struct s2_ipa_range r)
-{
-    enum { LAST_LEVEL = 3 };
-    uint64_t n = 0;
-
-    for (int level = g->start_level + 1; level <= LAST_LEVEL; level++) {
-        unsigned shift = s2_level_shift(g, level - 1);
-
-        n += ((r.end.v - 1) >> shift) - (r.start.v >> shift) + 1;
-    }
-    return (uint32_t)s2_min_u64(n, UINT32_MAX);
-}
-
 /* The pool's lock guards quotas: vCPUs refill their caches without the space's. */
 static void lock_quota(struct s2_space *sp)
 {
@@ -131,39 +117,75 @@ struct s2_tquota s2_space_quota(struct s2_space *sp)
     return q;
 }
 
-enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range)
+static bool promise(struct s2_space *sp, uint64_t had, uint64_t n)
 {
     struct s2_tquota *q = &sp->table.quota;
-    uint32_t n = tables_under(&sp->cfg.geometry, range);
     bool fits;
 
     lock_quota(sp);
-    fits = (uint64_t)q->used + q->promised + n <= q->limit;
-    q->promised += fits ? n : 0;
+    fits = q->used + had + n <= q->limit;
+    if (fits)
+        q->promised = (uint32_t)(had + n);
     unlock_quota(sp);
-    return fits ? S2_OK : S2_EQUOTA;
+    return fits;
 }
 
-void s2_tables_recount(struct s2_space *sp)
+/* All that promised areas can need: as if no table stood there, or what they still lack. */
+static uint64_t lazy_tables(struct s2_space *sp, bool as_empty)
 {
-    struct s2_ipa_range run = {S2_IPA(0), S2_IPA(0)};
+    s2_ipa before = S2_IPA(0);
     struct s2_area a;
     uint64_t n = 0;
 
     for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&sp->areas, at, &a); at = a.range.end) {
         if (!s2_area_promised(&a))
             continue;
-        if (run.end.v && run.end.v == a.range.start.v) {
-            run.end = a.range.end;
-            continue;
-        }
-        n += run.end.v ? tables_under(&sp->cfg.geometry, run) : 0;
-        run = a.range;
+        n += s2_table_lack(&sp->table, a.range, before, as_empty);
+        before = a.range.end;
     }
-    n += run.end.v ? tables_under(&sp->cfg.geometry, run) : 0;
+    return n;
+}
+
+static void set_promised(struct s2_space *sp, bool as_empty)
+{
+    uint64_t n = lazy_tables(sp, as_empty);
+
     lock_quota(sp);
     sp->table.quota.promised = (uint32_t)s2_min_u64(n, UINT32_MAX);
     unlock_quota(sp);
+}
+
+void s2_tables_recount(struct s2_space *sp)
+{
+    set_promised(sp, true);
+}
+
+enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range)
+{
+    uint32_t n = s2_table_lack(&sp->table, range, S2_IPA(0), true);
+    enum s2_err err = S2_OK;
+
+    if (promise(sp, sp->table.quota.promised, n))
+        return S2_OK;
+    set_promised(sp, false);
+    if (!promise(sp, sp->table.quota.promised, n)) {
+        s2_tables_recount(sp);
+        err = S2_EQUOTA;
+    }
+    return err;
+}
+
+enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *stash)
+{
+    struct s2_table *t = &sp->table;
+    enum s2_err err = s2_tpool_take(t->pool, &t->quota, n, stash);
+
+    if (err != S2_EQUOTA)
+        return err;
+    set_promised(sp, false);
+    err = s2_tpool_take(t->pool, &t->quota, n, stash);
+    s2_tables_recount(sp);
+    return err;
 }
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */

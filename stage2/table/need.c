@@ -21,6 +21,14 @@ static uint32_t entries_met(const struct s2_table *t, int level, uint64_t start,
     return (uint32_t)(((end - 1) >> shift) - (start >> shift) + 1);
 }
 
+/* Does the entry at `at` also translate what lies directly below `before`? */
+static bool entry_shared(const struct s2_table *t, int level, uint64_t at, uint64_t before)
+{
+    unsigned shift = s2_level_shift(&t->geo, level);
+
+    return before && (before - 1) >> shift == at >> shift;
+}
+
 /* Tables below `level` for [start, end), which lies in one or more empty tables of that level. Entries at a level where
  * leaves are congruent need a table only when the range cuts them. */
 static uint32_t need_empty(const struct s2_table *t, int level, uint64_t start, uint64_t end, uint64_t delta)
@@ -76,6 +84,54 @@ uint32_t s2_table_need_map(const struct s2_table *t, struct s2_ipa_range range, 
         need += need_node(t, &root, at, next, delta);
     }
     return need;
+}
+
+/* Pages of tables below `level` that [start, end) lacks, with nothing of them there. What ends at `before` lacks the tables
+ * that it shares too, and has counted them. */
+static uint32_t lack_empty(const struct s2_table *t, int level, uint64_t start, uint64_t end, uint64_t before)
+{
+    uint32_t lack = 0;
+
+    for (; level < S2_LAST_LEVEL; level++)
+        lack += entries_met(t, level, start, end) - entry_shared(t, level, start, before);
+    return lack;
+}
+
+static uint32_t lack_node(const struct s2_table *t, const struct s2_node *n, uint64_t start, uint64_t end,
+                          uint64_t before)
+{
+    uint32_t lack = 0;
+
+    for (uint64_t at = start, next; at < end; at = next) {
+        uint64_t desc = s2_port_pte_load(t->port, &n->slots[s2_node_index(t, n, at)]);
+
+        next = s2_entry_end(t, n->level, at, end);
+        if (s2_desc_is_table(n->level, desc)) {
+            struct s2_node child = s2_node_child(t, n, at, desc);
+
+            if (child.level < S2_LAST_LEVEL)
+                lack += lack_node(t, &child, at, next, before);
+        } else if (!desc) {
+            lack += !entry_shared(t, n->level, at, before) + lack_empty(t, n->level + 1, at, next, before);
+        }
+    }
+    return lack;
+}
+
+uint32_t s2_table_lack(const struct s2_table *t, struct s2_ipa_range range, s2_ipa before, bool as_empty)
+{
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level), end = range.end.v;
+    uint32_t lack = 0;
+
+    if (as_empty)
+        return lack_empty(t, t->geo.start_level, range.start.v, end, before.v);
+    for (uint64_t at = range.start.v, next; at < end; at = next) {
+        struct s2_node root = s2_node_root(t, at);
+
+        next = s2_min_u64(root.base + bytes, end);
+        lack += lack_node(t, &root, at, next, before.v);
+    }
+    return lack;
 }
 
 /* Tables for cutting the block that translates `at`, if one does and the range covers it in part. *block: its extent. */
