@@ -109,8 +109,7 @@ static void launch(struct vm *vm)
     vm->starts++;
     lock_take(&vm->lock);
     vm->again = false;
-    /* In this order there is always one of the two that says that the VM is alive; and from sched_add on another CPU may
-     * ask for more work. */
+    /* Before sched_add, from which on another CPU may ask for more work. */
     vm->state = VM_RUNNING;
     set_work(vm, WORK_NONE);
     vm->power[0] = POWER_ON;
@@ -222,13 +221,19 @@ static bool any_cpu_on(const struct vm *vm)
 
 bool vm_anything_left(void)
 {
-    for (unsigned i = 0; i < vm_count(); i++) {
+    bool left = false;
+    for (unsigned i = 0; i < vm_count() && !left; i++) {
         struct vm *vm = vm_at(i);
-        if (vm != NULL && (vm->state == VM_RUNNING || vm->state == VM_STOPPING ||
-                           __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) != WORK_NONE))
-            return true;
+        if (vm == NULL)
+            continue;
+        /* From stopped to work to running it goes under the lock: without it both may be seen in between, and the machine
+         * be switched off under a VM that comes up again. */
+        lock_take(&vm->lock);
+        left = vm->state == VM_RUNNING || vm->state == VM_STOPPING ||
+               __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) != WORK_NONE;
+        lock_drop(&vm->lock);
     }
-    return false;
+    return left;
 }
 
 static bool halt_wanted(void)
