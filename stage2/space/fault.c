@@ -43,10 +43,18 @@ static enum s2_answer violation(struct s2_fault_result *out, enum s2_violation w
     return S2_VIOLATION;
 }
 
+/* A walk of the guest's tables through device memory is refused by HCR_EL2.PTW as a permission fault (D8.5.5), for ever. */
+static bool walk_in_device(uint32_t bits, const struct s2_fault *f)
+{
+    return f->on_walk && f->kind == S2_FAULT_PERMISSION && (bits & S2_MT_MASK) >= S2_MT_DEV_nGnRnE;
+}
+
 static bool allowed(const struct s2_space *sp, const struct s2_area *a, const struct s2_fault *f)
 {
     uint32_t bits = s2_attr_effective(a->attr, &sp->table.caps).bits;
 
+    if (walk_in_device(bits, f))
+        return false;
     switch (f->access) {
     case S2_ACCESS_READ:
         return bits & S2_R;
