@@ -65,12 +65,11 @@ static void roll_over(struct s2_vmids *v)
     for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
         /* A CPU that loaded nothing since the last rollover may still run what was reserved then. */
         if (v->active[cpu])
-            __atomic_store_n(&v->reserved[cpu], v->active[cpu], __ATOMIC_RELAXED);
+            v->reserved[cpu] = v->active[cpu];
         v->active[cpu] = 0;
         mark(v, (uint32_t)(v->reserved[cpu] & NUMBERS));
     }
-    /* After the reservations: whoever sees this generation sees them too (s2_vmid_live). */
-    __atomic_store_n(&v->generation, v->generation + GENERATION, __ATOMIC_RELEASE);
+    v->generation += GENERATION;
 }
 
 /* Where `id` was reserved, it becomes `now`. Returns whether it was. */
@@ -81,7 +80,7 @@ static bool renew_reserved(struct s2_vmids *v, uint64_t id, uint64_t now)
     for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
         if (v->reserved[cpu] != id)
             continue;
-        __atomic_store_n(&v->reserved[cpu], now, __ATOMIC_RELAXED);
+        v->reserved[cpu] = now;
         was = true;
     }
     return was;
@@ -132,18 +131,24 @@ uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid)
     return (uint16_t)(vmid->id & NUMBERS);
 }
 
-bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid)
+static bool reserved(const struct s2_vmids *v, uint64_t id)
 {
-    uint64_t id = __atomic_load_n(&vmid->id, __ATOMIC_ACQUIRE);
-
-    if (!id)
-        return false;
-    if (of_generation(id, __atomic_load_n(&v->generation, __ATOMIC_ACQUIRE)))
-        return true;
     for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++)
-        if (__atomic_load_n(&v->reserved[cpu], __ATOMIC_RELAXED) == id)
+        if (v->reserved[cpu] == id)
             return true;
     return false;
+}
+
+/* Under the lock: a renewal changes what is reserved and the VM's own id one after the other, and in between neither would
+ * say that the VM runs. */
+bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid)
+{
+    bool live;
+
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    live = vmid->id && (of_generation(vmid->id, v->generation) || reserved(v, vmid->id));
+    s2_port_unlock(v->port, &v->lock);
+    return live;
 }
 
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid)

@@ -3,6 +3,8 @@
 /* VMIDs (T12): unique, never 0, kept by VMs that run through a rollover, one ALLE1IS for each rollover. */
 #include "unit.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +161,50 @@ static void never_shared(void **state)
     }
 }
 
+struct question {
+    struct s2_vmid *v;
+    bool live, answered;
+};
+
+static void *ask(void *arg)
+{
+    struct question *q = arg;
+
+    model_set_cpu(port, 2);
+    q->live = s2_vmid_live(&ids, q->v);
+    __atomic_store_n(&q->answered, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Whoever asks while a VM that runs on gets its number in the new generation, waits: for a moment neither the reservation
+ * nor the VM's own id tells that it runs. */
+static void live_throughout_a_renewal(void **state)
+{
+    struct s2_vmid v[8] = {{0}};
+    struct question q = {.v = &v[0]};
+    uint64_t renewed, tickets;
+    pthread_t thread;
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        run_on(i != 0, &v[i]); /* the first one stays on its CPU through the rollover */
+    assert_int_equal(model_tlbis(port), 1);
+    assert_true(s2_vmid_live(&ids, &v[0]));
+    assert_int_equal(ids.reserved[0], v[0].id);
+    renewed = ids.generation | (v[0].id & 0xffff);
+    s2_port_lock(port, &ids.lock, S2_LOCK_VMIDS, 0);
+    tickets = ids.lock.word[0];
+    ids.reserved[0] = renewed;
+    assert_int_equal(pthread_create(&thread, NULL, ask, &q), 0);
+    while (!__atomic_load_n(&q.answered, __ATOMIC_ACQUIRE) &&
+           __atomic_load_n(&ids.lock.word[0], __ATOMIC_RELAXED) == tickets)
+        sched_yield();
+    v[0].id = renewed;
+    s2_port_unlock(port, &ids.lock);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(q.live);
+}
+
 static void wide(void **state)
 {
     static struct s2_vmid v[65536];
@@ -183,6 +229,7 @@ int main(void)
         TEST(two_vcpus_through_two_rollovers),
         TEST(freed_numbers_come_back),
         TEST(never_shared),
+        TEST(live_throughout_a_renewal),
         TEST(wide),
     };
 

@@ -34,7 +34,7 @@ void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits);
  * one ALLE1IS (rollover). */
 uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid);
 /* Can the TLBs of any CPU hold anything under this VMID? False: never ran, or from an older generation. */
-bool s2_vmid_live(const struct s2_vmids *v, const struct s2_vmid *vmid);
+bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid);
 /* After the VM's last flush, a whole-VMID one: the VMID may be used again, at once unless a CPU loaded no other since. */
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid);
 
