@@ -24,6 +24,11 @@ check-boot: boot-files
 check: $(unit_bin) boot-files
 	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
 
+# Without address randomization, which the sanitizer's fixed shadow does not always bear.
+.PHONY: check-threads
+check-threads: $(thread_bin)
+	@echo; prove --timer -j $(JOBS) --exec 'setarch --addr-no-randomize' $(thread_bin)
+
 # --- what the tests are worth ---------------------------------------------------------------------------------------------
 .PHONY: check-mutants
 check-mutants:

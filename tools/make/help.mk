@@ -11,6 +11,7 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make check          every test: unit tests, then boot tests under QEMU
   make check-unit     the tests that run on this machine, plain and under sanitizers
   make check-boot     the tests that boot the hypervisor
+  make check-threads  the suites that start threads, under the thread sanitizer
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
 

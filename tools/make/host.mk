@@ -41,7 +41,11 @@ hostdir := $(if $(filter clang,$(CC_KIND)),host-clang,host)
 $(eval $(call host_variant,$(hostdir),))
 $(eval $(call host_variant,$(hostdir)-san,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all))
 
+$(eval $(call host_variant,$(hostdir)-threads,-fsanitize=thread))
+
 unit_bin := $(unit_$(hostdir)) $(unit_$(hostdir)-san)
+# The suites that start threads, for the thread sanitizer.
+thread_bin := $(patsubst tests/unit/%.c,$(O)/$(hostdir)-threads/unit/%,$(sort $(shell grep -l pthread_create tests/unit/*.c)))
 .PHONY: unit
 unit: $(unit_bin)
 

@@ -17,6 +17,7 @@ need_savedefconfig := build
 need_unit := build check
 need_check-unit := build check
 need_check-mutants := build check
+need_check-threads := build check
 need_install := build
 need_bundles := build run arm64
 need_run := build run arm64
