@@ -13,10 +13,36 @@ void mux_init(struct mux *m, void (*put)(void *ctx, char c), void *ctx)
     *m = (struct mux){.put = put, .ctx = ctx};
 }
 
+/* U+0080 to U+009F are control characters too: U+009B begins an escape sequence as ESC [ does. They may come as
+ * themselves, as too long a code, or be put together when a line is shown again, so it is here that they are stopped; an
+ * odd byte stays what it is as it cannot be told from text in another code, but for those of that range. */
+static bool is_control(struct mux_utf8 *c, unsigned char u)
+{
+    if ((u & 0xc0) != 0x80) {
+        c->lead = u;
+        c->more = u >= 0xf0 ? 3 : u >= 0xe0 ? 2 : u >= 0xc0 ? 1 : 0;
+        return false;
+    }
+    if (c->more == 0)
+        return u < 0xa0;
+    unsigned least = c->lead >= 0xc0 && c->lead <= 0xc2 ? 0xa0 : c->lead == 0xe0 ? 0xa0 : c->lead == 0xf0 ? 0x90 : 0x80;
+    c->lead = 0;
+    c->more--;
+    return u < least;
+}
+
+static void transmit(struct mux *m, char c)
+{
+    bool bad = is_control(&m->utf8, (unsigned char)c);
+    if (bad)
+        m->utf8.more = 0;
+    m->put(m->ctx, bad ? '?' : c);
+}
+
 static void put(struct mux *m, const char *text)
 {
     while (*text != '\0')
-        m->put(m->ctx, *text++);
+        transmit(m, *text++);
 }
 
 static void put_prefix(struct mux *m, const struct mux_line *line)
@@ -32,7 +58,7 @@ static void put_remembered(struct mux *m, const struct mux_line *line)
 {
     put_prefix(m, line);
     for (unsigned i = 0; i < line->columns; i++)
-        m->put(m->ctx, line->text[i]);
+        transmit(m, line->text[i]);
 }
 
 /* The terminal's cursor goes to the start of a fresh line. */
@@ -44,6 +70,16 @@ static void leave_line(struct mux *m)
         put(m, "\033[0m");
     put(m, "\r\n");
     m->open = NULL;
+}
+
+/* A character of several bytes may be of one column, two or none, so that as many steps back could lead into the prefix
+ * and beyond it. */
+static bool one_column_each(const struct mux_line *line)
+{
+    for (unsigned i = 0; i < line->columns; i++)
+        if ((unsigned char)line->text[i] >= 0x80)
+            return false;
+    return true;
 }
 
 /* The terminal shows what the live source has of its line, its cursor where the source believes it to be. A line that
@@ -59,12 +95,17 @@ static void show(struct mux *m, struct mux_line *line)
         else
             put_prefix(m, line);
     }
-    if (again) {
+    if (again && one_column_each(line)) {
         for (unsigned i = line->columns; i > line->cursor; i--)
             put(m, "\b");
-    } else {
+    } else if (again && line->cursor < line->columns) {
+        put(m, "\r");
+        put_prefix(m, line);
+        for (unsigned i = 0; i < line->cursor; i++)
+            transmit(m, line->text[i]);
+    } else if (!again) {
         for (unsigned i = 0; i < line->queued; i++)
-            m->put(m->ctx, line->queue[i]);
+            transmit(m, line->queue[i]);
     }
     line->queued = 0;
     line->begun = true;
@@ -118,6 +159,22 @@ static void end_line(struct mux *m, struct mux_line *line)
     forget(line);
 }
 
+/* The terminal's cursor goes to the source's by the start of the line. */
+static void begin_again(struct mux *m, struct mux_line *line)
+{
+    bool shown = m->open == line || (!line->begun && line->queued > 0);
+    if (!line->live || !shown)
+        return;
+    emit(m, line, '\r');
+    if (line->name != NULL) {
+        emit(m, line, '[');
+        emit_text(m, line, line->name);
+        emit_text(m, line, "] ");
+    }
+    for (unsigned i = 0; i < line->cursor; i++)
+        emit(m, line, line->text[i]);
+}
+
 /* A carriage return moves the cursor behind the prefix, unless a line feed follows: hence only when something else
  * does. */
 static void settle_return(struct mux *m, struct mux_line *line)
@@ -125,15 +182,8 @@ static void settle_return(struct mux *m, struct mux_line *line)
     if (!line->ended)
         return;
     line->ended = false;
-    if (line->live && (m->open == line || (!line->begun && line->queued > 0))) {
-        emit(m, line, '\r');
-        if (line->name != NULL) {
-            emit(m, line, '[');
-            emit_text(m, line, line->name);
-            emit_text(m, line, "] ");
-        }
-    }
     line->cursor = 0;
+    begin_again(m, line);
 }
 
 /* Beyond what is remembered a live source's characters are shown at once, or a line broken off would lose them. */
@@ -142,7 +192,7 @@ static void printable(struct mux *m, struct mux_line *line, char c)
     settle_return(m, line);
     if (line->cursor == MUX_COLUMNS && line->live) {
         show(m, line);
-        m->put(m->ctx, c);
+        transmit(m, c);
         return;
     }
     if (line->live)
@@ -164,6 +214,11 @@ static void tabulate(struct mux *m, struct mux_line *line)
 static void move_left(struct mux *m, struct mux_line *line, unsigned by)
 {
     settle_return(m, line);
+    if (!one_column_each(line)) {
+        line->cursor -= by < line->cursor ? by : line->cursor;
+        begin_again(m, line);
+        return;
+    }
     for (; by > 0 && line->cursor > 0; by--) {
         if (line->live)
             emit(m, line, '\b');
@@ -198,18 +253,19 @@ static void pass_sequence(struct mux *m, struct mux_line *line)
 static void control(struct mux *m, struct mux_line *line, char final)
 {
     unsigned number = 0;
-    bool plain = true;
+    bool plain = true, list = true;
     for (unsigned i = 2; i + 1 < line->sequence_bytes; i++) {
         char c = line->sequence[i];
         if (c < '0' || c > '9' || number > MUX_COLUMNS)
             plain = false;
         else
             number = number * 10 + (unsigned)(c - '0');
+        list &= (c >= '0' && c <= '9') || c == ';' || c == ':';
     }
-    if (final == 'm' && line->live) {
+    if (final == 'm' && list && line->live) { /* with other characters it sets what keys send */
         pass_sequence(m, line);
         line->coloured = !(plain && number == 0);
-    } else if (final == 'n' && line->live) {
+    } else if (final == 'n' && plain && line->live) {
         pass_sequence(m, line);
     } else if (final == 'D' && plain) {
         move_left(m, line, number == 0 ? 1 : number);

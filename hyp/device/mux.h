@@ -16,6 +16,12 @@
 #define MUX_QUEUE    64u
 #define MUX_SEQUENCE 16u /* an escape sequence longer than this is dropped */
 
+/* The characters on their way to the terminal, as UTF-8 (RFC 3629). */
+struct mux_utf8 {
+    unsigned char lead; /* until its first continuation byte */
+    unsigned more;      /* continuation bytes to come */
+};
+
 struct mux_line {
     const char *name; /* prefix "[name] "; null: none */
     bool live;
@@ -32,6 +38,7 @@ struct mux_line {
 struct mux {
     void (*put)(void *ctx, char c);
     void *ctx;
+    struct mux_utf8 utf8;
     struct mux_line *open; /* whose unfinished line is on the terminal */
     struct mux_line *live; /* the live source other than the hypervisor; null: none */
 };

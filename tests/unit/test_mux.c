@@ -44,11 +44,16 @@ static void hyp(const char *text)
     mux_show(&w.mux, &w.hyp);
 }
 
+static void fresh_screen(void)
+{
+    memset(w.seen, 0, sizeof(w.seen));
+    w.bytes = 0;
+}
+
 static void sees(const char *text)
 {
     assert_string_equal(w.seen, text);
-    memset(w.seen, 0, sizeof(w.seen));
-    w.bytes = 0;
+    fresh_screen();
 }
 
 static void test_lines_have_prefixes(void **state)
@@ -203,6 +208,8 @@ static void test_escape_sequences(void **state)
     sees("abc\b\bX\033[K\b\baY\r\n");
     say(&w.b, "abc\033[2DX\033[K\n");
     sees("[b] aX\r\n");
+    say(&w.a, "a\033[>4;2mb\033[?4mc\033[?5nd\033[>0ne\033[38:5:1m!\n"); /* modes of the keyboard are no colours */
+    sees("[a] abcde\033[38:5:1m!\033[0m\r\n");
     say(&w.a, "a\033[1;2;3;4;5;6;7;8;9;10;11;12mb\n"); /* too long */
     sees("[a] ab\r\n");
     say(&w.a, "a\033[31\nb\n"); /* never ended */
@@ -211,6 +218,28 @@ static void test_escape_sequences(void **state)
     sees("[a] ab\r\n");
     say(&w.a, "a\033[99999999999Db\n");
     sees("[a] ab\r\n");
+}
+
+/* Steps back count bytes, a terminal counts columns: they must not end in the prefix. */
+static void test_no_step_back_into_the_prefix(void **state)
+{
+    (void)state;
+    say(&w.a, "\xc3\xa9\xc3\xa9\b\b\b\b[b] x\n");
+    sees("[a] \xc3\xa9\xc3\xa9\r[a] \xc3\xa9\xc3\r[a] \xc3\xa9\r[a] \xc3\r[a] [b] x\r\n");
+    say(&w.a, "\xc3\xa9\033[2Dx");
+    mux_show(&w.mux, &w.a);
+    sees("[a] \xc3\xa9\r[a] x");
+    hyp("!\n"); /* shown again */
+    say(&w.a, "y\b");
+    mux_show(&w.mux, &w.a);
+    sees("\r\n!\r\n[a] xy\b");
+    say(&w.a, "\xc3\xa9\xc3\xa9\033[3D");
+    mux_show(&w.mux, &w.a);
+    hyp("?\n");
+    fresh_screen();
+    say(&w.a, "z\033[D");
+    mux_show(&w.mux, &w.a);
+    sees("[a] x\xc3z\xc3\xa9\r[a] x\xc3");
 }
 
 static void test_bytes_that_do_not_print(void **state)
@@ -226,6 +255,14 @@ static void test_bytes_that_do_not_print(void **state)
     fresh(NULL);
     say(&w.b, "gr\xc3\xbc\xc3\x9f\x7f\n"); /* UTF-8 passes, DEL does not */
     sees("[b] gr\xc3\xbc\xc3\x9f\r\n");
+    say(&w.b, "\x9b"
+              "2J \xc2\x9b"
+              "2J \xe0\x82\x9b \xc1\x9b \xf0\x80\x82\x9b\n"); /* CSI, as itself and coded */
+    sees("[b] ?2J \xc2?2J \xe0?? \xc1? \xf0???\r\n");
+    say(&w.b, "\xe2\x9b\x80\r\xc2\033[C\n"); /* and put together from what was there */
+    sees("[b] \xc2??\r\n");
+    say(&w.b, "\xe2\x9b\x80\xc2\xa0\n");
+    sees("[b] \xe2\x9b\x80\xc2\xa0\r\n");
     say(&w.a, "ding\a\n");
     sees("[a] ding\a\r\n");
     say(&w.b, "ding\a\n");
@@ -298,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup(test_carriage_returns, fresh),
         cmocka_unit_test_setup(test_editing, fresh),
         cmocka_unit_test_setup(test_escape_sequences, fresh),
+        cmocka_unit_test_setup(test_no_step_back_into_the_prefix, fresh),
         cmocka_unit_test_setup(test_bytes_that_do_not_print, fresh),
         cmocka_unit_test_setup(test_long_lines, fresh),
         cmocka_unit_test_setup(test_a_long_line_broken_off_loses_nothing, fresh),
