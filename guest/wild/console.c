@@ -14,11 +14,13 @@ static void raw(const char *s)
 void console_acts(void)
 {
     static const char *const tricks[] = {
-        "\033[2J\033[H[victim0] forged\n",              /* clear, home */
-        "\033]0;forged title\a\033P$q\033\\\n",         /* title, device control string */
-        "\xc2\x9b" "2Jforged by C1\n",                  /* CSI as one character, in UTF-8 */
-        "\x9b" "2Jforged by a byte\n",                  /* and by itself */
-        "\xe2\x9b\x80\r\xc2\033[Cforged by halves\n",   /* and put together from two characters */
+        "\033[2J\033[H[victim0] forged\n",      /* clear, home */
+        "\033]0;forged title\a\033P$q\033\\\n", /* title, device control string */
+        "\xc2\x9b"
+        "2Jforged by C1\n", /* CSI as one character, in UTF-8 */
+        "\x9b"
+        "2Jforged by a byte\n",                          /* and by itself */
+        "\xe2\x9b\x80\r\xc2\033[Cforged by halves\n",    /* and put together from two characters */
         "\033[>4;2m\033[?5m\033[999;999r\033[21tkeys\n", /* keyboard modes, scroll region, window operations */
         "\033[999999999999999999C\033[99999Dfar\n",
     };

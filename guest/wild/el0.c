@@ -32,21 +32,23 @@ static const uint16_t t32[][2] = {
     {0xee10, 0x0f10}, {0xec51, 0x0f2e}, {0xf7e0, 0x8000}, {0xf7f0, 0x8000}, /* MRC, MRRC, HVC, SMC */
 };
 
+/* WFI must find something pending, or it waits for ever; what ran before may have switched all of it off. */
+static void pend(void)
+{
+    gic_init();
+    gic_enable(INTID_VTIMER);
+    WRITE_REG(cntv_cval_el0, 0);
+    WRITE_REG(cntv_ctl_el0, 1);
+}
+
 static bool run(uint32_t first, uint32_t second, uint64_t pstate, uint64_t x0)
 {
+    pend();
     code[0] = first;
     code[1] = second;
     code[2] = second;
     sync_code((uint64_t)code);
     return ESR_EC(enter_el0((uint64_t)code, pstate, x0)) == EC_SVC32;
-}
-
-/* WFI must find something pending, or it waits for ever. */
-static void pend(void)
-{
-    gic_enable(INTID_VTIMER);
-    WRITE_REG(cntv_cval_el0, 0);
-    WRITE_REG(cntv_ctl_el0, 1);
 }
 
 void el0_acts(void)
@@ -58,7 +60,6 @@ void el0_acts(void)
         return;
     }
     WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | SCTLR_EL0_WFX);
-    pend();
     unsigned ran = 0, came_back = 0;
     for (unsigned p = 0; p < PLACES; p++) {
         for (unsigned i = 0; i < sizeof(a32) / sizeof(a32[0]); i++, ran++)
@@ -71,5 +72,6 @@ void el0_acts(void)
     ok(came_back != 0 && came_back < ran, "%u of %u AArch32 programs ended by themselves", came_back, ran);
     ok(run(0xe5901000, A32_SVC, PSTATE_A32, GUEST_UART + 0x18), "LDR of a device's register, A32");
     ok(run(0x78016801, THUMB_SVC | THUMB_SVC << 16, PSTATE_T32, GUEST_UART + 0x18), "the same, T32");
-    ok(run(0x6801bf08, THUMB_SVC | THUMB_SVC << 16, PSTATE_T32 | 1ul << 30, GUEST_UART + 0x18), "the same in an IT block");
+    ok(run(0x6801bf08, THUMB_SVC | THUMB_SVC << 16, PSTATE_T32 | 1ul << 30, GUEST_UART + 0x18),
+       "the same in an IT block");
 }

@@ -4,21 +4,21 @@
  * same interrupt of the same CPU, must not notice. */
 #include "wild/wild.h"
 
-#define ICC_PMR    S3_0_C4_C6_0
-#define ICC_IAR0   S3_0_C12_C8_0
-#define ICC_EOIR0  S3_0_C12_C8_1
-#define ICC_AP1R0  S3_0_C12_C9_0
-#define ICC_DIR    S3_0_C12_C11_1
-#define ICC_SGI1R  S3_0_C12_C11_5
-#define ICC_SGI0R  S3_0_C12_C11_7
-#define ICC_IAR1   S3_0_C12_C12_0
-#define ICC_EOIR1  S3_0_C12_C12_1
-#define ICC_CTLR   S3_0_C12_C12_4
-#define ICC_GRP0   S3_0_C12_C12_6
-#define ICC_GRP1   S3_0_C12_C12_7
-#define READ(reg) READ_REG(reg)
+#define ICC_PMR           S3_0_C4_C6_0
+#define ICC_IAR0          S3_0_C12_C8_0
+#define ICC_EOIR0         S3_0_C12_C8_1
+#define ICC_AP1R0         S3_0_C12_C9_0
+#define ICC_DIR           S3_0_C12_C11_1
+#define ICC_SGI1R         S3_0_C12_C11_5
+#define ICC_SGI0R         S3_0_C12_C11_7
+#define ICC_IAR1          S3_0_C12_C12_0
+#define ICC_EOIR1         S3_0_C12_C12_1
+#define ICC_CTLR          S3_0_C12_C12_4
+#define ICC_GRP0          S3_0_C12_C12_6
+#define ICC_GRP1          S3_0_C12_C12_7
+#define READ(reg)         READ_REG(reg)
 #define WRITE(reg, value) WRITE_REG(reg, value)
-enum { ROUNDS = 6000, STORM = 20000, FIRST_ARRAY = 0x80, LAST_ARRAY = 0xd00, ALL_TARGETS = 0xffff };
+enum { ROUNDS = 1500, STORM = 2000, FIRST_ARRAY = 0x80, LAST_ARRAY = 0xd00, ALL_TARGETS = 0xffff };
 #define SGI_ALL_BUT_ME (1ul << 40)
 
 void hammer(unsigned times)

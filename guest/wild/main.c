@@ -43,7 +43,7 @@ static void restart_often(void)
 
 /* --- the other vCPU ------------------------------------------------------------------------------------------------- */
 
-enum { CODE_CPU = 1, ROUNDS_ON_OFF = 2000 };
+enum { CODE_CPU = 1, ROUNDS_ON_OFF = 60 };
 static volatile enum second_act second_act;
 static volatile bool second_runs;
 
@@ -98,7 +98,8 @@ static void power_calls(void)
     for (unsigned bit = 1; bit < 64; bit++)
         refused += (int64_t)guest_hvc(PSCI_CPU_ON, 1ul << bit, (uint64_t)guest_secondary, 0) != PSCI_SUCCESS;
     ok(refused == 63, "CPU_ON refuses vCPUs that do not exist");
-    ok((int64_t)guest_hvc(PSCI_CPU_ON, 0, (uint64_t)guest_secondary, 0) == PSCI_ALREADY_ON, "nor does it start the caller");
+    ok((int64_t)guest_hvc(PSCI_CPU_ON, 0, (uint64_t)guest_secondary, 0) == PSCI_ALREADY_ON,
+       "nor does it start the caller");
     unsigned started = 0;
     for (unsigned i = 0; i < ROUNDS_ON_OFF; i++)
         started += second_do(SECOND_LEAVES) == PSCI_SUCCESS;

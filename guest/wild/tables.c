@@ -4,22 +4,22 @@
 #include "wild/wild.h"
 
 /* 4K granule, 39 bits on both sides: the first table has entries of 1 GiB (D8.2.5, D8.3). */
-#define GIB          (1ul << 30)
-#define TCR_39_BITS  (25ul | 25ul << 16 | 2ul << 30 | 5ul << 32) /* T0SZ, T1SZ, TG1 = 4K, IPS = 48 bits */
-#define TCR_HA_HD    (3ul << 39)
-#define MAIR_ALL     0x44ff00ul /* 0 Device-nGnRnE, 1 Normal write-back, 2 Normal non-cacheable */
-#define ATTR(n)      ((uint64_t)(n) << 2)
-#define BLOCK_AF     (1ul | 1ul << 10)
-#define TABLE        3ul
-#define UPPER        0xffffff8000000000ul
-#define SCTLR_M      1ul
-#define SCTLR_C      (1ul << 2)
-#define SCTLR_I      (1ul << 12)
-#define SCTLR_WX     (1ul << 16 | 1ul << 18)
+#define GIB         (1ul << 30)
+#define TCR_39_BITS (25ul | 25ul << 16 | 2ul << 30 | 5ul << 32) /* T0SZ, T1SZ, TG1 = 4K, IPS = 48 bits */
+#define TCR_HA_HD   (3ul << 39)
+#define MAIR_ALL    0x44ff00ul /* 0 Device-nGnRnE, 1 Normal write-back, 2 Normal non-cacheable */
+#define ATTR(n)     ((uint64_t)(n) << 2)
+#define BLOCK_AF    (1ul | 1ul << 10)
+#define TABLE       3ul
+#define UPPER       0xffffff8000000000ul
+#define SCTLR_M     1ul
+#define SCTLR_C     (1ul << 2)
+#define SCTLR_I     (1ul << 12)
+#define SCTLR_WX    (1ul << 16 | 1ul << 18)
 enum { ENTRIES = 512, NORMAL = 1, NON_CACHEABLE = 2, TOGGLES = 24, MMFR1_HAFDBS = 0xf };
-#define RAM_IS_AT GIB
+#define RAM_IS_AT     GIB
 #define LOW_AS_MEMORY (2 * GIB) /* IPA 0 again, as Normal memory */
-#define TABLE_AT (3 * GIB)      /* through entry 3, whose table is elsewhere */
+#define TABLE_AT      (3 * GIB) /* through entry 3, whose table is elsewhere */
 
 static _Alignas(GUEST_PAGE) uint64_t low[ENTRIES];
 
@@ -57,7 +57,9 @@ static unsigned walk_everywhere(void)
         faults += try_call(UPPER).taken;
         faults += try_read(TABLE_AT, &value).taken;
         faults += try_write(TABLE_AT + 8, 0).taken;
+        fault_expect(); /* the walk for AT goes through stage 2, too */
         __asm__ volatile("at s1e1r, %0; at s1e0w, %1; isb" : : "r"(UPPER), "r"(TABLE_AT));
+        faults += fault_seen().taken;
     }
     WRITE_REG(ttbr1_el1, (uint64_t)low);
     low[3] = 0;
@@ -68,7 +70,7 @@ static unsigned walk_everywhere(void)
 #define TRY(insn, address)                                                                                             \
     do {                                                                                                               \
         fault_expect();                                                                                                \
-        __asm__ volatile(".arch armv8.1-a\n\t" insn : : "r"(address) : "x1", "x2", "x3", "memory");                   \
+        __asm__ volatile(".arch armv8.1-a\n\t" insn : : "r"(address) : "x1", "x2", "x3", "memory");                    \
         tried++;                                                                                                       \
         refused += fault_seen().taken;                                                                                 \
     } while (0)
@@ -95,8 +97,8 @@ static void touch_as_memory(unsigned *tried_all, unsigned *refused_all)
         TRY("dc civac, %0", at);
         TRY("dc ivac, %0", at);
         TRY("ic ivau, %0", at);
-        TRY("ldadd x1, x2, [%0]", at);
-        TRY("casp x0, x1, x2, x3, [%0]", at);
+        TRY(".arch_extension lse\n\tldadd x1, x2, [%0]", at);
+        TRY(".arch_extension lse\n\tcasp x0, x1, x2, x3, [%0]", at);
     }
     *tried_all = tried;
     *refused_all = refused;
