@@ -192,7 +192,6 @@ static bool make_tables(struct problems *p)
 bool host_init(struct problems *p)
 {
     host.caps = *cpu_caps();
-    port.idc = host.caps.idc;
     port.dic = host.caps.dic;
     port.dline_log2 = host.caps.dline_log2;
     host.port = &port;

@@ -19,7 +19,7 @@ struct s2_port {
      * shareable, as VTCR_EL2 says of the walks. */
     uint64_t table_offset;
     /* From struct s2_caps, the minimum over all CPUs. */
-    bool idc, dic;
+    bool dic;
     uint8_t dline_log2;
 };
 
@@ -257,13 +257,11 @@ static inline void s2_port_clean_poc(struct s2_port *port, void *va, size_t byte
     __asm__ volatile("dsb sy" ::: "memory");
 }
 
+/* What is clean to the point of coherency is clean to the point of unification (D7.5.9). */
 static inline void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
 {
-    uintptr_t line = (uintptr_t)1 << port->dline_log2, end = (uintptr_t)va + bytes;
-
-    for (uintptr_t at = (uintptr_t)va & ~(line - 1); !port->idc && at < end; at += line)
-        __asm__ volatile("dc cvau, %0" ::"r"(at) : "memory");
-    __asm__ volatile("dsb ish" ::: "memory");
+    (void)va;
+    (void)bytes;
     if (!port->dic) /* all of it: the guest's address may index a VIPT cache elsewhere than the window's (D7.5.3) */
         __asm__ volatile("ic ialluis\n\tdsb ish" ::: "memory");
     __asm__ volatile("isb" ::: "memory");

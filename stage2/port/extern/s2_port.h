@@ -72,8 +72,8 @@ void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes);
 void s2_port_window_unmap(struct s2_port *port, void *va, size_t bytes);
 void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes);
 void s2_port_zero(struct s2_port *port, void *va, size_t bytes);
-/* Clean (and invalidate) by address to the point of coherency; make instruction fetches see what was written. Both
- * end with the DSB they need. */
+/* Clean and invalidate by address to the point of coherency; after that, make instruction fetches see what was written.
+ * Both end with the DSB they need. */
 void s2_port_clean_poc(struct s2_port *port, void *va, size_t bytes);
 void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes);
 
