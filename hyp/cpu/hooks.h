@@ -51,7 +51,9 @@ void exit_handle(struct vcpu *v, enum exit_class c);
 /* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent), or switched its
  * caches on or off after that: cleans and invalidates what the VM has populated, bounded per call. */
 void vm_set_way(struct vcpu *v);
-void vm_caches_toggled(struct vcpu *v, bool on);
+void vm_caches_toggled(struct vcpu *v);
+/* vm/: a bounded piece of what vm_caches_toggled left to do before v may run; clears v->cleaning at the end. */
+void vm_clean_step(struct vcpu *v);
 /* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
 void sched_stopped(struct vcpu *v);
 /* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call again. */

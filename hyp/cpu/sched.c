@@ -240,6 +240,11 @@ static void run(struct cpu *cpu, struct vcpu *v)
         if (others && cpu_ticks() >= cpu->slice_end)
             break;
         arm_timer(cpu, others && cpu->slice_end < next ? cpu->slice_end : next);
+        if (v->cleaning) {
+            vm_clean_step(v);
+            irq_handle();
+            continue;
+        }
         __atomic_store_n(&v->woken, false, __ATOMIC_RELAXED); /* the flush sees what it was for */
         vgic_flush(v);
         enum exit_class c = vcpu_enter(v);

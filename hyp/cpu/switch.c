@@ -226,6 +226,7 @@ void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t context)
     v->sys.sctlr_el1 = SCTLR_EL1_RES1;
     v->hcr = switch_hcr();
     v->vsesr = 0;
+    v->cleaning = false;
 }
 
 /* AArch32 EL0: the IT state moves on with each instruction (Arm ARM F1.3.1, ITAdvance). */

@@ -84,7 +84,7 @@ static void write_live(struct vcpu *v, unsigned word, uint64_t value)
     bool on = caches_on(reg_read(sctlr_el1));
     if (was == on)
         return;
-    vm_caches_toggled(v, on);
+    vm_caches_toggled(v);
     if (on)
         v->hcr &= ~HCR_TVM;
 }

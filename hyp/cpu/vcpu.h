@@ -70,7 +70,9 @@ struct vcpu {
     bool stopping;         /* sched_stop was called: it will be OFF when its CPU has seen it */
     bool woken;            /* a wake-up came while it ran: the next sched_block does not block */
     bool known;            /* linked into its CPU's list of all */
-    bool last_here;        /* of its VM's vCPUs on this CPU, the one whose translations the TLB may hold */
+    bool cleaning;         /* before it runs again, its VM's memory from clean_from on is cleaned: vm_clean_step */
+    s2_ipa clean_from;
+    bool last_here; /* of its VM's vCPUs on this CPU, the one whose translations the TLB may hold */
     struct vcpu *ready_next, *peer;
     uint64_t ran_ticks;
 
