@@ -72,6 +72,22 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high)
     return backing_at(low, high->range.start) == high->backing;
 }
 
+void s2_area_settle(struct s2_area_set *set, const struct s2_area *area)
+{
+    struct s2_area whole = *area, low, high;
+
+    if (s2_area_set_find(set, area->range.end, &high) && s2_area_joins(&whole, &high)) {
+        s2_imap_erase(&set->map, high.range.start.v);
+        whole.range.end = high.range.end;
+    }
+    if (s2_area_set_find_below(set, area->range.start, &low) && s2_area_joins(&low, &whole)) {
+        s2_imap_erase(&set->map, area->range.start.v);
+        low.range.end = whole.range.end;
+        whole = low;
+    }
+    s2_area_replace(set, whole.range.start, &whole);
+}
+
 /* --- life and lookups --------------------------------------------------------------------------------------------- */
 
 enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_ipa lo, s2_ipa hi, uint64_t granule,

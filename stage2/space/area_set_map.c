@@ -271,8 +271,8 @@ static enum s2_err run(struct run *r)
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-static enum s2_err check_new(const struct s2_area_set *set, struct s2_detail *d, const struct s2_area *area,
-                             enum s2_map_mode mode)
+enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_detail *d, const struct s2_area *area,
+                              enum s2_map_mode mode)
 {
     uint64_t start = area->range.start.v, end = area->range.end.v;
     struct s2_area found;
@@ -293,7 +293,7 @@ enum s2_err s2_area_set_map(struct s2_area_set *set, struct s2_op *op, const str
 
     if (err)
         return err;
-    err = check_new(set, op->detail, area, mode);
+    err = s2_area_check_new(set, op->detail, area, mode);
     if (!err)
         err = run(&r);
     return s2_area_leave(set, op, err);

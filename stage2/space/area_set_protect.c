@@ -12,7 +12,7 @@ struct pass {
     void *arg;
     bool commit;
     uint32_t cuts; /* areas that the set gains before it loses any */
-    uint64_t changes;
+    uint64_t changes, areas;
     bool has_last, last_changed;
     struct s2_area last; /* the area below the next one, as it is by then */
 };
@@ -97,6 +97,7 @@ static enum s2_err one_area(struct pass *p, const struct s2_area *area)
     struct s2_area mid;
     enum s2_err err;
 
+    p->areas++;
     if (!p->update(p->arg, area, &attr) || s2_attr_eq(attr, area->attr))
         return join(p, area, false);
     mid = s2_area_part(area, p->range);
@@ -145,4 +146,17 @@ enum s2_err s2_area_set_protect(struct s2_area_set *set, struct s2_op *op, struc
     enum s2_err err = s2_area_enter(set, op, range);
 
     return err ? err : s2_area_leave(set, op, plan_and_do(&start));
+}
+
+enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
+                                 s2_update_fn *update, void *arg, uint64_t *areas)
+{
+    struct pass plan = {.set = set, .op = op, .range = range, .update = update, .arg = arg};
+    enum s2_err err = s2_area_enter(set, op, range);
+
+    if (err)
+        return err;
+    err = one_pass(&plan);
+    *areas = plan.areas;
+    return err ? s2_area_leave(set, op, err) : S2_OK;
 }

@@ -157,7 +157,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_UNMAP)
         return;
-    held = s2_chunks_release(sp, c->part);
+    held = s2_chunks_release(sp, c->part, false);
     if (!s2_area_promised(&c->area))
         return;
     untouched = frames_in(c->part) - held;

@@ -143,14 +143,31 @@ static bool check_areas(struct audit *a)
 
 /* --- chunks and ledger against areas --------------------------------------------------------------------------------------- */
 
+/* What long work that populates an area has taken there and not mapped yet. False: nothing. */
+static bool held_at(const struct s2_space *sp, s2_ipa ipa, struct s2_ipa_range *held)
+{
+    const struct s2_long *l = s2_long_meeting(sp, (struct s2_ipa_range){ipa, S2_IPA(ipa.v + 1)});
+
+    if (!l || !l->populates || ipa.v < l->done.v)
+        return false;
+    *held = (struct s2_ipa_range){l->done, l->range.end};
+    return true;
+}
+
 /* Chunks may run on from one alloc area into the next. */
 static bool in_alloc_areas(const struct s2_space *sp, struct s2_ipa_range range)
 {
+    struct s2_ipa_range held;
     struct s2_area area;
 
-    for (; range.start.v < range.end.v; range.start = area.range.end)
-        if (!s2_area_set_find(&sp->areas, range.start, &area) || area.backend != &s2_backend_alloc)
+    while (range.start.v < range.end.v) {
+        if (s2_area_set_find(&sp->areas, range.start, &area) && area.backend == &s2_backend_alloc)
+            range.start = area.range.end;
+        else if (held_at(sp, range.start, &held))
+            range.start = held.end;
+        else
             return false;
+    }
     return true;
 }
 
@@ -188,10 +205,10 @@ static bool check_entry(struct audit *a, const struct s2_ledger_entry *e)
 
     while (off < bytes) {
         struct s2_ipa_range at = {S2_IPA(e->ipa.v + off), S2_IPA(e->ipa.v + bytes)};
-        struct s2_area area;
+        struct s2_area area = {.backend = &s2_backend_alloc};
         s2_pa pa;
 
-        if (!s2_area_set_find(&a->sp->areas, at.start, &area))
+        if (!s2_area_set_find(&a->sp->areas, at.start, &area) && !held_at(a->sp, at.start, &area.range))
             return fail(a, S2_AXIS_PA, e->range.start.v + off, e->range.end.v,
                         "is mapped by the ledger, not by an area");
         at = s2_range_meet(at, area.range);
@@ -218,6 +235,47 @@ static bool check_ledger(struct audit *a)
         if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !check_entry(a, &e))
             return false;
     return true;
+}
+
+/* --- long work -------------------------------------------------------------------------------------------------------------- */
+
+/* An area that grows is what its work has done, and what the work still holds is in no area. */
+static bool check_long(struct audit *a, const struct s2_long *l)
+{
+    struct s2_ipa_range held = {l->done, l->range.end};
+    struct s2_area area = {.range = {l->range.start, l->range.start}};
+
+    if (l->range.start.v > l->done.v || l->done.v > l->range.end.v)
+        return fail_ipa(a, l->range, "is worked on outside of its range");
+    if (!l->populates)
+        return true;
+    if (s2_area_set_find(&a->sp->areas, l->range.start, &area) && !(area.flags & S2_AREA_GROWING))
+        return fail_ipa(a, l->range, "is being populated, and an area is there");
+    if (area.range.start.v != l->range.start.v || area.range.end.v != l->done.v)
+        return fail_ipa(a, l->range, "is being populated, and its area is not what is done");
+    if (s2_area_set_overlaps(&a->sp->areas, held, NULL))
+        return fail_ipa(a, held, "is yet to be populated, and an area is there");
+    if (chunk_bytes(a->sp, held) != s2_range_bytes(held))
+        return fail_ipa(a, held, "is yet to be populated, and the memory for it is not there");
+    return true;
+}
+
+static bool check_longs(struct audit *a)
+{
+    uint64_t growing = 0, marked = 0;
+    struct s2_area area;
+
+    for (const struct s2_long *l = a->sp->longs; l; l = l->next) {
+        if (s2_long_meeting(a->sp, l->range) != l)
+            return fail_ipa(a, l->range, "is worked on twice");
+        if (!check_long(a, l))
+            return false;
+        growing += l->populates && l->done.v > l->range.start.v;
+    }
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)
+        marked += (area.flags & S2_AREA_GROWING) != 0;
+    return growing == marked ||
+           fail(a, S2_AXIS_NONE, growing, marked, "has areas that grow, and nobody at work on them");
 }
 
 /* --- structures and quotas --------------------------------------------------------------------------------------------------- */
@@ -249,7 +307,7 @@ const char *s2_space_check(struct s2_space *sp, struct s2_detail *d)
 
     s2_space_lock(sp);
     if (!sp->dying)
-        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a));
+        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a) && check_longs(&a));
     s2_space_unlock(sp);
     return a.wrong;
 }

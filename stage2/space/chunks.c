@@ -5,7 +5,7 @@
  * mapped: a replace holds old and new memory for the same addresses at once. */
 #include "space/inner.h"
 
-enum { W_PA, W_DIRTY };
+enum { W_PA, W_DIRTY, W_MARK };
 
 static struct s2_chunk unpack(const struct s2_ient *e)
 {
@@ -16,7 +16,7 @@ static struct s2_chunk unpack(const struct s2_ient *e)
 static bool continues(const struct s2_ient *low, const struct s2_ient *high)
 {
     return low->end == high->start && low->val.w[W_PA] + (low->end - low->start) == high->val.w[W_PA] &&
-           low->val.w[W_DIRTY] == high->val.w[W_DIRTY];
+           low->val.w[W_DIRTY] == high->val.w[W_DIRTY] && low->val.w[W_MARK] == high->val.w[W_MARK];
 }
 
 /* Puts a chunk in, as one entry with the neighbours that it continues. pre: nodes for one insertion. */
@@ -155,7 +155,7 @@ void s2_chunks_untake(struct s2_space *sp, struct s2_op *op)
 
 /* --- becoming the VM's ------------------------------------------------------------------------------------------------ */
 
-static void own(struct s2_space *sp, const struct s2_chunk *c)
+static void claim(struct s2_space *sp, const struct s2_chunk *c)
 {
     struct s2_ledger_entry mine = {.range = s2_pa_run(c->pa, s2_range_bytes(c->range)),
                                    .owner = sp->cfg.id,
@@ -163,9 +163,14 @@ static void own(struct s2_space *sp, const struct s2_chunk *c)
                                    .rights = S2_RWX,
                                    .ipa = c->range.start};
 
+    s2_ledger_set(sp->cfg.ledger, &mine);
+}
+
+static void own(struct s2_space *sp, const struct s2_chunk *c)
+{
     if (c->dirty)
         s2_frames_zero(sp->cfg.port, c->pa, s2_range_bytes(c->range));
-    s2_ledger_set(sp->cfg.ledger, &mine);
+    claim(sp, c);
 }
 
 static bool own_entry(void *arg, const struct s2_ient *e)
@@ -192,6 +197,43 @@ void s2_chunks_settle(struct s2_space *sp)
     }
 }
 
+void s2_chunks_hold(struct s2_space *sp, uint64_t mark)
+{
+    struct s2_ient e;
+
+    while (s2_imap_find_from(&sp->taken, 0, &e)) {
+        struct s2_chunk c = unpack(&e);
+
+        claim(sp, &c);
+        s2_imap_erase(&sp->taken, e.start);
+        e.val.w[W_MARK] = mark;
+        put(&sp->chunks, e);
+    }
+}
+
+/* The entry that ends at `at` and the one that starts there become one if they may. */
+static void join_at(struct s2_imap *map, uint64_t at)
+{
+    struct s2_ient low, high;
+
+    if (!s2_imap_find(map, at, &high) || !s2_imap_find_below(map, at, &low) || !continues(&low, &high))
+        return;
+    s2_imap_erase(map, high.start);
+    s2_imap_resize(map, low.start, low.start, high.end);
+}
+
+void s2_chunks_unmark(struct s2_space *sp, struct s2_ipa_range range)
+{
+    struct s2_ient e;
+
+    for (uint64_t at = range.start.v; s2_imap_overlaps(&sp->chunks, at, range.end.v, &e); at = e.end) {
+        e.val.w[W_DIRTY] = e.val.w[W_MARK] = 0;
+        s2_imap_set(&sp->chunks, e.start, &e.val);
+        join_at(&sp->chunks, e.start);
+    }
+    join_at(&sp->chunks, range.end.v);
+}
+
 /* --- giving back ------------------------------------------------------------------------------------------------------ */
 
 /* Takes [start, end), which lies inside one entry, out of the map. pre: nodes for one insertion if it is in the middle. */
@@ -201,7 +243,7 @@ static void cut_out(struct s2_imap *map, uint64_t start, uint64_t end)
 
     if (!s2_imap_find(map, start, &e))
         return;
-    tail = (struct s2_ient){end, e.end, {{e.val.w[W_PA] + (end - e.start), e.val.w[W_DIRTY], 0}}};
+    tail = (struct s2_ient){end, e.end, {{e.val.w[W_PA] + (end - e.start), e.val.w[W_DIRTY], e.val.w[W_MARK]}}};
     if (e.start < start) {
         s2_imap_resize(map, e.start, e.start, start);
         if (end < e.end)
@@ -222,7 +264,7 @@ uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range
     return middle ? s2_imap_need(&sp->chunks, 1) : 0;
 }
 
-uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range)
+uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, bool untouched)
 {
     struct s2_chunk c;
     uint64_t frames = 0;
@@ -234,7 +276,7 @@ uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range)
 
         /* The ledger first: who finds the frame in the allocator must find it free there too. */
         s2_ledger_set(sp->cfg.ledger, &nobodys);
-        s2_frames_free(sp->cfg.frames, run, false, false);
+        s2_frames_free(sp->cfg.frames, run, untouched, false);
         cut_out(&sp->chunks, c.range.start.v, c.range.end.v);
         frames += s2_range_bytes(c.range) / S2_FRAME;
         range.start = c.range.end;

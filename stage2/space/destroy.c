@@ -8,6 +8,7 @@ void s2_space_destroy_begin(struct s2_space *sp)
 {
     s2_space_lock(sp);
     sp->dying = true;
+    s2_longs_end(sp);
     s2_gather_init(&sp->last);
     s2_table_detach_all(&sp->table, &sp->last);
     s2_gather_flush(&sp->table, &sp->last);

@@ -147,6 +147,7 @@ static void area_line(struct text *t, const struct s2_space *sp, const struct s2
     put_size(t, s2_range_bytes(a->range));
     pad(t, COLUMN_KIND);
     put(t, a->backend->kind);
+    put(t, a->flags & S2_AREA_GROWING ? " grows" : "");
     put(t, !(a->flags & S2_AREA_LAZY) ? "" : a->flags & S2_AREA_OVERCOMMIT ? " over" : " lazy");
     pad(t, COLUMN_PA);
     put_backing(t, sp, a);

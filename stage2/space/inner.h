@@ -73,6 +73,22 @@ static inline bool s2_area_promised(const struct s2_area *a)
     return s2_area_lazy(a) && !(a->flags & S2_AREA_OVERCOMMIT);
 }
 
+/* In order: a space that is being taken down, a range that long work is busy with; S2_EDYING, S2_EBUSY. */
+S2_NODISCARD enum s2_err s2_space_open_to(const struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
+/* What of an area is wrong by itself. */
+S2_NODISCARD enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d);
+
+/* --- long.c, long_map.c, long_protect.c ------------------------------------------------------------------------------ */
+
+/* The long work whose range meets this one, or null. The lock held shared is enough. */
+struct s2_long *s2_long_meeting(const struct s2_space *sp, struct s2_ipa_range range);
+void s2_long_link(struct s2_long *l, struct s2_space *sp);
+void s2_long_unlink(struct s2_long *l);
+/* The space is taken down: what each holds goes to it. */
+void s2_longs_end(struct s2_space *sp);
+void s2_long_map_give_up(struct s2_long *l);
+void s2_long_protect_give_up(struct s2_long *l);
+
 /* --- chunks.c: the memory of alloc areas ---------------------------------------------------------------------------- */
 
 struct s2_chunk {
@@ -92,10 +108,15 @@ void s2_chunks_untake(struct s2_space *sp, struct s2_op *op);
 void s2_chunks_own(struct s2_space *sp);
 /* Moves sp->taken to sp->chunks. */
 void s2_chunks_settle(struct s2_space *sp);
+/* For long work: sp->taken becomes the VM's as it is, dirty or not, and no chunk of it joins others until its mark is
+ * taken off, when it counts as clean. mark: not 0, another one for each work under way. */
+void s2_chunks_hold(struct s2_space *sp, uint64_t mark);
+void s2_chunks_unmark(struct s2_space *sp, struct s2_ipa_range range);
 /* Nodes for taking range out of sp->chunks: only a hole in the middle of a chunk needs any. */
 uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range);
-/* Gives the frames of range back: ledger, then allocator. Returns how many they were. */
-uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range);
+/* Gives the frames of range back: ledger, then allocator. untouched: nothing but zeroes was written. Returns how many they
+ * were. */
+uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, bool untouched);
 /* Memory for one chunk of a lazy area around ipa, as large as alignment, area and neighbours allow. */
 S2_NODISCARD enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa);
 

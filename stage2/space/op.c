@@ -82,11 +82,24 @@ static enum s2_err lacking(struct s2_op *op, bool cut, enum s2_err err, const ch
                : refuse(op, err, what);
 }
 
+/* What of n long work has taken ahead. */
+static uint32_t nodes_ahead(struct s2_op *op, struct s2_op_pool *p, uint32_t n)
+{
+    if (!op->ahead || op->side[0].space->cfg.nodes != p->pool)
+        return 0;
+    n = (uint32_t)s2_min_u64(n, op->ahead->nodes);
+    op->ahead->nodes -= n;
+    op->ahead_nodes += n;
+    p->taken += n;
+    return n;
+}
+
 static enum s2_err take_nodes(struct s2_op *op, struct s2_op_pool *p, uint32_t n)
 {
     struct s2_space *sp = cutting_space(op, p->pool);
     uint32_t drawn = 0;
 
+    n -= nodes_ahead(op, p, n);
     if (s2_pool_reserve(p->pool, n)) {
         if (sp) {
             drawn = (uint32_t)s2_min_u64(sp->cut_nodes, n);
@@ -110,6 +123,8 @@ static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32
     struct s2_table *t = &sp->table;
     enum s2_err err;
 
+    for (; op->ahead && n && op->ahead->tables.count; n--)
+        s2_tstash_push(t->pool, &side->stash, s2_tstash_pop(t->pool, &op->ahead->tables));
     if (n == 0)
         return S2_OK;
     err = s2_tables_take(sp, n, &side->stash);
@@ -156,9 +171,26 @@ static enum s2_err take_ledger(struct s2_op *op, struct s2_op_side *side, uint32
     return S2_OK;
 }
 
+/* What was taken ahead stays with the long work that took it. */
+static void keep_ahead(struct s2_op *op)
+{
+    struct s2_op_side *side = &op->side[0];
+    struct s2_tpool *tables = side->space->table.pool;
+
+    while (side->stash.count)
+        s2_tstash_push(tables, &op->ahead->tables, s2_tstash_pop(tables, &side->stash));
+    for (unsigned i = 0; i < S2_OP_POOLS; i++)
+        if (op->pool[i].pool == side->space->cfg.nodes)
+            op->pool[i].taken -= op->ahead_nodes;
+    op->ahead->nodes += op->ahead_nodes;
+    op->ahead_nodes = 0;
+}
+
 /* Gives back whatever is left of the takings. */
 static void give_back(struct s2_op *op)
 {
+    if (op->ahead)
+        keep_ahead(op);
     for (unsigned i = 0; i < op->sides; i++) {
         struct s2_op_side *side = &op->side[i];
         struct s2_table *t = &side->space->table;

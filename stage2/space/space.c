@@ -190,12 +190,19 @@ enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *st
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */
 
-static enum s2_err dying(struct s2_detail *d)
+enum s2_err s2_space_open_to(const struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
 {
-    return s2_refuse(d, S2_EDYING, S2_AXIS_NONE, 0, 0, "is of a space that is being destroyed");
+    const struct s2_long *l = s2_long_meeting(sp, range);
+
+    if (sp->dying)
+        return s2_refuse(d, S2_EDYING, S2_AXIS_NONE, 0, 0, "is of a space that is being destroyed");
+    if (l)
+        return s2_refuse_found(d, S2_EBUSY, S2_AXIS_IPA, range.start.v, range.end.v, l->range.start.v, l->range.end.v,
+                               "meets a range that is being worked on in steps");
+    return S2_OK;
 }
 
-static enum s2_err check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d)
+enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d)
 {
     const char *what = NULL;
 
@@ -230,15 +237,14 @@ static bool already_so(const struct s2_space *sp, const struct s2_area *a)
 
 enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode, struct s2_detail *d)
 {
-    enum s2_err err = check_area(sp, area, d);
+    enum s2_err err = s2_space_check_area(sp, area, d);
     struct s2_op op;
 
     if (err)
         return err;
     s2_space_lock(sp);
-    if (sp->dying) {
-        err = dying(d);
-    } else if (mode != S2_MAP_REPLACE || area->range.start.v >= area->range.end.v || !already_so(sp, area)) {
+    err = s2_space_open_to(sp, area->range, d);
+    if (!err && (mode != S2_MAP_REPLACE || area->range.start.v >= area->range.end.v || !already_so(sp, area))) {
         s2_op_begin(&op, sp, d);
         err = s2_area_set_map(&sp->areas, &op, area, mode);
     }
@@ -252,9 +258,8 @@ enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struc
     struct s2_op op;
 
     s2_space_lock(sp);
-    if (sp->dying) {
-        err = dying(d);
-    } else {
+    err = s2_space_open_to(sp, range, d);
+    if (!err) {
         s2_op_begin(&op, sp, d);
         op.side[0].cut = true;
         err = s2_area_set_unmap(&sp->areas, &op, range);
@@ -270,9 +275,8 @@ enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_
     struct s2_op op;
 
     s2_space_lock(sp);
-    if (sp->dying) {
-        err = dying(d);
-    } else {
+    err = s2_space_open_to(sp, range, d);
+    if (!err) {
         s2_op_begin(&op, sp, d);
         err = s2_area_set_protect(&sp->areas, &op, range, update, arg);
     }

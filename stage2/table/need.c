@@ -134,6 +134,15 @@ uint32_t s2_table_lack(const struct s2_table *t, struct s2_ipa_range range, s2_i
     return lack;
 }
 
+uint64_t s2_table_leaf_bytes(const struct s2_table *t, struct s2_ipa_range range, s2_pa pa)
+{
+    int level = t->geo.start_level;
+
+    while (level < S2_LAST_LEVEL && !s2_leaf_fits(t, level, range.start.v, range.end.v, pa.v - range.start.v))
+        level++;
+    return s2_entry_bytes(t, level);
+}
+
 /* Tables for cutting the block that translates `at`, if one does and the range covers it in part. *block: its extent. */
 static uint32_t need_at(const struct s2_table *t, struct s2_ipa_range range, uint64_t at, struct s2_ipa_range *block)
 {

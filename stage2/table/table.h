@@ -23,6 +23,8 @@ uint32_t s2_table_need_map(const struct s2_table *t, struct s2_ipa_range range, 
 /* Table pages that range lacks for leaves of the last level wherever nothing is mapped in it; but those that the range
  * which ends at `before`, not above this one, lacks too (0: there is none). `as_empty` as above. */
 uint32_t s2_table_lack(const struct s2_table *t, struct s2_ipa_range range, s2_ipa before, bool as_empty);
+/* Of the leaves that s2_table_map makes of range -> pa, the first: its bytes. */
+uint64_t s2_table_leaf_bytes(const struct s2_table *t, struct s2_ipa_range range, s2_pa pa);
 /* pre: no valid leaf in range. The largest leaves that IPA, PA and range allow, chosen per sub-range. When the gather
  * holds an invalidation or a split that meets the range, it is flushed first: a remap is break-before-make. */
 void s2_table_map(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range, s2_pa pa,

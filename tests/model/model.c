@@ -194,6 +194,7 @@ void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes
 void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
 {
     model_count(&port->count.zeroed, bytes);
+    model_count(&port->count.zeroed_locked, model_locks_held() ? bytes : 0);
     if (port->watch)
         model_bytes_written(port, va, bytes, true);
     memset(va, 0, bytes);

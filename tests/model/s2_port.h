@@ -42,6 +42,7 @@ struct model_counters {
     uint64_t loads, stores, swaps, fills;              /* descriptors loaded, stored, swapped (cas, xchg), filled */
     uint64_t live;                                     /* descriptors changed that a walker could reach (strict) */
     uint64_t windows, zeroed, copied, cleaned, synced; /* calls, then bytes */
+    uint64_t zeroed_locked;                            /* of zeroed: while the thread held a lock */
     uint64_t locks;
 };
 

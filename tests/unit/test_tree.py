@@ -16,7 +16,7 @@ HYP_FLOORS = ["boot", "cpu", "device", "vm", "monitor"]
 # Which floor each public noun belongs to; port and version are everybody's.
 NOUNS = {"addr": "base", "error": "base", "imap": "base", "bits": "base", "frames": "frame", "ledger": "frame",
          "attr": "table", "caps": "table", "geometry": "table", "gather": "table", "vmid": "table", "tpool": "table",
-         "table_types": "table", "area": "space", "backend": "space", "space": "space", "fault": "space",
+         "table_types": "table", "area": "space", "backend": "space", "space": "space", "fault": "space", "long": "space",
          "port_types": "base", "version": "base"}
 # The operation collects what every floor needs, so every floor adds to it; it is declared beside the lowest.
 SHARED_NOUNS = {"op"}

@@ -26,6 +26,7 @@ struct s2_area {
 enum {
     S2_AREA_LAZY = 1u << 0,       /* alloc: take memory on the first fault */
     S2_AREA_OVERCOMMIT = 1u << 1, /* alloc + lazy: do not reserve frames */
+    S2_AREA_GROWING = 1u << 2,    /* set by s2_space_map_begin, until its end: merges with no other */
 };
 
 struct s2_area_set {

@@ -39,8 +39,17 @@ struct s2_op_side {
     struct s2_gather gather;
 };
 
+/* Taken ahead by long work (long.h) for the operations that are its steps: they draw on it before anything else, and what
+ * they leave goes back to it. Nodes: of the space's own pool. */
+struct s2_ahead {
+    struct s2_tstash tables;
+    uint32_t nodes;
+};
+
 struct s2_op {
     struct s2_detail *detail; /* may be null */
+    struct s2_ahead *ahead;   /* may be null */
+    uint32_t ahead_nodes;     /* drawn from there */
     unsigned sides;
     struct s2_op_side side[S2_OP_SIDES];
     struct s2_op_pool pool[S2_OP_POOLS];

@@ -18,6 +18,7 @@
 #include <stage2/fault.h>
 #include <stage2/frames.h>
 #include <stage2/ledger.h>
+#include <stage2/long.h>
 #include <stage2/table_types.h>
 
 struct s2_space_config {
@@ -51,6 +52,7 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
+    struct s2_long *longs; /* long work under way, in ranges that do not meet */
     bool dying;            /* being destroyed: */
     s2_ipa gone;           /* memory and rights of everything below are given back */
     s2_pa swept;           /* no frame below is this VM's any more */
@@ -68,12 +70,12 @@ static inline uint32_t s2_cut_tables(const struct s2_geometry *g)
  * S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
 S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
 
-/* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING. --------------------------------------------- */
+/* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING, S2_EBUSY (long.h). --------------------------- */
 
 /* linear: the ledger must show every frame as this VM's, with rights that cover the attribute, and mapped nowhere else;
  * S2_EPERM, S2_ENOENT. alloc: memory reads as zero; S2_EQUOTA and S2_EFRAMES. A replace needs the new memory while the
- * old is still held. Memory is zeroed and mapped under the lock: large areas belong before the VM runs, or are lazy. Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do
- * not go with it. */
+ * old is still held. Memory is zeroed and mapped under the lock: large areas are made in steps (long.h), or are lazy.
+ * Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do not go with it. */
 S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode,
                                       struct s2_detail *d);
 /* Never fails for want of memory but by S2_ECUT: a cut inside a block, an area or a run of frames, after earlier cuts used
@@ -118,10 +120,10 @@ S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa
 /* Interrupts masked: loads VTTBR_EL2 and VTCR_EL2 for this VM on this CPU, with a current VMID. */
 void s2_space_load(struct s2_space *sp);
 
-/* Takes the space down. After begin every operation and fault is refused; a step frees about `budget` frames or table
- * pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU may run. Memory of alloc
- * areas goes back, dirty. Frames and devices that the VM was given for linear areas stay the VM's, mapped nowhere, so that
- * it can be built again on them; who gave them scrubs them. */
+/* Takes the space down, and ends long work (long.h). After begin every operation and fault is refused; a step frees about
+ * `budget` frames or table pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU
+ * may run. Memory of alloc areas goes back, dirty. Frames and devices that the VM was given for linear areas stay the VM's,
+ * mapped nowhere, so that it can be built again on them; who gave them scrubs them. */
 void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
 void s2_space_destroy_end(struct s2_space *sp);
