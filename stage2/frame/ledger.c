@@ -18,13 +18,13 @@ static uint32_t change_nodes(const struct s2_ledger *l)
  * for the highest that a map of 32-bit node indices with half-full nodes can be. */
 enum { HIGHEST = 12, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
-/* --- entries and values: w[0] = owner | state | rights | share, w[1] = IPA --------------------------------------- */
+/* --- entries and values: w[0] = owner, state, rights, share; w[1] = IPA; w[2] = pooled ----------------------------- */
 
 static struct s2_ival pack(const struct s2_ledger_entry *e)
 {
     return (struct s2_ival){
         {(uint64_t)e->owner | (uint64_t)e->state << 16 | (uint64_t)e->rights << 24 | (uint64_t)e->share << 32, e->ipa.v,
-         0}};
+         e->pooled}};
 }
 
 static struct s2_ledger_entry unpack(const struct s2_ient *e)
@@ -36,6 +36,7 @@ static struct s2_ledger_entry unpack(const struct s2_ient *e)
         .rights = (uint8_t)(e->val.w[0] >> 24),
         .share = (uint32_t)(e->val.w[0] >> 32),
         .ipa = S2_IPA(e->val.w[1]),
+        .pooled = e->val.w[2] != 0,
     };
 }
 
@@ -49,7 +50,7 @@ static struct s2_ival part_value(struct s2_ival val, uint64_t offset)
 
 static bool joins(const struct s2_ient *low, const struct s2_ient *high)
 {
-    return low->end == high->start && low->val.w[0] == high->val.w[0] &&
+    return low->end == high->start && low->val.w[0] == high->val.w[0] && low->val.w[2] == high->val.w[2] &&
            part_value(low->val, low->end - low->start).w[1] == high->val.w[1];
 }
 

@@ -14,18 +14,9 @@ static bool inside(uint64_t x, struct s2_ipa_range r)
     return x >= r.start.v && x < r.end.v;
 }
 
-/* Memory of an alloc area goes back to the allocator with it. */
-static bool is_chunk(const struct s2_space *sp, uint64_t at, uint64_t last)
-{
-    struct s2_chunk c;
-
-    return s2_chunk_next(&sp->chunks, (struct s2_ipa_range){S2_IPA(at), S2_IPA(last + 1)}, &c);
-}
-
 /* One entry of what is to be mapped, where it meets the run. */
-static enum s2_err check_entry(const struct s2_space *sp, const struct s2_op *op, const struct s2_change *c,
-                               struct s2_pa_range run, const struct s2_ledger_entry *first,
-                               const struct s2_ledger_entry *e)
+static enum s2_err check_entry(const struct s2_op *op, const struct s2_change *c, struct s2_pa_range run,
+                               const struct s2_ledger_entry *first, const struct s2_ledger_entry *e)
 {
     uint64_t at = e->ipa.v + (s2_max_u64(run.start.v, e->range.start.v) - e->range.start.v);
     uint64_t last = e->ipa.v + (s2_min_u64(run.end.v, e->range.end.v) - e->range.start.v) - 1;
@@ -33,7 +24,7 @@ static enum s2_err check_entry(const struct s2_space *sp, const struct s2_op *op
 
     if (e->ipa.v == S2_IPA_NONE.v)
         what = NULL;
-    else if (c->replacing && inside(at, c->part) && inside(last, c->part) && !is_chunk(sp, at, last))
+    else if (c->replacing && inside(at, c->part) && inside(last, c->part) && !e->pooled)
         what = NULL; /* the linear area that maps it goes in the same operation */
     else
         what = "is mapped elsewhere already";
@@ -69,7 +60,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     if (!s2_ledger_find(sp->cfg.ledger, run.start, &first))
         return S2_ENOENT;
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
-        err = check_entry(sp, op, c, run, &first, &e);
+        err = check_entry(op, c, run, &first, &e);
         if (err)
             return err;
     }

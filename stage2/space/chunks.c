@@ -161,6 +161,7 @@ static void claim(struct s2_space *sp, const struct s2_chunk *c)
                                    .owner = sp->cfg.id,
                                    .state = S2_OWNED,
                                    .rights = S2_RWX,
+                                   .pooled = true,
                                    .ipa = c->range.start};
 
     s2_ledger_set(sp->cfg.ledger, &mine);

@@ -15,26 +15,67 @@ void s2_space_destroy_begin(struct s2_space *sp)
     s2_space_unlock(sp);
 }
 
-/* What the backend of the area at sp->gone holds for about `budget` frames of it goes back. False: no area is left. */
+static bool goes_by_entry(const struct s2_space *sp, const struct s2_area *a)
+{
+    return !sp->cut_ledger && (a->backend == &s2_backend_alloc || a->backend == &s2_backend_linear);
+}
+
+/* What the backend of the area at sp->gone holds for about `budget` frames of it goes back. False: no area is left. To stop
+ * inside a run of frames, or where two areas share one, cuts its ledger entry, which the cut reserve covers. */
 static bool release_areas(struct s2_space *sp, uint64_t budget)
 {
     struct s2_change c = {.step = S2_STEP_UNMAP};
-    uint64_t bytes = s2_max_u64(budget * S2_FRAME, s2_granule_bytes(&sp->cfg.geometry));
+    uint64_t granule = s2_granule_bytes(&sp->cfg.geometry), most = s2_ipa_limit(&sp->cfg.geometry) / S2_FRAME;
+    uint64_t bytes = s2_max_u64((s2_min_u64(budget, most) * S2_FRAME) & ~(granule - 1), granule);
     struct s2_op op;
 
     if (!s2_area_set_find_from(&sp->areas, sp->gone, &c.area))
         return false;
     c.part.start = S2_IPA(s2_max_u64(c.area.range.start.v, sp->gone.v));
     c.part.end = c.area.range.end;
-    bytes &= ~(s2_granule_bytes(&sp->cfg.geometry) - 1);
-    /* To stop inside a run of frames cuts its ledger entry, which the cut reserve covers; without it, all at once. */
-    if (sp->cut_ledger)
+    if (c.area.backend->release && !goes_by_entry(sp, &c.area)) {
         c.part.end.v = s2_min_u64(c.part.end.v, c.part.start.v + bytes);
-    s2_op_begin(&op, sp, NULL);
-    if (c.area.backend->release)
+        s2_op_begin(&op, sp, NULL);
         c.area.backend->release(sp, &op, &c);
+    }
     sp->gone = c.part.end;
     return true;
+}
+
+/* A whole entry of this VM's is mapped no more; `all`: nor is it the VM's. */
+static void give_back(struct s2_space *sp, struct s2_ledger_entry *e, bool all)
+{
+    bool ram = e->state == S2_OWNED;
+
+    e->ipa = S2_IPA_NONE;
+    if (all) {
+        e->owner = S2_OWNER_NONE;
+        e->state = ram ? S2_FREE : S2_DEVICE;
+        e->rights = ram ? S2_RWX : e->rights;
+        e->pooled = false;
+    }
+    s2_ledger_set(sp->cfg.ledger, e);
+    if (all && ram)
+        s2_frames_free(sp->cfg.frames, e->range, false, false);
+}
+
+/* Without the reserve: one ledger entry, whole, which takes no node; entries of the two backends never join. False: none is
+ * left. */
+static bool release_entry(struct s2_space *sp)
+{
+    struct s2_ledger_entry e;
+
+    for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
+        if (e.owner != sp->cfg.id || e.ipa.v == S2_IPA_NONE.v)
+            continue;
+        sp->swept = e.range.end;
+        give_back(sp, &e, e.pooled);
+        return true;
+    }
+    sp->swept = S2_PA(0);
+    s2_frames_unreserve(sp->cfg.frames, sp->frames_promised);
+    sp->frames_promised = 0;
+    return false;
 }
 
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
@@ -43,7 +84,8 @@ bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
     bool left;
 
     s2_space_lock(sp);
-    left = s2_gather_free_step(&sp->table, &sp->last, pages) || release_areas(sp, budget ? budget : 1);
+    left = s2_gather_free_step(&sp->table, &sp->last, pages) || release_areas(sp, budget ? budget : 1) ||
+           (!sp->cut_ledger && release_entry(sp));
     s2_space_unlock(sp);
     return left;
 }
@@ -63,18 +105,10 @@ bool s2_space_disown_step(struct s2_space *sp)
     struct s2_ledger_entry e;
 
     for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
-        bool device = e.state == S2_DEVICE;
-
-        if (e.owner != sp->cfg.id || (e.state != S2_OWNED && !device))
+        if (e.owner != sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
             continue;
-        e.owner = S2_OWNER_NONE;
-        e.state = device ? S2_DEVICE : S2_FREE;
-        if (!device)
-            e.rights = S2_RWX;
-        s2_ledger_set(sp->cfg.ledger, &e);
-        if (!device)
-            s2_frames_free(sp->cfg.frames, e.range, false, false);
         sp->swept = e.range.end;
+        give_back(sp, &e, true);
         return true;
     }
     return false;

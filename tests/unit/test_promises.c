@@ -84,12 +84,85 @@ static void a_shared_table_that_goes_stays_promised(void **state)
     world_destroy(w);
 }
 
+/* Nothing but promises of others is left in the ledger's pool, and the space has none. */
+static uint32_t hoard_ledger(struct world *w)
+{
+    uint32_t nodes;
+
+    s2_ledger_unpromise(&w->ledger, 1);
+    w->space.cut_ledger = false;
+    nodes = w->ledger_nodes.free - w->ledger_nodes.reserved;
+    assert_int_equal(s2_pool_reserve(&w->ledger_nodes, nodes), S2_OK);
+    return nodes;
+}
+
+static void dismantle_with(struct world *w, uint64_t budget)
+{
+    uint32_t free = w->ledger_nodes.free;
+
+    s2_cache_drain(&w->space, &w->cache);
+    s2_space_destroy_begin(&w->space);
+    while (s2_space_destroy_step(&w->space, budget))
+        assert_true(w->ledger_nodes.free >= free);
+    s2_space_destroy_end(&w->space);
+    while (s2_space_disown_step(&w->space))
+        ;
+    assert_true(w->ledger_nodes.free >= free);
+    assert_int_equal(w->frames.reserved, 0);
+    assert_null(s2_frames_check(&w->frames));
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+}
+
+/* Areas that share an entry of the ledger, whose leaves are full; memory from the pool lies right behind. */
+static void destroying_takes_no_ledger_node(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_create(&wc);
+    uint32_t nodes;
+
+    (void)state;
+    world_give(w, FRAME_BASE, MIB(4), VM, S2_RWX);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(map_new(w, area_linear(i * MIB(1), MIB(1), FRAME_BASE + i * MIB(1), i % 2 ? S2_R : S2_RW)),
+                         S2_OK);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(map_new(w, area_alloc(MIB(4) + i * MIB(2), MIB(2), i % 2 ? S2_R : S2_RW, S2_AREA_LAZY)),
+                         S2_OK);
+    world_run(w);
+    assert_int_equal(guest(w, MIB(4), MODEL_READ).pa, FRAME_BASE + MIB(4));
+    assert_true(guest(w, MIB(6), MODEL_READ).done);
+    for (uint64_t i = 0; w->ledger.map.count < S2_IMAP_LEAF; i++)
+        world_give(w, FRAME_BASE + MIB(16) + i * PAGE, PAGE, OTHER, i % 2 ? S2_R : S2_RW);
+    assert_int_equal(w->ledger.map.height, 0);
+    world_check(w);
+    nodes = hoard_ledger(w);
+    dismantle_with(w, 1);
+    assert_int_equal(s2_ledger_count(&w->ledger, OTHER, S2_OWNED) * PAGE + w->frames.free * PAGE, FRAME_BYTES);
+    s2_pool_unreserve(&w->ledger_nodes, nodes);
+    world_free(w);
+}
+
+/* All at once, however it is said. */
+static void a_budget_has_no_largest_value(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_create(&wc);
+
+    (void)state;
+    assert_int_equal(map_new(w, area_alloc(MIB(2), MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
+    world_run(w);
+    assert_true(guest(w, MIB(3), MODEL_WRITE).done);
+    dismantle_with(w, UINT64_MAX);
+    assert_int_equal(w->frames.free, w->frames.total);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lazy_areas_leave_room_for_cuts),
-        cmocka_unit_test(a_promise_counts_what_stands_there),
-        cmocka_unit_test(a_shared_table_that_goes_stays_promised),
+        cmocka_unit_test(lazy_areas_leave_room_for_cuts),          cmocka_unit_test(a_promise_counts_what_stands_there),
+        cmocka_unit_test(a_shared_table_that_goes_stays_promised), cmocka_unit_test(destroying_takes_no_ledger_node),
+        cmocka_unit_test(a_budget_has_no_largest_value),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
