@@ -91,10 +91,22 @@ bool vgic_add_vcpu(struct vgic *g, struct vgic_vcpu *gic, struct vcpu *v)
     return vgic_core_map(g, gic->index, GIC_PPI_VIRTUAL, GIC_PPI_VIRTUAL);
 }
 
+/* The machine's interrupt comes to the CPU of the vCPU that serves the guest's. Were it another one, a guest that ends an
+ * interrupt without its cause going away would take time from whoever runs there, for as long as it likes. Under the
+ * lock. */
+static void follow_route(struct vgic *g, unsigned intid)
+{
+    const struct vgic_irq *irq = vgic_irq(g, 0, intid);
+    if (irq != NULL && intid >= GIC_FIRST_SPI && irq->hw && irq->target != VGIC_NONE)
+        gic_route(irq->phys, cpu_at(g->vcpu[irq->target]->vcpu->cpu)->mpidr);
+}
+
 void vgic_reset(struct vgic *g)
 {
     lock_take(&g->lock);
     vgic_core_reset(g);
+    for (unsigned i = 0; i < g->spis; i++)
+        follow_route(g, GIC_FIRST_SPI + i);
     release(g);
 }
 
@@ -383,6 +395,8 @@ static bool access(struct vgic *g, struct vcpu *v, bool redist, struct mmio *m)
         vgic_core_redist(g, m);
     else
         vgic_core_dist(g, m);
+    if (!redist && m->write && m->offset >= GICD_IROUTER)
+        follow_route(g, (unsigned)((m->offset - GICD_IROUTER) / sizeof(uint64_t)));
     uint32_t waiting = m->write ? holders(g, redist, m, syncs) & g->kick : 0;
     release(g);
     wait_for(g, waiting, syncs);

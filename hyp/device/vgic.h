@@ -38,8 +38,8 @@ void vgic_resample(struct vcpu *v);
 /* Level of an emulated device's line. vcpu: for INTIDs below 32. */
 void vgic_inject(struct vgic *g, unsigned vcpu, unsigned intid, bool level);
 
-/* Passes the machine's SPI phys on as intid, handled on the physical CPU with that mpidr: sets trigger and route and
- * enables it. False: no such interrupt, or one of them is in use. */
+/* Passes the machine's SPI phys on as intid, handled on the physical CPU with that mpidr until the guest routes it: sets
+ * trigger and route and enables it. False: no such interrupt, or one of them is in use. */
 bool vgic_map_hw(struct vgic *g, unsigned intid, unsigned phys, bool edge, uint64_t mpidr);
 /* Disables and takes back all that vgic_map_hw passed on. pre: as vgic_reset. */
 void vgic_unmap_all(struct vgic *g);
