@@ -74,6 +74,10 @@ void guest_main_secondary(uint64_t index)
         while (second_act == SECOND_HAMMERS)
             hammer(1);
         break;
+    case SECOND_SERVES:
+        while (second_act == SECOND_SERVES)
+            serve();
+        break;
     case SECOND_IS_LOST:
         lose_tables();
         break;

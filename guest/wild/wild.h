@@ -16,7 +16,7 @@ extern uint64_t random_state;
 uint64_t arbitrary(void);
 
 /* What the second vCPU is to do; started by second_do, ended by second_end, which waits for it to be off. */
-enum second_act { SECOND_LEAVES, SECOND_WAITS, SECOND_HAMMERS, SECOND_IS_LOST };
+enum second_act { SECOND_LEAVES, SECOND_WAITS, SECOND_HAMMERS, SECOND_SERVES, SECOND_IS_LOST };
 int64_t second_do(enum second_act act);
 void second_end(void);
 
@@ -24,6 +24,8 @@ void el0_acts(void);
 void interrupt_acts(void);
 /* Arbitrary accesses to the interrupt controller's registers. */
 void hammer(unsigned times);
+/* Ends every interrupt that comes, and leaves its cause as it is. */
+void serve(void);
 void table_acts(void);
 /* The MMU on, with tables in a device: not even its exception vectors can be reached. */
 _Noreturn void lose_tables(void);
