@@ -39,19 +39,7 @@ vectors:
 	own	1
 	own	2
 	.balign	128
-	b	own_serror
-	guest	0                       /* AArch64 */
-	guest	1
-	guest	1
-	guest	2
-	guest	0                       /* AArch32, EL0 only */
-	guest	1
-	guest	1
-	guest	2
-	.balign	128
-
 /* An SError that was pending when a guest was left is the guest's (cpu/entry.S opens a window for it). */
-own_serror:
 	stp	x0, x1, [sp, #-16]!
 	mrs	x0, elr_el2
 	ldr	x1, =serror_window
@@ -68,8 +56,11 @@ own_serror:
 	sub	sp, sp, #FRAME
 	stp	x0, x1, [sp]
 	mov	x0, #3
+	b	crashed
 
-/* x0: kind; sp: a frame that holds x0 and x1. */
+	guest	0                       /* AArch64 */
+/* Most of an entry's 32 instructions are not needed there; what follows lies in the rest.
+ * x0: kind; sp: a frame that holds x0 and x1. */
 crashed:
 	add	x1, sp, #FRAME
 	str	x1, [sp, #(31 * 8)]
@@ -92,7 +83,7 @@ crashed_elsewhere:
 	mov	x1, sp
 	bl	crash
 	b	.
-
+	guest	1
 /* x0: the frame that there is no room for; sp: that plus what x0 was. The guest's thread registers serve as scratch. */
 overflow:
 	sub	x0, sp, x0
@@ -110,7 +101,14 @@ overflow:
 	stp	x0, x1, [sp]
 	mov	x0, #0
 	b	crashed_elsewhere
+	guest	1
 	.ltorg
+	guest	2
+	guest	0                       /* AArch32, EL0 only */
+	guest	1
+	guest	1
+	guest	2
+	.balign	128
 
 	.bss
 	.balign	16
