@@ -93,7 +93,7 @@ static void read_memory(const void *fdt)
     int node;
     for (node = fdt_first_subnode(fdt, 0); node >= 0; node = fdt_next_subnode(fdt, node)) {
         const char *type = fdt_getprop(fdt, node, "device_type", NULL);
-        if (type != NULL && strcmp(type, "memory") == 0)
+        if (type != NULL && strcmp(type, "memory") == 0 && tree_enabled(fdt, node))
             each_reg(fdt, 0, node, add_bank);
     }
     for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
@@ -192,12 +192,10 @@ void fdt_each_cpu(void (*fn)(uint64_t mpidr, bool psci))
     for (node = fdt_first_subnode(fdt, parent); node >= 0; node = fdt_next_subnode(fdt, node)) {
         int bytes;
         const char *type = fdt_getprop(fdt, node, "device_type", NULL);
-        const char *status = fdt_getprop(fdt, node, "status", NULL);
         const char *method = fdt_getprop(fdt, node, "enable-method", NULL);
         const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &bytes);
-        if (type == NULL || strcmp(type, "cpu") != 0 || reg == NULL || (bytes != 4 && bytes != 8))
-            continue;
-        if (status != NULL && strcmp(status, "okay") != 0 && strcmp(status, "ok") != 0)
+        if (type == NULL || strcmp(type, "cpu") != 0 || reg == NULL || (bytes != 4 && bytes != 8) ||
+            !tree_enabled(fdt, node))
             continue;
         fn(read_cells(reg, bytes / 4), method != NULL && strcmp(method, "psci") == 0);
     }

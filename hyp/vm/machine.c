@@ -168,12 +168,14 @@ static void visit(struct walk *w, int node, int depth)
     struct range r;
     const char *name = fdt_get_name(fdt, node, NULL);
     if (is(fdt, node, "device_type", "memory")) {
-        add_bank(w, node, depth);
+        if (tree_enabled(fdt, node))
+            add_bank(w, node, depth);
     } else if (is(fdt, node, "device_type", "cpu")) {
         int len;
         const uint8_t *reg = fdt_getprop(fdt, node, "reg", &len);
         int cells = w->bus[depth - 1].address_cells;
-        if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL && w->m->cpus < MACHINE_CPUS)
+        if (reg != NULL && cells >= 1 && cells <= 2 && len >= cells * CELL && w->m->cpus < MACHINE_CPUS &&
+            tree_enabled(fdt, node))
             w->m->mpidr[w->m->cpus++] = read_cells(reg, 0, cells);
     } else if (w->skip_below > 0) {
         for (int i = 0; node_reg(w, node, depth, i, &r); i++)
