@@ -230,12 +230,20 @@ bool host_read_bundle(struct problems *p)
 {
     if (cpu_has_sha256())
         sha256_use(sha256_blocks_ce);
-    size_t bytes = boot_info.initrd.end - boot_info.initrd.start;
+    struct range where = {boot_info.initrd.start, boot_info.initrd.end};
+    size_t bytes = where.end - where.start;
     if (bytes == 0) {
         problem(p, "bundle: ", "none was passed; the boot loader hands it over as the initrd");
         return false;
     }
-    const void *data = mem_map_ro(boot_info.initrd.start, bytes);
+    bool in_ram = false;
+    for (unsigned i = 0; i < boot_info.rams; i++)
+        in_ram |= range_inside(where, (struct range){boot_info.ram[i].start, boot_info.ram[i].end});
+    if (!in_ram) { /* to read there may be fatal */
+        problem(p, "bundle: ", "/chosen says %r, which is not in the machine's RAM", &where);
+        return false;
+    }
+    const void *data = mem_map_ro(where.start, bytes);
     if (data == NULL) {
         problem(p, "bundle: ", "cannot be mapped");
         return false;
