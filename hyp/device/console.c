@@ -27,7 +27,6 @@ static struct {
     bool panic;
     bool escape; /* the escape key was pressed */
     unsigned irq;
-    uint64_t pa, bytes;
     uint64_t pause, show_at; /* in ticks: how long an unfinished line rests before it is shown; when that is */
     struct mux mux;
     struct mux_line hypervisor;
@@ -65,41 +64,19 @@ void console_init_at(void *pl011)
     console.uart = pl011;
 }
 
-static int find_uart(const void *fdt)
-{
-    int bytes = 0;
-    int chosen = fdt_path_offset(fdt, "/chosen");
-    const char *path = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "stdout-path", &bytes);
-    if (path != NULL && bytes > 0) {
-        int end = 0;
-        while (end < bytes && path[end] != '\0' && path[end] != ':') /* ":115200n8" may follow */
-            end++;
-        int node = fdt_path_offset_namelen(fdt, path, end);
-        if (node >= 0 && fdt_node_check_compatible(fdt, node, "arm,pl011") == 0)
-            return node;
-    }
-    return fdt_node_offset_by_compatible(fdt, -1, "arm,pl011");
-}
-
 bool console_init(const void *fdt)
 {
-    int node = find_uart(fdt);
-    if (node < 0 || !hostfdt_reg(fdt, node, 0, &console.pa, &console.bytes))
+    int node = hostfdt_console(fdt);
+    uint64_t pa, bytes;
+    if (node < 0 || !hostfdt_reg(fdt, node, 0, &pa, &bytes))
         return false;
-    void *uart = mem_map_device(console.pa, (size_t)console.bytes);
+    void *uart = mem_map_device(pa, (size_t)bytes);
     if (uart == NULL)
         return false;
     bool edge;
     console.irq = hostfdt_interrupt(fdt, node, 0, &edge);
     console_init_at(uart);
     return true;
-}
-
-bool console_range(uint64_t *pa, uint64_t *bytes)
-{
-    *pa = console.pa;
-    *bytes = console.bytes;
-    return console.bytes != 0;
 }
 
 void console_panic(void)

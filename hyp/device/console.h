@@ -43,7 +43,5 @@ void console_enable_input(void);
 const char *console_help(void);
 /* Gets the keys behind Ctrl-T that the console has no use for; without its lock. */
 void console_set_command(void (*fn)(char key));
-/* The UART that the hypervisor keeps: where its registers are, false when there is none. */
-bool console_range(uint64_t *pa, uint64_t *bytes);
 
 #endif

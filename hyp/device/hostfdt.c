@@ -17,6 +17,22 @@ static uint64_t number(const fdt32_t *cells, int count)
     return value;
 }
 
+int hostfdt_console(const void *fdt)
+{
+    int bytes = 0;
+    int chosen = fdt_path_offset(fdt, "/chosen");
+    const char *path = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "stdout-path", &bytes);
+    if (path != NULL && bytes > 0) {
+        int end = 0;
+        while (end < bytes && path[end] != '\0' && path[end] != ':') /* ":115200n8" may follow */
+            end++;
+        int node = fdt_path_offset_namelen(fdt, path, end);
+        if (node >= 0 && fdt_node_check_compatible(fdt, node, "arm,pl011") == 0)
+            return node;
+    }
+    return fdt_node_offset_by_compatible(fdt, -1, "arm,pl011");
+}
+
 bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64_t *bytes)
 {
     int parent = fdt_parent_offset(fdt, node);

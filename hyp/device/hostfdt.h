@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The node of the console, which the hypervisor keeps: what stdout-path names (a path or an alias, perhaps with
+ * ":options") if that is a PL011, else the first PL011. Negative: there is none. */
+int hostfdt_console(const void *fdt);
 /* The index-th range of "reg". False: there is none, or its cell counts are beyond us. */
 bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64_t *bytes);
 /* A property of one cell, or the value given when it is absent. */

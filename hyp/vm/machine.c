@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <boot/tree.h>
+#include <device/hostfdt.h>
 
 enum {
     DEPTH = 8,     /* deeper nodes are no devices of ours */
@@ -187,22 +188,13 @@ static void visit(struct walk *w, int node, int depth)
     }
 }
 
-/* The console is what stdout-path names (a path or an alias, perhaps with ":options"), else the first PL011. */
-static void mark_console(struct machine *m)
+/* What drives the machine's own console and interrupts. */
+static void mark_own(struct machine *m)
 {
-    const char *out = text_of(m->fdt, fdt_path_offset(m->fdt, "/chosen"), "stdout-path");
-    int node = -1;
-    if (out != NULL) {
-        const char *options = strchr(out, ':');
-        node = fdt_path_offset_namelen(m->fdt, out, (int)(options != NULL ? (size_t)(options - out) : strlen(out)));
-    }
-    for (unsigned i = 0; node < 0 && i < m->devices; i++)
-        if (m->device[i].compatible != NULL && strcmp(m->device[i].compatible, "arm,pl011") == 0)
-            node = m->device[i].node;
+    int console = hostfdt_console(m->fdt);
     for (unsigned i = 0; i < m->devices; i++) {
         struct machine_device *dev = &m->device[i];
-        bool gic = dev->compatible != NULL && strcmp(dev->compatible, "arm,gic-v3") == 0;
-        dev->hypervisor = gic || dev->node == node;
+        dev->hypervisor = dev->node == console || fdt_node_check_compatible(m->fdt, dev->node, "arm,gic-v3") == 0;
     }
 }
 
@@ -243,7 +235,7 @@ bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct prob
             add_reserved(&w, (struct range){addr, addr + size}, "memreserve");
     }
     read_chosen(m);
-    mark_console(m);
+    mark_own(m);
     if (m->banks == 0)
         problem(p, "machine: ", "its device tree lists no RAM");
     return m->banks > 0;

@@ -301,6 +301,30 @@ static void test_machine(void **state)
     }
 }
 
+/* What device/ drives is the hypervisor's, whatever else the tree says of consoles and compatible names. */
+static void test_own_devices(void **state)
+{
+    (void)state;
+    struct machine h;
+    struct problems p = {NULL, NULL, 0};
+    size_t bytes;
+    void *blob = compile_dts("/dts-v1/; / { #address-cells = <2>; #size-cells = <2>;"
+                             " chosen { stdout-path = \"/lcd@1000\"; };"
+                             " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
+                             " lcd@1000 { compatible = \"acme,lcd\"; reg = <0 0x1000 0 0x1000>; };"
+                             " intc@2000 { compatible = \"acme,gic\", \"arm,gic-v3\"; reg = <0 0x2000 0 0x1000>; };"
+                             " uart@3000 { compatible = \"acme,uart\", \"arm,pl011\"; reg = <0 0x3000 0 0x1000>; };"
+                             " uart@4000 { compatible = \"arm,pl011\"; reg = <0 0x4000 0 0x1000>; }; };",
+                             &bytes);
+    assert_true(machine_parse(&h, blob, bytes, &p));
+    assert_int_equal(h.devices, 4);
+    assert_false(h.device[0].hypervisor);
+    assert_true(h.device[1].hypervisor);
+    assert_true(h.device[2].hypervisor);
+    assert_false(h.device[3].hypervisor);
+    free(blob);
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -404,11 +428,11 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_numbers), cmocka_unit_test(test_everything_read),
-        cmocka_unit_test(test_words),     cmocka_unit_test(test_cpus),    cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_places),    cmocka_unit_test(test_amounts), cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_truncated), cmocka_unit_test(test_root),    cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_numbers),     cmocka_unit_test(test_everything_read),
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_cpus),        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_places),    cmocka_unit_test(test_amounts),     cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_truncated), cmocka_unit_test(test_root),        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_machine),   cmocka_unit_test(test_own_devices),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
