@@ -30,6 +30,15 @@ static inline unsigned s2_ctz(uint64_t x)
     return (unsigned)__builtin_ctzll(x);
 }
 
+/* How many bits of x are set. Not the compiler's builtin: without vector registers that is a call of its runtime library. */
+static inline unsigned s2_popcount(uint64_t x)
+{
+    x -= (x >> 1) & 0x5555555555555555u; /* sums of two bits, of four, of eight, then of all bytes in the highest one */
+    x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)((x * 0x0101010101010101u) >> 56);
+}
+
 /* Bits [high:low] of x, as the Arm ARM writes fields; 0 <= low <= high <= 63. */
 static inline uint64_t s2_bits_mask(unsigned high, unsigned low)
 {

@@ -181,7 +181,7 @@ uint64_t s2_region_clean(const struct s2_frame_region *r, uint64_t pa, uint64_t 
 
     for (uint64_t i = frame_index(r, pa), last = frame_index(r, end), here; i < last; i += here) {
         here = s2_min_u64(WORD_BITS - i % WORD_BITS, last - i);
-        n += (uint64_t)__builtin_popcountll(r->clean[i / WORD_BITS] & mask(i % WORD_BITS, here));
+        n += s2_popcount(r->clean[i / WORD_BITS] & mask(i % WORD_BITS, here));
     }
     return n;
 }

@@ -228,6 +228,8 @@ static bool already_so(const struct s2_space *sp, const struct s2_area *a)
 
     if (a->backend != &s2_backend_linear && a->backend != &s2_backend_trap)
         return false;
+    if ((a->range.start.v | a->range.end.v) & (sp->areas.granule - 1))
+        return false; /* and to be refused */
     if (!s2_area_set_find(&sp->areas, a->range.start, &have) || have.range.end.v < a->range.end.v)
         return false;
     if (have.backend != a->backend || have.name != a->name || !s2_attr_eq(have.attr, a->attr))
@@ -360,7 +362,7 @@ void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
     s2_space_lock_shared(sp);
     out->areas = s2_area_set_count(&sp->areas);
     for (int level = -1; level <= 3; level++) {
-        out->leaves[level + 1] = sp->table.leaves[level + 1];
+        out->leaves[level + 1] = __atomic_load_n(&sp->table.leaves[level + 1], __ATOMIC_RELAXED);
         out->mapped_bytes += out->leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
     }
     out->table_pages = s2_space_quota(sp).used;

@@ -282,6 +282,11 @@ static void test_bits(void **state)
     (void)state;
     assert_true(s2_is_pow2(1) && s2_is_pow2(1ull << 63));
     assert_false(s2_is_pow2(0) || s2_is_pow2(3) || s2_is_pow2(MAX));
+    assert_int_equal(s2_popcount(0), 0);
+    assert_int_equal(s2_popcount(MAX), 64);
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(s2_popcount(1ull << i | 1), i ? 2 : 1);
+    assert_int_equal(s2_popcount(0x8123456789abcdefull), 33);
     assert_int_equal(s2_log2(1), 0);
     assert_int_equal(s2_log2(0x1fff), 12);
     assert_int_equal(s2_log2(MAX), 63);

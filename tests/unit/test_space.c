@@ -124,6 +124,8 @@ static void linear_replaces_itself_without_an_edit(void **state)
     assert_int_equal(model_dsbs(w->port), 0);
     assert_int_equal(w->port->count.stores + w->port->count.swaps + w->port->count.fills, 0);
     assert_int_equal(map_new(w, a), S2_EEXIST);
+    /* What is wrong by itself is refused also where it would change nothing. */
+    assert_int_equal(map_over(w, area_linear(a.range.start.v + 1, PAGE, a.backing + 1, a.attr.bits)), S2_EALIGN);
     /* Only the beginning of it was there. */
     assert_int_equal(unmap(w, MIB(4), MIB(2)), S2_OK);
     assert_int_equal(map_over(w, a), S2_OK);
