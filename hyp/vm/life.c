@@ -56,17 +56,7 @@ static void destroy_step(struct vm *vm)
     set_work(vm, WORK_SCRUB);
 }
 
-/* Frames that building the VM takes at once. */
-static uint64_t frames_needed(const struct manifest_vm *cfg)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < cfg->regions; i++)
-        bytes += cfg->region[i].chosen || cfg->region[i].lazy ? 0 : cfg->region[i].size;
-    return bytes >> S2_FRAME_LOG2;
-}
-
-/* RAM at chosen places stays the VM's, so nobody else scrubs it. The rest is scrubbed before it is asked for, so that
- * building takes only clean frames and is short. */
+/* RAM at chosen places stays the VM's, so nobody else scrubs it. What else it gets is scrubbed when it is built. */
 static void scrub_step(struct vm *vm)
 {
     for (; vm->work_part < vm->cfg->regions; vm->work_part++, vm->work_done = 0) {
@@ -79,9 +69,7 @@ static void scrub_step(struct vm *vm)
         vm->work_done += bytes;
         return;
     }
-    uint64_t clean = __atomic_load_n(&host.frames.clean, __ATOMIC_RELAXED);
-    if (vm->booting || clean >= frames_needed(vm->cfg) || !s2_frames_scrub_step(&host.frames, STEP_FRAMES))
-        set_work(vm, WORK_BUILD);
+    set_work(vm, WORK_BUILD);
 }
 
 /* Puts the generated device tree to its place. The buffers are shared: one VM is worked on at a time. */
@@ -175,7 +163,9 @@ bool vm_work_step(struct vm *vm, struct problems *p)
         scrub_step(vm);
         break;
     case WORK_BUILD:
-        if (!vm_build(vm, p))
+        if (vm_build_step(vm, p))
+            break;
+        if (vm->state != VM_READY)
             give_up(vm);
         else
             set_work(vm, vm->booting ? WORK_NONE : WORK_LOAD);

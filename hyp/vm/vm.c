@@ -197,10 +197,10 @@ static enum s2_err make_space(struct vm *vm, struct s2_detail *d)
     return err;
 }
 
-static enum s2_err map(struct vm *vm, uint64_t ipa, uint64_t size, const struct s2_backend *backend, uint64_t backing,
-                       uint32_t attr, unsigned name, unsigned flags, struct s2_detail *d)
+static struct s2_area area_of(uint64_t ipa, uint64_t size, const struct s2_backend *backend, uint64_t backing,
+                              uint32_t attr, unsigned name, unsigned flags)
 {
-    struct s2_area area = {
+    return (struct s2_area){
         .range = {S2_IPA(ipa), S2_IPA(ipa + size)},
         .backend = backend,
         .backing = backing,
@@ -208,22 +208,34 @@ static enum s2_err map(struct vm *vm, uint64_t ipa, uint64_t size, const struct 
         .name = (uint16_t)name,
         .flags = (uint16_t)flags,
     };
-    return s2_space_map(&vm->space, &area, S2_MAP_NEW, d);
 }
 
-static enum s2_err map_region(struct vm *vm, unsigned i, struct s2_detail *d)
+static enum s2_err map(struct vm *vm, const struct s2_area *area, struct s2_detail *d)
+{
+    return s2_space_map(&vm->space, area, S2_MAP_NEW, d);
+}
+
+/* Memory that is allocated at once may be large: *stepped, and vm->populate makes it in steps. */
+static enum s2_err map_region(struct vm *vm, unsigned i, bool *stepped, struct s2_detail *d)
 {
     const struct manifest_region *r = &vm->cfg->region[i];
     uint32_t attr = S2_R | (r->read_only ? 0u : S2_W) | (r->no_execute ? 0u : S2_X | S2_UX);
     unsigned flags = (r->lazy ? S2_AREA_LAZY : 0u) | (r->overcommit ? S2_AREA_OVERCOMMIT : 0u);
-    if (r->chosen)
-        return map(vm, r->ipa, r->size, &s2_backend_linear, r->pa, attr, VM_NAME_REGION + i, 0, d);
-    return map(vm, r->ipa, r->size, &s2_backend_alloc, 0, attr, VM_NAME_REGION + i, flags, d);
+    struct s2_area area = area_of(r->ipa, r->size, r->chosen ? &s2_backend_linear : &s2_backend_alloc,
+                                  r->chosen ? r->pa : 0, attr, VM_NAME_REGION + i, r->chosen ? 0 : flags);
+    enum s2_err err;
+    if (r->chosen || r->lazy)
+        return map(vm, &area, d);
+    err = s2_space_map_begin(&vm->space, &vm->populate, &area, d);
+    *stepped = err == S2_OK;
+    return err;
 }
 
 static enum s2_err map_trap(struct vm *vm, unsigned dev, uint64_t ipa, uint64_t size, struct s2_detail *d)
 {
-    return map(vm, ipa, size, &s2_backend_trap, (uintptr_t)&vm->dev[dev], S2_RW, VM_NAME_EMULATED + dev, 0, d);
+    struct s2_area area =
+        area_of(ipa, size, &s2_backend_trap, (uintptr_t)&vm->dev[dev], S2_RW, VM_NAME_EMULATED + dev, 0);
+    return map(vm, &area, d);
 }
 
 static enum s2_err map_devices(struct vm *vm, struct s2_detail *d)
@@ -236,7 +248,9 @@ static enum s2_err map_devices(struct vm *vm, struct s2_detail *d)
         err = map_trap(vm, VM_DEV_UART, cfg->uart_ipa, 1ull << cfg->granule_log2, d);
     for (unsigned i = 0; err == S2_OK && i < cfg->devices; i++) {
         const struct manifest_device *dev = &cfg->device[i];
-        err = map(vm, dev->ipa, dev->size, &s2_backend_linear, dev->pa, DEVICE_RW, VM_NAME_DEVICE + i, 0, d);
+        struct s2_area area =
+            area_of(dev->ipa, dev->size, &s2_backend_linear, dev->pa, DEVICE_RW, VM_NAME_DEVICE + i, 0);
+        err = map(vm, &area, d);
     }
     return err;
 }
@@ -251,29 +265,52 @@ static void drop_space(struct vm *vm)
     vm->has_space = false;
 }
 
-bool vm_build(struct vm *vm, struct problems *p)
+/* The space, then region after region (vm->work_part; vm->work_done: one is being populated), then the rest. */
+static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, struct s2_detail *d)
+{
+    bool stepped = false;
+    enum s2_err err;
+    *more = true;
+    if (!vm->has_space)
+        return make_space(vm, d);
+    if (vm->work_done != 0) {
+        if (s2_space_map_step(&vm->populate, CONFIG_POPULATE_STEP))
+            return S2_OK;
+        s2_space_map_end(&vm->populate);
+        vm->work_done = 0;
+        vm->work_part++;
+        return S2_OK;
+    }
+    if (vm->work_part == vm->cfg->regions) {
+        *more = false;
+        return map_devices(vm, d);
+    }
+    text_add(subject, "memory/%s: ", vm->cfg->region[vm->work_part].name);
+    err = map_region(vm, vm->work_part, &stepped, d);
+    vm->work_done = stepped;
+    vm->work_part += !stepped;
+    return err;
+}
+
+bool vm_build_step(struct vm *vm, struct problems *p)
 {
     struct s2_detail d = {.err = S2_OK};
     struct text subject = {.used = 0};
+    bool more;
     text_add(&subject, "vm %s: ", vm->name);
-    enum s2_err err = make_space(vm, &d);
-    for (unsigned i = 0; err == S2_OK && i < vm->cfg->regions; i++) {
-        subject.used = 0;
-        text_add(&subject, "vm %s: memory/%s: ", vm->name, vm->cfg->region[i].name);
-        err = map_region(vm, i, &d);
-    }
-    if (err == S2_OK)
-        err = map_devices(vm, &d);
-    if (err == S2_OK && !loader_plan(&vm->plan, vm->cfg, &host.bundle, p))
-        err = S2_EINVAL; /* reported */
-    else if (err != S2_OK) {
+    enum s2_err err = build_some(vm, &subject, &more, &d);
+    if (err == S2_OK && more)
+        return true;
+    if (err != S2_OK) {
         d.err = err;
         host_explain(p, subject.s, &d);
+    } else if (!loader_plan(&vm->plan, vm->cfg, &host.bundle, p)) {
+        err = S2_EINVAL; /* reported */
     }
     if (err != S2_OK && vm->has_space)
         drop_space(vm);
     vm->state = err == S2_OK ? VM_READY : VM_ABSENT;
-    return err == S2_OK;
+    return false;
 }
 
 const char *vm_area_name(const struct vm *vm, uint16_t tag)

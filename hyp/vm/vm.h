@@ -46,13 +46,14 @@ struct vm {
     enum vm_work work;
     unsigned work_part; /* region or image part that is next */
     uint64_t work_done; /* bytes of it */
-    bool booting;       /* the first build scrubs what it takes and does not wait for idle time */
+    bool booting;       /* the first build does not wait for idle time */
     uint64_t starts;
 
     struct s2_pool nodes;
     void *node_memory;
     struct s2_space space;
     bool has_space;
+    struct s2_long populate; /* of the region that is being built */
     struct load_plan plan;
     s2_ipa cache_cursor; /* where cleaning by set and way goes on */
     bool cache_clean;    /* it has been through all of the memory since the caches were last switched */
@@ -80,8 +81,9 @@ struct vm *vm_create(const struct manifest_vm *cfg, unsigned index, struct probl
 bool vm_claim(struct vm *vm, struct problems *p);
 /* It is not to be run; what it was given stays out of use. */
 void vm_forget(struct vm *vm);
-/* Address space and areas: ABSENT or STOPPED -> READY. False, after a problem, with nothing held, and ABSENT. */
-bool vm_build(struct vm *vm, struct problems *p);
+/* The next bounded step of making address space and areas: ABSENT or STOPPED -> READY. True while more is left. ABSENT after
+ * the last one: there was a problem, and nothing is held. */
+bool vm_build_step(struct vm *vm, struct problems *p);
 
 /* --- life.c -------------------------------------------------------------------------------------------------------- */
 
