@@ -15,7 +15,7 @@ extern char image_start[], image_end[];
 
 static struct lock pool_lock, maps_lock;
 static uint64_t pool_bytes, pool_used;
-static uint64_t maps_next = VA_MAPS;
+static uint64_t maps_used; /* bytes from VA_MAPS on */
 
 static void *table_page(void)
 {
@@ -74,12 +74,12 @@ static void *map_pages(uint64_t pa, size_t bytes, enum stage1_kind kind)
     uint64_t size = (offset + bytes + MEM_PAGE - 1) & ~(MEM_PAGE - 1);
 
     lock_take(&maps_lock);
-    uint64_t va = maps_next;
+    uint64_t va = VA_MAPS + maps_used;
     if (size >= MEM_WINDOW) /* congruent, so that blocks fit */
         va += (first - va) & (MEM_WINDOW - 1);
     bool room = va <= VA_MAP_END && size <= VA_MAP_END - va;
     if (room)
-        maps_next = va + size;
+        maps_used = va + size - VA_MAPS;
     lock_drop(&maps_lock);
     return room && stage1_map(va, first, size, kind) ? (void *)(va + offset) : NULL;
 }

@@ -178,7 +178,8 @@ unsigned long strtoul(const char *s, char **end, int base)
 }
 
 /* libfdt.a was built with stack protectors. */
-uintptr_t __stack_chk_guard = 0x5bd1e995a5c30f17u;
+extern const uintptr_t __stack_chk_guard;
+const uintptr_t __stack_chk_guard = 0x5bd1e995a5c30f17u;
 _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {

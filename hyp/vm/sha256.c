@@ -75,11 +75,16 @@ static void plain_blocks(uint32_t h[SHA256_WORDS], const uint8_t *data, size_t n
         one_block(h, data);
 }
 
-static sha256_blocks_fn *blocks = plain_blocks;
+static sha256_blocks_fn *faster; /* or null */
 
 void sha256_use(sha256_blocks_fn *fn)
 {
-    blocks = fn;
+    faster = fn;
+}
+
+static void blocks(uint32_t h[SHA256_WORDS], const uint8_t *data, size_t n)
+{
+    (faster != NULL ? faster : plain_blocks)(h, data, n);
 }
 
 void sha256(const void *data, size_t bytes, uint8_t digest[SHA256_BYTES])
