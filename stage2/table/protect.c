@@ -85,7 +85,7 @@ static void protect_node(struct job *j, const struct s2_node *n, uint64_t start,
             make_leaf(j, slot, desc);
         } else if (s2_entry_whole(j->t, n->level, at, next)) {
             next = change_row(j, n, slot, at, end);
-        } else if (s2_desc_change(desc, j->part.attr_bits) != desc) {
+        } else { /* though it may say the same: where the range ends an area does, and no leaf lies in two */
             s2_split_block(j->t, j->stash, j->g, n, at, &j->part);
         }
     }

@@ -30,14 +30,14 @@ uint64_t s2_table_leaf_bytes(const struct s2_table *t, struct s2_ipa_range range
 void s2_table_map(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range, s2_pa pa,
                   s2_attr attr);
 
-/* Table pages for cutting blocks at the two ends of range: 0 .. 2 x (3 - L). Exact for s2_table_unmap, and for
- * s2_table_protect when the attribute of the blocks at both ends changes. */
+/* Table pages for cutting blocks at the two ends of range: 0 .. 2 x (3 - L). Exact. */
 uint32_t s2_table_need_cut(const struct s2_table *t, struct s2_ipa_range range);
 /* Holes are fine. Blocks at the ends are split with the hole in place; tables that become empty go to the gather. */
 void s2_table_unmap(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range);
 /* Every valid leaf in range gets attr (permissions, memory type, software bits); outputs, access flag and, while the
- * leaf stays writable, dirty state stay. Equal attributes: no edit. Relaxations are recorded as local; a change of memory
- * type or shareability, and any change while hardware updates descriptors, is break - flush - make inside. */
+ * leaf stays writable, dirty state stay. A leaf that lies in range and is so already: no edit; a block that range cuts is
+ * split even then, so that no leaf lies in two areas. Relaxations are recorded as local; a change of memory type or
+ * shareability, and any change while hardware updates descriptors, is break - flush - make inside. */
 void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range,
                       s2_attr attr);
 

@@ -323,6 +323,29 @@ static void a_dump_says_what_is_there(void **state)
     assert_string_equal(l.line[1], "0x1200000-0x1201000           -> 0x41400000       1x4K          rw-- wb");
 }
 
+/* Areas whose attributes differ only in what this CPU cannot tell apart still have leaves of their own, so that taking one
+ * away whole cuts nothing. */
+static void areas_that_look_alike_share_no_leaf(void **state)
+{
+    struct world_config wc = world_defaults();
+    uint64_t pa = FRAME_BASE + (-FRAME_BASE & (MIB(2) - 1));
+    struct world *w;
+
+    (void)state;
+    wc.caps.xnx = false;
+    w = world_create(&wc);
+    world_give(w, pa, MIB(2), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(0, MIB(2), pa, S2_R)), S2_OK);
+    assert_int_equal(leaves_at(w, 2), 1);
+    assert_int_equal(protect(w, 0, MIB(1), S2_R | S2_X | S2_STRICTER_OK), S2_OK);
+    world_check(w);
+    assert_int_equal(leaves_at(w, 3), 512);
+    assert_int_equal(unmap(w, 0, MIB(1)), S2_OK);
+    assert_int_equal(leaves_at(w, 3), 256);
+    world_check(w);
+    world_destroy(w);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -336,6 +359,7 @@ int main(void)
         T(memory_that_is_free_and_mapped),
         T(counts_that_are_wrong),
         T(a_dump_says_what_is_there),
+        cmocka_unit_test(areas_that_look_alike_share_no_leaf),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -347,11 +347,16 @@ static void equal_attributes_are_no_edit(void **state)
     (void)state;
     table_map(&m, &m.t, span(0, GIB + PAGE), PA0, S2_RW);
     model_reset_counters(m.port);
-    table_protect(&m, &m.t, span(PAGE, GIB), S2_RW);
-    assert_int_equal(m.spare, 2); /* reserved for the cut that was not needed */
+    table_protect(&m, &m.t, span(0, GIB + PAGE), S2_RW);
     assert_int_equal(m.port->count.stores + m.port->count.swaps, 0);
     assert_int_equal(model_tlbis(m.port) + model_dsbs(m.port), 0);
     assert_leaf(&m.t, PAGE, PA0 + PAGE, S2_RW, 1);
+    /* But where the range ends a leaf does. */
+    table_protect(&m, &m.t, span(PAGE, GIB), S2_RW);
+    assert_int_equal(m.spare, 0);
+    assert_leaf(&m.t, 0, PA0, S2_RW, 3);
+    assert_leaf(&m.t, PAGE, PA0 + PAGE, S2_RW, 3);
+    assert_leaf(&m.t, 2 * MIB, PA0 + 2 * MIB, S2_RW, 2);
 }
 
 static void software_bits_need_no_invalidation(void **state)
