@@ -56,9 +56,10 @@ void vm_caches_toggled(struct vcpu *v);
 void vm_clean_step(struct vcpu *v);
 /* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
 void sched_stopped(struct vcpu *v);
-/* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart). True: call again. */
-bool vm_idle_step(void);
-/* vm/: is there a restart or a destruction that vm_idle_step would get on with? Cheap. */
+/* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart); when this CPU is not idle, only such
+ * as is owed to a VM that runs on it. True: call again. */
+bool vm_idle_step(bool idle);
+/* vm/: is there a restart or a destruction that vm_idle_step(false) would get on with? Cheap. */
 bool vm_work_waits(void);
 
 #endif

@@ -194,12 +194,12 @@ void sched_init(void)
 }
 
 /* A step of the work that waits for idle time. It may use libfdt, and that the FP/SIMD registers. */
-static bool background_step(const struct cpu *cpu)
+static bool background_step(const struct cpu *cpu, bool is_idle)
 {
     struct vcpu *v = cpu->loaded;
     if (v != NULL)
         fp_save(&v->fp);
-    bool more = vm_idle_step();
+    bool more = vm_idle_step(is_idle);
     if (v != NULL)
         fp_restore(&v->fp);
     return more;
@@ -208,7 +208,7 @@ static bool background_step(const struct cpu *cpu)
 static void idle(struct cpu *cpu)
 {
     uint64_t begin = cpu_ticks();
-    bool more = background_step(cpu);
+    bool more = background_step(cpu, true);
     arm_timer(cpu, run_timers(cpu));
     /* Whoever makes a vCPU of this CPU ready sends an interrupt, which stays pending since they are masked: then WFI does
      * not wait. Locally nobody else is at work. */
@@ -278,6 +278,6 @@ _Noreturn void sched_run(void)
         run(cpu, v);
         /* Where guests leave no idle time the work goes on all the same, a step per slice. */
         if (somebody_waits(cpu))
-            background_step(cpu);
+            background_step(cpu, false);
     }
 }

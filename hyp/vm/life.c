@@ -177,21 +177,36 @@ bool vm_work_step(struct vm *vm, struct problems *p)
     return true;
 }
 
-bool vm_work_waits(void)
+/* Guests pay for what is done to their own VM, and for no other: time that is not idle comes from CPUs it runs on. */
+static bool is_due(const struct vm *vm, bool idle)
 {
-    return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0;
+    if (vm == NULL || __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) == WORK_NONE)
+        return false;
+    bool here = idle;
+    for (unsigned i = 0; i < vm->vcpus && !here; i++)
+        here = vm->vcpu[i].cpu == this_cpu()->index;
+    return here;
 }
 
-bool vm_idle_step(void)
+bool vm_work_waits(void)
+{
+    bool due = false;
+    if (__atomic_load_n(&works, __ATOMIC_RELAXED) != 0)
+        for (unsigned i = 0; i < vm_count() && !due; i++)
+            due = is_due(vm_at(i), false);
+    return due;
+}
+
+bool vm_idle_step(bool idle)
 {
     static bool busy;
     struct problems p = {print_problem, NULL, 0};
     bool more = false;
-    if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
-        return false;
+    if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE)) /* who is at it may not be the one that goes on with it */
+        return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0;
     for (unsigned i = 0; i < vm_count() && !more; i++) {
         struct vm *vm = vm_at(i);
-        more = vm != NULL && __atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) != WORK_NONE && vm_work_step(vm, &p);
+        more = is_due(vm, idle) && vm_work_step(vm, &p);
     }
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
         (void)s2_frames_scrub_step(&host.frames, IDLE_FRAMES);
@@ -312,6 +327,7 @@ void vm_start(struct vm *vm)
             set_work(vm, WORK_DESTROY);
     }
     lock_drop(&vm->lock);
+    cpu_kick(vm->vcpu[0].cpu); /* there, if nowhere is idle */
 }
 
 /* --- one vCPU ----------------------------------------------------------------------------------------------------- */
