@@ -10,6 +10,8 @@
 #define EXIT_FAR  (34 * 8)
 #define EXIT_HPFAR (35 * 8)
 
+#define EC_HVC 0x16 /* ESR_EL2.EC */
+
 #define FRAME      112
 #define FRAME_VCPU 96
 
@@ -70,12 +72,21 @@ guest_exit:
 	stp	x2, x3, [x0, #EXIT_ESR]
 	mrs	x2, hpfar_el2
 	str	x2, [x0, #EXIT_HPFAR]
-	/* An SError that is pending now is the guest's doing: take it here, where own_serror in vectors.S knows it (it
-	 * returns to the end of the window with x1 = EXIT_SERROR). What the guest exited for will happen again. */
+	/* An SError that is pending now is the guest's doing: take it here, where vectors.S knows it (it returns to the end of
+	 * the window with x1 = EXIT_SERROR). What the guest exited for will happen again; an HVC, which its PC is past,
+	 * after a step back. */
 	dsb	sy
 	isb
 	mrs	x2, isr_el1
 	tbz	x2, #8, 1f
+	mrs	x2, esr_el2
+	lsr	x2, x2, #26
+	cmp	x2, #EC_HVC
+	ccmp	w1, wzr, #0, eq         /* EXIT_SYNC */
+	b.ne	serror_window
+	ldr	x2, [x0, #REGS_PC]
+	sub	x2, x2, #4
+	str	x2, [x0, #REGS_PC]
 	.globl	serror_window, serror_window_end
 serror_window:
 	msr	daifclr, #4
