@@ -16,5 +16,7 @@ enum serror_blame {
 /* esr: ESR_EL2 of the SError. Without FEAT_RAS, or with a syndrome that is implementation defined, nothing says how bad
  * it is; it came from what the guest did. */
 enum serror_blame serror_blame(uint64_t esr);
+/* The same of a synchronous external abort that a guest's access or fetch met. */
+enum serror_blame abort_blame(uint64_t esr);
 
 #endif

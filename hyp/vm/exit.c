@@ -86,10 +86,23 @@ static bool emulate(struct vcpu *v, const struct s2_fault *f, const struct s2_fa
     return true;
 }
 
+/* True: the guest is not to be told. */
+static bool beyond_guest(struct vcpu *v, enum serror_blame blame, const char *what)
+{
+    if (blame == SERROR_HYPERVISOR)
+        panic("an error that is not contained, ESR 0x%lx, while vm %s ran", v->exit.esr, v->vm->name);
+    if (blame == SERROR_VM)
+        vm_stop(v->vm, what);
+    return blame == SERROR_VM;
+}
+
 static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_fault_result *r)
 {
     /* What a machine without a hypervisor would have told the guest too, it is told, whatever the policy. */
     bool inject = r->why == S2_NOT_OURS || (v->vm->cfg->inject && r->why != S2_NO_MEMORY && r->why != S2_STUCK);
+    if (f->kind == S2_FAULT_EXTERNAL &&
+        beyond_guest(v, abort_blame(v->exit.esr), "an external abort on a walk of its translation tables"))
+        return;
     if (inject) { /* the walker reads, but it is the fetch that fails */
         bool fetch = (v->exit.esr >> EC_SHIFT & EC_MASK) == EC_INSN_ABORT;
         inject_abort(v, v->exit.far, fetch, f->on_walk);
@@ -177,18 +190,9 @@ static void handle_sync(struct vcpu *v)
 
 static void handle_serror(struct vcpu *v)
 {
-    switch (serror_blame(v->exit.esr)) {
-    case SERROR_NOBODY:
-        break;
-    case SERROR_GUEST:
+    enum serror_blame blame = serror_blame(v->exit.esr);
+    if (!beyond_guest(v, blame, "an SError that lost the state of a vCPU") && blame == SERROR_GUEST)
         inject_serror(v);
-        break;
-    case SERROR_VM:
-        vm_stop(v->vm, "an SError that lost the state of a vCPU");
-        break;
-    case SERROR_HYPERVISOR:
-        panic("an SError that is not contained, ESR 0x%lx, while vm %s ran", v->exit.esr, v->vm->name);
-    }
 }
 
 void exit_handle(struct vcpu *v, enum exit_class c)

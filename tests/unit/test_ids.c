@@ -100,11 +100,23 @@ static void test_serror(void **state)
     assert_int_equal(serror_blame(async | 7u << 10), SERROR_HYPERVISOR); /* reserved: the worst */
 }
 
+static void test_external_abort(void **state)
+{
+    (void)state;
+    assert_int_equal(abort_blame(0x10), SERROR_GUEST);
+    assert_int_equal(abort_blame(0x10 | 3u << 11), SERROR_GUEST); /* restartable */
+    assert_int_equal(abort_blame(0x10 | 2u << 11), SERROR_HYPERVISOR);
+    assert_int_equal(abort_blame(0x18), SERROR_GUEST);
+    static const uint64_t walks[] = {0x13, 0x14, 0x17, 0x1b, 0x1c, 0x1f};
+    for (unsigned i = 0; i < sizeof(walks) / sizeof(walks[0]); i++)
+        assert_int_equal(abort_blame(walks[i]), SERROR_VM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hidden),   cmocka_unit_test(test_meet),   cmocka_unit_test(test_signed),
-        cmocka_unit_test(test_pa_range), cmocka_unit_test(test_serror),
+        cmocka_unit_test(test_pa_range), cmocka_unit_test(test_serror), cmocka_unit_test(test_external_abort),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
