@@ -226,6 +226,24 @@ static void what_an_area_forbids_is_a_violation(void **state)
     assert_true(guest_as(w, MIB(4), MODEL_EXEC, true).done);
 }
 
+/* HCR_EL2.PTW refuses a walk through Device memory, whatever the area allows: trying again would not end. */
+static void no_tables_in_a_device(void **state)
+{
+    struct world *w = *state;
+    struct s2_fault_result r;
+
+    world_give(w, DEVICE_BASE, PAGE, VM, S2_RW);
+    world_give(w, FRAME_BASE, PAGE, VM, S2_RW);
+    assert_int_equal(map_new(w, area_linear(0, PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(PAGE, PAGE, FRAME_BASE, S2_RW | S2_MT_NORMAL_NC)), S2_OK);
+    world_run(w);
+    assert_int_equal(answer(w, EC_DABT | PERMISSION_L3 | S1PTW, 0, &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NO_PERMISSION);
+    assert_int_equal(answer(w, EC_IABT | PERMISSION_L3 | S1PTW, 0, &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NO_PERMISSION);
+    assert_int_equal(answer(w, EC_DABT | PERMISSION_L3 | S1PTW, PAGE, &r), S2_RETRY_FLUSHED);
+}
+
 static void trap_areas_are_emulated(void **state)
 {
     struct world *w = *state;
@@ -419,6 +437,7 @@ int main(void)
         T(phrases_say_what_happened),
         T(faults_outside_are_the_guests_own),
         T(what_an_area_forbids_is_a_violation),
+        T(no_tables_in_a_device),
         T(trap_areas_are_emulated),
         T(good_descriptors_are_tried_again),
         T(relaxed_rights_reach_a_cpu_that_holds_old_ones),
