@@ -35,6 +35,8 @@ DECODE = "stage2/space/fault_decode.c"
 INNER = "stage2/space/inner.h"
 OP = "stage2/space/op.c"
 SPACE = "stage2/space/space.c"
+LONG_MAP = "stage2/space/long_map.c"
+LONG_PROTECT = "stage2/space/long_protect.c"
 
 INVALIDATION = [
     ("flush_first_dsb", FLUSH, "    s2_port_barrier(t->port, b.other ? S2_DSB_ISH : S2_DSB_ISHST);\n", "",
@@ -343,6 +345,21 @@ FRAMES_AND_SPACES = [
      "tables and memory of a destroyed space are freed unflushed", "test_space test_space_random"),
     ("destroy_alive", DESTROY, "    sp->dying = true;\n", "", "a dying space still maps (A8)", "test_space"),
     ("remap_breaks", SPACE, "!already_so(sp, area)", "true", "an identical re-map breaks and makes (T9)", "test_space"),
+    ("long_not_busy", SPACE, "    if (l)\n", "    if (false)\n", "what is being worked on in steps is open to all", "test_long"),
+    ("long_unzeroed", LONG_MAP, "        s2_frames_zero(sp->cfg.port, c.pa, bytes);\n", "",
+     "memory populated in steps shows what was in it (O3)", "test_long"),
+    ("long_step_unbounded", LONG_MAP, "        if (bytes / S2_FRAME > *budget)\n", "        if (false)\n",
+     "a step zeroes all there is (A8)", "test_long"),
+    ("long_leaf_too_early", LONG_MAP, "            if (left.range.start.v + bytes > l->clean.v)\n", "            if (false)\n",
+     "memory is mapped before it is zeroed (O3)", "test_long"),
+    ("long_tables_exact", LONG_MAP, "2u * (uint32_t)(3 - g->start_level)", "0u * (uint32_t)(3 - g->start_level)",
+     "a neighbour that goes takes along a table that the next step counts on (A1)", "test_long"),
+    ("long_piece_unbounded", LONG_PROTECT, "    if (r.budget == 0)\n", "    if (false)\n",
+     "a step changes all leaves of an area (A8)", "test_long_protect"),
+    ("long_asks_again", LONG_PROTECT, "        if (l->done.v >= l->until.v)\n", "        if (true)\n",
+     "the update function is asked at each step", "test_long_protect"),
+    ("long_nodes_twice", LONG_PROTECT, "        l->ahead.nodes -= used;\n", "",
+     "nodes taken ahead are given back twice (G9)", "test_long_failure"),
     ("lock_shared", INNER, "    s2_port_lock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);",
      "    s2_port_lock_shared(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);", "edits hold the lock shared only",
      "test_space test_space_threads"),
