@@ -126,6 +126,36 @@ static void nothing_is_copied_when_something_is_wrong(void **state)
     s2_ledger_set(&w->ledger, &e);
 }
 
+/* A trap area has nothing behind it, whatever its attributes say. */
+static void a_trap_area_is_not_memory(void **state)
+{
+    struct world *w = *state;
+    struct s2_area trap = area_trap(0, PAGE, 1);
+
+    trap.attr = S2_ATTR(S2_RW);
+    assert_int_equal(map_new(w, trap), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, 1, 0, false, &w->d), S2_EPERM);
+    assert_string_equal(w->d.what, "is in part not memory");
+}
+
+static void a_dying_space_copies_nothing(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_create(&wc);
+    char byte;
+
+    (void)state;
+    assert_int_equal(map_new(w, area_alloc(0, PAGE, S2_RW, 0)), S2_OK);
+    s2_space_destroy_begin(&w->space);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, 1, 0, false, &w->d), S2_EDYING);
+    assert_int_equal(s2_space_copy_out(&w->space, &byte, S2_IPA(0), 1, 0, &w->d), S2_EDYING);
+    while (s2_space_destroy_step(&w->space, 64))
+        ;
+    s2_space_destroy_end(&w->space);
+    assert_true(model_ok(w->port));
+    world_free(w);
+}
+
 static void no_memory_is_said_so(void **state)
 {
     struct world *w = *state;
@@ -145,7 +175,9 @@ int main(void)
         T(crosses_areas_and_kinds),
         T(lazy_memory_is_there_when_asked_for),
         T(nothing_is_copied_when_something_is_wrong),
+        T(a_trap_area_is_not_memory),
         T(no_memory_is_said_so),
+        cmocka_unit_test(a_dying_space_copies_nothing),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -96,6 +96,43 @@ static void test_bad_banks(void **state)
     assert_int_equal(x->f.regions, 1);
 }
 
+static void test_too_many_banks(void **state)
+{
+    struct fixture *x = *state;
+    struct s2_detail d;
+    uint64_t meta[S2_FRAME_REGIONS + 1][512];
+
+    for (unsigned i = 0; i < S2_FRAME_REGIONS; i++)
+        assert_int_equal(s2_frames_add(&x->f, S2_PA(BASE + i * MIB), S2_FRAME, meta[i], &d), S2_OK);
+    assert_int_equal(s2_frames_add(&x->f, S2_PA(BASE + 32 * MIB), S2_FRAME, meta[S2_FRAME_REGIONS], &d), S2_ERANGE);
+    assert_int_equal(d.asked_start, BASE + 32 * MIB);
+    assert_int_equal(x->f.regions, S2_FRAME_REGIONS);
+}
+
+static void test_check_sees_damage(void **state)
+{
+    struct fixture *x = *state;
+    struct s2_frame_region *r = &x->f.region[0];
+
+    add_bank(x, 0, BASE, MIB);
+    give_all(x, BASE, MIB);
+    x->f.free++;
+    assert_string_equal(s2_frames_check(&x->f), "the count of free frames is wrong");
+    x->f.free--;
+    x->f.clean++;
+    assert_string_equal(s2_frames_check(&x->f), "the count of clean frames is wrong");
+    x->f.clean--;
+    x->f.reserved = x->f.free + 1;
+    assert_string_equal(s2_frames_check(&x->f), "more frames are promised than free");
+    x->f.reserved = 0;
+    r->free[0][0] ^= 1; /* a frame that the block around it has, too */
+    r->count[0]++;
+    assert_non_null(s2_frames_check(&x->f));
+    r->free[0][0] ^= 1;
+    assert_non_null(s2_frames_check(&x->f));
+    r->count[0]--;
+}
+
 /* A small block comes out of the smallest block that has it, so that large ones last. */
 static void test_smallest_fit(void **state)
 {
@@ -325,9 +362,9 @@ static void test_random(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_ragged_bank), TEST(test_bad_banks),      TEST(test_smallest_fit), TEST(test_exhaust_and_join),
-        TEST(test_promises),    TEST(test_chosen_address), TEST(test_scrub),        TEST(test_scrub_leaves_promises),
-        TEST(test_zero),        TEST(test_random),
+        TEST(test_ragged_bank), TEST(test_bad_banks),      TEST(test_smallest_fit),   TEST(test_exhaust_and_join),
+        TEST(test_promises),    TEST(test_chosen_address), TEST(test_scrub),          TEST(test_scrub_leaves_promises),
+        TEST(test_zero),        TEST(test_random),         TEST(test_too_many_banks), TEST(test_check_sees_damage),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

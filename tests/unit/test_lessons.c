@@ -66,6 +66,22 @@ static void t10_a_fault_in_a_break_window_is_retried(void **state)
 
 /* --- tables -------------------------------------------------------------------------------------------------------- */
 
+/* G4 for a fault: where a space is to have pages only, a lazy chunk of 2 MiB is mapped page by page. */
+static void g4_a_space_of_pages_faults_pages(void **state)
+{
+    struct world *w = make(36, true);
+
+    (void)state;
+    assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
+    world_run(w);
+    assert_true(guest(w, 5 * PAGE, MODEL_WRITE).done);
+    assert_int_equal(w->space.frames_held, 512);
+    assert_int_equal(leaves_at(w, 2), 0);
+    assert_int_equal(leaves_at(w, 3), 1);
+    world_check(w);
+    world_destroy(w);
+}
+
 /* G8: what is not there is passed over, in tables and between areas. */
 static void g8_holes_do_not_stop_an_operation(void **state)
 {
@@ -316,6 +332,7 @@ int main(void)
         TEST(a5_what_was_taken_for_a_lazy_area_goes_back),
         TEST(o4_only_the_expected_holder_gives),
         TEST(o7_used_memory_is_clean_for_its_next_owner),
+        cmocka_unit_test(g4_a_space_of_pages_faults_pages),
         cmocka_unit_test(a1_tables_are_counted_where_a_level_has_no_blocks),
         cmocka_unit_test(a8_each_step_of_a_destruction_is_bounded),
     };
