@@ -63,9 +63,23 @@ static void registers(const struct crash_frame *f)
     print("  x30 %016lx  sp  %016lx\n", f->x[30], f->sp);
 }
 
+/* One CPU tells its story to the end; what crashes while it tells it is the end. */
+static void only_once(void)
+{
+    static uint64_t teller;
+    uint64_t nobody = 0, me = reg_read(mpidr_el1); /* bit 31 is RES1 */
+    if (__atomic_compare_exchange_n(&teller, &nobody, me, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    if (nobody == me)
+        boot_power_off();
+    for (;;)
+        wfi();
+}
+
 _Noreturn void crash(unsigned kind, const struct crash_frame *f)
 {
     static const char *const kinds[] = {"synchronous exception", "interrupt", "fast interrupt", "SError"};
+    only_once();
     need_console();
     if (reg_read(currentel) != CURRENT_EL2) {
         print("\nBulkhead: an exception outside EL2\n");
