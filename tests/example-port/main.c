@@ -61,9 +61,13 @@ static void build_machine(struct s2_caps *caps)
     s2_frames_free(&frames, (struct s2_pa_range){ram, end}, false, false);
     s2_ledger_init(&ledger, &machine, &ledger_nodes, caps->pa_bits);
     const struct s2_ledger_entry known[] = {
-        {{S2_PA(EXAMPLE_RAM), ram}, S2_OWNER_HYP, S2_HYP, 0, 0, S2_IPA_NONE},
-        {{ram, end}, S2_OWNER_NONE, S2_FREE, S2_RWX, 0, S2_IPA_NONE},
-        {{S2_PA(0x9010000), S2_PA(0x9011000)}, VM, S2_DEVICE, S2_RW, 0, S2_IPA_NONE},
+        {.range = {S2_PA(EXAMPLE_RAM), ram}, .owner = S2_OWNER_HYP, .state = S2_HYP, .ipa = S2_IPA_NONE},
+        {.range = {ram, end}, .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE},
+        {.range = {S2_PA(0x9010000), S2_PA(0x9011000)},
+         .owner = VM,
+         .state = S2_DEVICE,
+         .rights = S2_RW,
+         .ipa = S2_IPA_NONE},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         must(s2_ledger_add(&ledger, &known[i], &d), &d, "ledger");

@@ -28,9 +28,9 @@ struct s2_ledger_entry {
     uint16_t owner;
     uint8_t state;  /* enum s2_frame_state */
     uint8_t rights; /* S2_R | S2_W | S2_X | S2_UX: the most that a leaf may allow */
-    bool pooled;    /* an alloc area's, from the frame allocator, to which it goes back with the area */
     uint32_t share; /* handle in the share table; 0: none */
     s2_ipa ipa;     /* where the owner maps range.start; S2_IPA_NONE while it does not */
+    bool pooled;    /* an alloc area's, from the frame allocator, to which it goes back with the area */
 };
 
 /* A planned change: the range must match {owner, state} wholly; it lives with the operation until confirmed or
