@@ -5,7 +5,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,20 +26,16 @@ def ok(condition, name, detail=""):
         print("\n".join("# " + line for line in str(detail).splitlines()), file=sys.stderr)
 
 
-def checker(work):
-    """The one that was built, or one built here."""
+def checker():
     for name in ("host", "host-clang"):
         if (BUILD / name / "bundle-check").exists():
             return BUILD / name / "bundle-check"
-    parts = "problem sha256 bundle machine manifest manifest_check loader guestdtb".split()
-    subprocess.run([shutil.which("gcc") or "cc", "-std=c11", "-D_GNU_SOURCE", "-O1", f"-I{TREE}/hyp", "-o", work / "bundle-check",
-                    TREE / "tools/bundle-check.c", *(TREE / f"hyp/vm/{p}.c" for p in parts), "-lfdt"], check=True)
-    return work / "bundle-check"
+    sys.exit(f"# no bundle-check under {BUILD}: make check-unit builds it")
 
 
 def pack(work, source, *more):
     (work / "m.dts").write_text(source)
-    return subprocess.run([TREE / "tools/mkbundle.py", work / "m.dts", "-o", work / "m.itb", "--checker", checker(work), *more],
+    return subprocess.run([TREE / "tools/mkbundle.py", work / "m.dts", "-o", work / "m.itb", "--checker", checker(), *more],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -71,10 +66,10 @@ def main():
         bundle = bytearray((work / "m.itb").read_bytes())
         bundle[bundle.rindex(b"kkkk")] ^= 1
         (work / "m.itb").write_bytes(bundle)
-        done = subprocess.run([checker(work), work / "m.itb"], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([checker(), work / "m.itb"], stderr=subprocess.PIPE, text=True)
         ok(done.returncode == 1 and 'image "deep/kernel": sha256 differs' in done.stderr, "the checker sees a changed byte",
            done.stderr)
-        ok(subprocess.run([checker(work), "--trees", tmp, work / "m.itb"], stderr=subprocess.PIPE).returncode == 1
+        ok(subprocess.run([checker(), "--trees", tmp, work / "m.itb"], stderr=subprocess.PIPE).returncode == 1
            and (work / "b.dtb").exists() and not (work / "a.dtb").exists(), "--trees writes those of VMs that would start")
     print(f"1..{count}")
     sys.exit(failed != 0)
