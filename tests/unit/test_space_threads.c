@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { VCPUS = 3, FAULTS = 20000, EDITS = 300, PAGES = 4096 };
+enum { VCPUS = 3, FAULTS = 20000, EDITS = 300, STEPPED = 40, PAGES = 4096 };
 
 struct vcpu {
     struct world *w;
@@ -45,14 +45,12 @@ static void *faults(void *arg)
     return NULL;
 }
 
-static void vcpus_fault_while_the_map_changes(void **state)
+/* The whole address space is one lazy area, and each vCPU faults in it. */
+static struct world *start(struct vcpu v[VCPUS])
 {
     struct world_config wc = world_defaults();
-    struct vcpu v[VCPUS] = {{0}};
     struct world *w;
-    uint32_t seed = 99;
 
-    (void)state;
     wc.not_strict = wc.small_leaves = true;
     wc.chunk_log2 = 15;
     wc.cpus = VCPUS + 1;
@@ -65,6 +63,27 @@ static void vcpus_fault_while_the_map_changes(void **state)
         v[i].index = i;
         assert_int_equal(pthread_create(&v[i].thread, NULL, faults, &v[i]), 0);
     }
+    return w;
+}
+
+static void stop(struct vcpu v[VCPUS], struct world *w)
+{
+    for (unsigned i = 0; i < VCPUS; i++) {
+        assert_int_equal(pthread_join(v[i].thread, NULL), 0);
+        assert_int_equal(v[i].wrong, 0);
+        assert_true(v[i].answers[S2_RETRY] > 0);
+    }
+    world_check(w);
+    world_destroy(w);
+}
+
+static void vcpus_fault_while_the_map_changes(void **state)
+{
+    struct vcpu v[VCPUS] = {{0}};
+    struct world *w = start(v);
+    uint32_t seed = 99;
+
+    (void)state;
     for (unsigned i = 0; i < EDITS; i++) {
         uint64_t at = next(&seed) % (PAGES - 600) * PAGE, bytes = (1 + next(&seed) % 600) * PAGE;
 
@@ -75,19 +94,44 @@ static void vcpus_fault_while_the_map_changes(void **state)
             assert_int_equal(map_over(w, area_alloc(at, bytes, S2_RW, 0)), S2_OK);
         assert_null(s2_space_check(&w->space, &w->d));
     }
-    for (unsigned i = 0; i < VCPUS; i++) {
-        assert_int_equal(pthread_join(v[i].thread, NULL), 0);
-        assert_int_equal(v[i].wrong, 0);
-        assert_true(v[i].answers[S2_RETRY] > 0);
+    stop(v, w);
+}
+
+static void vcpus_fault_while_it_changes_in_steps(void **state)
+{
+    struct vcpu v[VCPUS] = {{0}};
+    struct world *w = start(v);
+    uint32_t seed = 7;
+
+    (void)state;
+    for (unsigned i = 0; i < STEPPED; i++) {
+        uint64_t at = next(&seed) % (PAGES - 600) * PAGE, bytes = (1 + next(&seed) % 600) * PAGE;
+        struct s2_area a = area_alloc(at, bytes, S2_RW, 0);
+        s2_attr attr = S2_ATTR(i % 2 ? S2_RW : S2_R);
+        struct s2_long l;
+
+        assert_int_equal(s2_space_protect_begin(&w->space, &l, a.range, set_attr, &attr, NULL), S2_OK);
+        while (s2_space_protect_step(&l, 50))
+            assert_null(s2_space_check(&w->space, &w->d));
+        assert_int_equal(s2_space_protect_end(&l), S2_OK);
+        assert_int_equal(unmap(w, at, bytes), S2_OK);
+        assert_int_equal(s2_space_map_begin(&w->space, &l, &a, NULL), S2_OK);
+        while (s2_space_map_step(&l, 50))
+            assert_null(s2_space_check(&w->space, &w->d));
+        if (i % 3)
+            s2_space_map_end(&l);
+        else
+            while (s2_space_map_abort(&l, 50))
+                assert_null(s2_space_check(&w->space, &w->d));
     }
-    world_check(w);
-    world_destroy(w);
+    stop(v, w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vcpus_fault_while_the_map_changes),
+        cmocka_unit_test(vcpus_fault_while_it_changes_in_steps),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
