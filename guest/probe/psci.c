@@ -6,10 +6,16 @@ enum { FIRST_VERSION_1 = 0x10000, SMCCC_1_1 = 0x10001, MIGRATE_NOT_REQUIRED = 2,
 enum { PATIENCE_MS = 2000, NO_SUCH_MPIDR = 0xffff };
 #define NOT_A_FUNCTION 0x84001234u
 
-static volatile uint64_t came_up;
+#define GICR_ISPENDR0(index) (0x080b0200ul + (index)*0x20000ul)
 
+static volatile uint64_t came_up;
+static volatile bool timer_pends; /* at a start: its timers are off */
+
+/* Switches itself off with the interrupt of its physical timer pending. */
 void guest_main_secondary(uint64_t index)
 {
+    timer_pends = (load32(GICR_ISPENDR0(index)) >> INTID_PTIMER & 1) != 0;
+    ptimer_arm_ms(0);
     came_up = index;
     guest_hvc(PSCI_CPU_OFF, 0, 0, 0);
 }
@@ -19,17 +25,24 @@ static bool answers(uint64_t result, int64_t expected)
     return (int32_t)result == (int32_t)expected;
 }
 
-static void check_cpu_on(unsigned index)
+static bool start(unsigned index)
 {
     came_up = 0;
     uint64_t result = guest_hvc(PSCI_CPU_ON, index, (uint64_t)guest_secondary, index);
     uint64_t end = now_ms() + PATIENCE_MS;
     while (came_up != index && now_ms() < end)
         ;
-    ok(answers(result, PSCI_SUCCESS) && came_up == index, "CPU_ON: vCPU %u starts with its context", index);
+    bool started = answers(result, PSCI_SUCCESS) && came_up == index;
     while (answers(guest_hvc(PSCI_AFFINITY_INFO, index, 0, 0), AFFINITY_ON) && now_ms() < end)
         ;
+    return started;
+}
+
+static void check_cpu_on(unsigned index)
+{
+    ok(start(index), "CPU_ON: vCPU %u starts with its context", index);
     ok(answers(guest_hvc(PSCI_AFFINITY_INFO, index, 0, 0), AFFINITY_OFF), "CPU_OFF: vCPU %u is off again", index);
+    ok(start(index) && !timer_pends, "CPU_ON: vCPU %u starts again, and its timer asks for nothing", index);
 }
 
 void check_psci(unsigned vcpus)

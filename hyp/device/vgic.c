@@ -115,6 +115,7 @@ void vgic_reset_vcpu(struct vcpu *v)
     struct vgic *g = v->gic->gic;
     lock_take(&g->lock);
     vgic_core_reset_cpu(v->gic);
+    vgic_core_inject(g, v->index, GIC_PPI_PHYS, false); /* its timers are off */
     release(g);
 }
 
