@@ -62,7 +62,7 @@ void sched_add(struct vcpu *v)
     lock_take(&cpu->lock);
     if (!v->known) {
         v->peer = cpu->all;
-        cpu->all = v;
+        __atomic_store_n(&cpu->all, v, __ATOMIC_RELEASE); /* its CPU goes through the list without the lock */
         v->known = true;
     }
     bool added = v->state == VCPU_OFF && !v->stopping;
