@@ -164,10 +164,10 @@ static void map_clean(struct s2_long *l)
 
     while (chunk_from(l, l->done, &c)) {
         struct s2_chunk left = c;
-        uint64_t bytes;
 
         while (left.range.start.v < left.range.end.v) {
-            bytes = leaf_bytes(sp, &left);
+            uint64_t bytes = leaf_bytes(sp, &left);
+
             if (left.range.start.v + bytes > l->clean.v)
                 break;
             left.range.start.v += bytes;

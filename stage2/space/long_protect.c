@@ -15,7 +15,7 @@ static uint32_t nodes_needed(uint64_t areas)
     enum { INSERTS = 3, INSERT_NODES = S2_CUT_NODES / 2, PER_SPLIT = 2, EDGES = 2 };
     uint64_t leaves = areas / S2_IMAP_LEAF + EDGES;
 
-    return (uint32_t)s2_min_u64(INSERTS * INSERT_NODES + PER_SPLIT * leaves, UINT32_MAX);
+    return (uint32_t)s2_min_u64((uint64_t)INSERTS * INSERT_NODES + PER_SPLIT * leaves, UINT32_MAX);
 }
 
 static void take_over(struct s2_long *l, struct s2_space *sp)
