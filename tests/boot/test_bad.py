@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
 """What is wrong is said in one line, and what is right still runs."""
 
+import subprocess
 import tempfile
 
 import harness
@@ -61,6 +62,19 @@ with harness.bare(GO, "bad-no-device-tree") as m:
     m.want(r"device tree", "without a device tree: a message")
 with harness.bare(["-kernel", harness.IMAGE], "bad-no-bundle") as m:
     m.want(r"bundle: ", "without a bundle: a message")
+with tempfile.NamedTemporaryFile(prefix="bulkhead-bad-", suffix=".dtb", dir=harness.BUILD) as tree:
+    subprocess.run(harness.machine.qemu("cortex-a72", 1) + ["-machine", f"dumpdtb={tree.name}"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for which, address in (("start", "0xc100000"), ("end", "0xc200000")):
+        subprocess.run(["fdtput", "-t", "x", tree.name, "/chosen", f"linux,initrd-{which}", address], check=True)
+    with harness.bare(["-kernel", harness.IMAGE, "-dtb", tree.name], "bad-bundle-nowhere") as m:
+        m.want(r"bundle: /chosen says 0xc100000\.\.0xc200000, which is not in the machine's RAM", "a bundle where no RAM is")
+        m.ended("a clean stop")
+with harness.bare(["-kernel", harness.IMAGE, "-machine", "secure=on"], "bad-secure-ram") as m:
+    m.want(r"RAM \d+ MiB free of 1024;", "RAM that is disabled in the device tree is not counted")
+with harness.bare(["-kernel", harness.IMAGE, "-machine", "gic-version=2"], "bad-gicv2") as m:
+    m.want(r"no GICv3", "a machine with a GICv2: a message")
+    m.ended("a clean stop")
 with harness.bare(["-kernel", harness.IMAGE], "bad-el1", el2=False) as m:
     m.want(r"EL1", "entered at EL1: a message")
 harness.done()
