@@ -239,6 +239,58 @@ static void only_populated_memory_is_long_work(void **state)
     unmake(w);
 }
 
+static void finds(struct world *w, const char *what)
+{
+    const char *wrong = s2_space_check(&w->space, &w->d);
+
+    assert_non_null(wrong);
+    assert_string_equal(wrong, what);
+}
+
+static void the_checker_sees_work_that_went_wrong(void **state)
+{
+    struct world *w = make(&kinds[1]);
+    struct s2_imap *m = &w->space.areas.map;
+    struct s2_long l, twin;
+    struct s2_ient e;
+
+    (void)state;
+    assert_int_equal(begin_map(w, &l), S2_OK);
+    (void)s2_space_map_step(&l, 100);
+    l.done.v -= PAGE;
+    finds(w, "is being populated, and its area is not what is done");
+    l.done.v = l.range.end.v + PAGE;
+    finds(w, "is memory of an area that is not there");
+    l.done.v = AREA + 100 * PAGE;
+    /* The area loses its mark. */
+    assert_true(s2_imap_find(m, AREA, &e));
+    e.val.w[2] ^= (uint64_t)S2_AREA_GROWING << 48;
+    s2_imap_set(m, AREA, &e.val);
+    finds(w, "is being populated, and an area is there");
+    e.val.w[2] ^= (uint64_t)S2_AREA_GROWING << 48;
+    s2_imap_set(m, AREA, &e.val);
+    /* A lazy area where there will be another; without its promise that is all that is wrong with it. */
+    e = (struct s2_ient){AREA + MIB(2), AREA + MIB(3), e.val};
+    e.val.w[2] ^= (uint64_t)(S2_AREA_GROWING | S2_AREA_LAZY | S2_AREA_OVERCOMMIT) << 48;
+    s2_imap_insert(m, &e);
+    finds(w, "is yet to be populated, and an area is there");
+    s2_imap_erase(m, e.start);
+    /* Two at work in one place; nobody at work. */
+    twin = l;
+    twin.next = NULL;
+    l.next = &twin;
+    finds(w, "is worked on twice");
+    l.next = NULL;
+    assert_true(s2_imap_find(m, AREA - 3 * PAGE, &e));
+    e.val.w[2] |= (uint64_t)S2_AREA_GROWING << 48;
+    s2_imap_set(m, e.start, &e.val);
+    finds(w, "has areas that grow, and nobody at work on them");
+    e.val.w[2] ^= (uint64_t)S2_AREA_GROWING << 48;
+    s2_imap_set(m, e.start, &e.val);
+    s2_space_map_end(&l);
+    unmake(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +301,7 @@ int main(void)
         cmocka_unit_test(an_abort_step_is_bounded),
         cmocka_unit_test(others_are_refused_and_neighbours_are_not),
         cmocka_unit_test(only_populated_memory_is_long_work),
+        cmocka_unit_test(the_checker_sees_work_that_went_wrong),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
