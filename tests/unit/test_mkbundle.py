@@ -48,6 +48,7 @@ def main():
 
         done = pack(work, GOOD)
         ok(done.returncode != 0 and "'deep/kernel' is in none of" in done.stdout, "a missing file is named", done.stdout)
+        ok("vm " in done.stdout and "is not in the bundle" in done.stdout, "and who wants it", done.stdout)
         ok(not (work / "m.itb").exists(), "and nothing is written")
         done = pack(work, GOOD, "-I", work / "inc")
         ok(done.returncode == 0 and done.stdout == "", "files are found beside the manifest and with -I", done.stdout)
