@@ -32,7 +32,8 @@ static struct {
     struct mux_line hypervisor;
     unsigned guests, focus;
     struct console_guest *guest[CONSOLE_GUESTS];
-    void (*command)(char key);
+    bool (*command)(char key);
+    const char *command_help;
 } console;
 
 static void take(void)
@@ -186,14 +187,17 @@ const char *console_help(void)
     return "Ctrl-T then 0..9 or n: input to that or the next VM; h: help; q: power off; Ctrl-T: the key itself";
 }
 
-void console_set_command(void (*fn)(char key))
+void console_set_command(bool (*fn)(char key), const char *help)
 {
+    console.command_help = help;
     console.command = fn;
 }
 
 static void help(void)
 {
     print("console: %s\n", console_help());
+    if (console.command_help != NULL)
+        print("console: %s\n", console.command_help);
     for (unsigned i = 0; i < console.guests; i++)
         print("console: %u %s%s\n", i, console.guest[i]->line.name, i == console.focus ? " (input)" : "");
 }
@@ -223,9 +227,7 @@ static void command(char c)
         boot_power_off();
     } else if (c == ESCAPE_KEY) {
         send(c);
-    } else if (console.command != NULL) {
-        console.command(c);
-    } else {
+    } else if (console.command == NULL || !console.command(c)) {
         help();
     }
 }

@@ -39,9 +39,10 @@ unsigned console_focused(void); /* CONSOLE_NONE: there are no guests */
 
 /* Lets characters received interrupt, on the calling CPU. gic_init calls it. */
 void console_enable_input(void);
-/* One line about the escape key, for the banner. */
+/* One line about the console's own keys, for the banner. */
 const char *console_help(void);
-/* Gets the keys behind Ctrl-T that the console has no use for; without its lock. */
-void console_set_command(void (*fn)(char key));
+/* Gets the keys behind Ctrl-T that the console has no use for, without its lock; false: nor has it. `help`: one line about
+ * them. */
+void console_set_command(bool (*fn)(char key), const char *help);
 
 #endif

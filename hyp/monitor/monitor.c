@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Keys behind the escape key, for the VM that has the focus:
- *      i   one line about each VM              s   start it, when it waits or has stopped
+ *      i   each VM's state and its exits       s   start it, when it waits or has stopped
  *      a   its areas                           k   stop it
  *      m   who has how much memory             r   restart it from pristine images */
 #include <boot/print.h>
@@ -24,8 +24,8 @@ static void print_status(void)
         struct vm *vm = vm_at(i);
         if (vm == NULL)
             continue;
-        print("bulkhead: vm %s: %s%s, started %lu times\n", vm->name, vm_state_name(vm->state), vm_work_name(vm->work),
-              (unsigned long)vm->starts);
+        print("bulkhead: vm %s: %s%s, started %lu time%s\n", vm->name, vm_state_name(vm->state), vm_work_name(vm->work),
+              (unsigned long)vm->starts, vm->starts == 1 ? "" : "s");
         vm_print_exits(vm);
     }
 }
@@ -39,7 +39,7 @@ static void print_memory(void)
           host.tables.free);
 }
 
-static void command(char key)
+static bool command(char key)
 {
     struct vm *vm = focused();
     switch (key) {
@@ -67,13 +67,14 @@ static void command(char key)
             vm_restart(vm, "by the console");
         break;
     default:
-        print("bulkhead: %s\n          i status, a areas, m memory; s start, k stop, r restart the VM in focus\n",
-              console_help());
+        return false;
     }
+    return true;
 }
 
 void monitor_init(void)
 {
-    console_set_command(command);
+    console_set_command(command,
+                        "i: every VM; m: memory; of the VM with the input: a: areas; s: start; k: stop; r: restart");
     console_enable_input();
 }
