@@ -19,7 +19,10 @@ CPU_MODELS = {"max": "max,pauth-impdef=on"}
 BOOT_SCRIPT = """\
 setenv bootargs "{bootargs}"
 load virtio 0:1 ${{kernel_addr_r}} bulkhead.img
-load virtio 0:1 ${{ramdisk_addr_r}} bundle.itb
+if load virtio 0:1 ${{ramdisk_addr_r}} bundle.itb; then true; else
+    echo "bulkhead: the bundle does not fit: give the machine more memory (make run MEM=1G)"
+    poweroff
+fi
 setexpr bundle_end ${{ramdisk_addr_r}} + ${{filesize}}
 fdt addr ${{fdt_addr}}
 fdt set /chosen linux,initrd-start <${{ramdisk_addr_r}}>

@@ -148,7 +148,7 @@ def check(args, bundle):
         fail("where is bundle-check? name it with --checker or in BUNDLE_CHECK, or say --no-check")
     command = [args.checker] + (["--machine", args.machine] if args.machine else []) + [bundle]
     if subprocess.run(command, check=False).returncode != 0:
-        fail(f"{args.manifest}: refused, see above")
+        fail(f"{args.manifest}: refused, see above; docs/manifest.md lists every property and message")
 
 
 main()

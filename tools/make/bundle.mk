@@ -27,6 +27,10 @@ $(O)/uboot-env.img: tools/uboot-env.txt
 	@mkdir -p $(@D)
 	$(call say,ENV,$@)mkenvimage -s 0x40000 -o $@ $< && truncate -s 64M $@
 
+# No prerequisites: only for one that is not there.
+%.dts:
+	@echo "$@: there is no such manifest; guest/manifests/ has some to begin with" >&2; false
+
 .PHONY: bundles run
 bundles: $(bundles)
 run: hyp $(O)/run.itb $(O)/uboot-env.img
