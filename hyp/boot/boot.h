@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* What the loader handed over and where things lie, found once at boot and constant from then on.
- */
+/* What the loader handed over and where things lie, found once at boot and constant from then on. */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
 
@@ -24,8 +23,7 @@ struct boot_info {
     struct boot_range initrd;              /* /chosen linux,initrd-start/end: the bundle; empty when none was passed */
     struct boot_range ram[BOOT_MAX_BANKS]; /* /memory, ascending */
     unsigned rams;
-    /* What the firmware keeps: memory reservations and /reserved-memory. Not the four ranges above.
-     */
+    /* What the firmware keeps: memory reservations and /reserved-memory. Not the four ranges above. */
     struct boot_range reserved[BOOT_MAX_RESERVED];
     unsigned reserveds;
     const char *bootargs; /* /chosen bootargs, never null */

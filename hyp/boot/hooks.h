@@ -17,8 +17,7 @@ _Noreturn void cpu_secondary(void *record); /* a secondary CPU, its MMU on */
 bool console_init(const void *fdt);
 /* The same on registers that were mapped already, for a machine whose DTB is unusable. */
 void console_init_at(void *pl011);
-/* Text of the hypervisor itself, whole under the console's lock; before console_init it is dropped.
- */
+/* Text of the hypervisor itself, whole under the console's lock; before console_init it is dropped. */
 void console_puts(const char *text);
 /* From now on this CPU writes without the lock and at once: the machine is about to stop. */
 void console_panic(void);

@@ -59,8 +59,7 @@ const struct s2_caps *cpu_caps(void);
 const struct cpu_ids *cpu_guest_ids(void);
 uint64_t cpu_features_all(void);
 uint64_t cpu_features_any(void);
-/* "Cortex-A53 r0p4" for the banner; "implementer 0x.. part 0x.." for those that we know no name of.
- */
+/* "Cortex-A53 r0p4" for the banner; "implementer 0x.. part 0x.." for those that we know no name of. */
 void cpu_model(const struct cpu *cpu, char *to, unsigned size);
 
 /* Counter frequency (CNTFRQ_EL0) and the counter that timers are compared with (CNTPCT_EL0). */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The scheduler: vCPUs are pinned; those of one CPU take turns. No function waits for another CPU.
- */
+/* The scheduler: vCPUs are pinned; those of one CPU take turns. No function waits for another CPU. */
 #ifndef CPU_SCHED_H
 #define CPU_SCHED_H
 
