@@ -7,7 +7,7 @@
 
 #include "device/gic_regs.h"
 
-enum { SPECIFIER_CELLS = 3, KIND_SPI = 0, KIND_PPI = 1, FLAGS_EDGE = 3, FIRST_PPI = 16, PPIS = 16 };
+enum { SPECIFIER_LEAST = 3, SPECIFIER_MOST = 8, KIND_SPI = 0, KIND_PPI = 1, FLAGS_EDGE = 3, FIRST_PPI = 16, PPIS = 16 };
 
 static uint64_t number(const fdt32_t *cells, int count)
 {
@@ -57,13 +57,28 @@ uint32_t hostfdt_cell(const void *fdt, int node, const char *name, uint32_t othe
     return cell != NULL && length == sizeof(*cell) ? fdt32_to_cpu(*cell) : otherwise;
 }
 
+/* How many cells the node's interrupts have each; 0: they do not go to the GIC. The controller is the interrupt-parent,
+ * the node's own or that of what it is part of. */
+static unsigned specifier_cells(const void *fdt, int node)
+{
+    uint32_t handle = 0;
+    for (; node >= 0 && handle == 0; node = fdt_parent_offset(fdt, node))
+        handle = hostfdt_cell(fdt, node, "interrupt-parent", 0);
+    int parent = fdt_node_offset_by_phandle(fdt, handle);
+    if (parent < 0 || fdt_node_check_compatible(fdt, parent, "arm,gic-v3") != 0)
+        return 0;
+    uint32_t cells = hostfdt_cell(fdt, parent, "#interrupt-cells", SPECIFIER_LEAST);
+    return cells >= SPECIFIER_LEAST && cells <= SPECIFIER_MOST ? cells : 0;
+}
+
 unsigned hostfdt_interrupt(const void *fdt, int node, unsigned index, bool *edge)
 {
     int length = 0;
     const fdt32_t *cell = fdt_getprop(fdt, node, "interrupts", &length);
-    if (cell == NULL || (unsigned)length / sizeof(fdt32_t) / SPECIFIER_CELLS <= index)
+    unsigned cells = cell == NULL ? 0 : specifier_cells(fdt, node);
+    if (cells == 0 || (unsigned)length / sizeof(fdt32_t) / cells <= index)
         return 0;
-    cell += (size_t)index * SPECIFIER_CELLS;
+    cell += (size_t)index * cells;
     uint32_t kind = fdt32_to_cpu(cell[0]), line = fdt32_to_cpu(cell[1]);
     *edge = (fdt32_to_cpu(cell[2]) & FLAGS_EDGE) != 0;
     if (kind == KIND_SPI && line < GIC_MAX_INTID - GIC_FIRST_SPI)

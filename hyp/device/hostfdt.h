@@ -14,7 +14,7 @@ int hostfdt_console(const void *fdt);
 bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64_t *bytes);
 /* A property of one cell, or the value given when it is absent. */
 uint32_t hostfdt_cell(const void *fdt, int node, const char *name, uint32_t otherwise);
-/* The INTID of the index-th three-cell interrupt specifier (GICv3 binding), 0: there is none. */
+/* The INTID of the index-th interrupt (GICv3 binding), 0: there is none, or it goes to another controller. */
 unsigned hostfdt_interrupt(const void *fdt, int node, unsigned index, bool *edge);
 
 #endif

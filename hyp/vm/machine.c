@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include <boot/tree.h>
+#include <device/gic_regs.h>
 #include <device/hostfdt.h>
 
 enum {
-    DEPTH = 8,     /* deeper nodes are no devices of ours */
-    CELL = 4,      /* bytes */
-    GIC_CELLS = 3, /* of an interrupt specifier: kind, number, flags */
-    GIC_SPI = 0,
-    GIC_EDGE = 3, /* flags: rising or falling edge */
+    DEPTH = 8, /* deeper nodes are no devices of ours */
+    CELL = 4,  /* bytes */
 };
 
 /* A bus on the way from the root to a node: how its children count addresses and how they map to its parent's. */
@@ -102,13 +100,13 @@ static const char *text_of(const void *fdt, int node, const char *prop)
 
 static void read_interrupts(const void *fdt, int node, struct machine_device *dev)
 {
-    int len;
-    const uint8_t *cells = fdt_getprop(fdt, node, "interrupts", &len);
-    for (int at = 0; cells != NULL && (at + GIC_CELLS) * CELL <= len; at += GIC_CELLS) {
-        if (read_cells(cells, at, 1) != GIC_SPI || dev->spis == MACHINE_DEVICE_SPIS)
+    unsigned intid;
+    bool edge;
+    for (unsigned i = 0; (intid = hostfdt_interrupt(fdt, node, i, &edge)) != 0; i++) {
+        if (intid < GIC_FIRST_SPI || dev->spis == MACHINE_DEVICE_SPIS)
             continue;
-        dev->spi[dev->spis++] = (uint16_t)read_cells(cells, at + 1, 1);
-        dev->edge = (read_cells(cells, at + 2, 1) & GIC_EDGE) != 0;
+        dev->spi[dev->spis++] = (uint16_t)(intid - GIC_FIRST_SPI);
+        dev->edge = edge;
     }
 }
 

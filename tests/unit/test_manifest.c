@@ -325,6 +325,31 @@ static void test_own_devices(void **state)
     free(blob);
 }
 
+static void test_interrupts(void **state)
+{
+    (void)state;
+    struct machine h;
+    struct problems p = {NULL, NULL, 0};
+    size_t bytes;
+    void *blob = compile_dts("/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; interrupt-parent = <&gic>;"
+                             " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
+                             " gic: intc@2000 { compatible = \"arm,gic-v3\"; #interrupt-cells = <4>;"
+                             "  interrupts = <1 9 4 0>; reg = <0 0x2000 0 0x1000>; };"
+                             " a@3000 { interrupts = <0 5 4 0>, <1 6 1 0>, <0 7 4 0>; reg = <0 0x3000 0 0x1000>; };"
+                             " pins: b@4000 { #interrupt-cells = <2>; reg = <0 0x4000 0 0x1000>; };"
+                             " c@5000 { interrupt-parent = <&pins>; interrupts = <0 3 0 4>; reg = <0 0x5000 0 0x10>; };"
+                             "};",
+                             &bytes);
+    assert_true(machine_parse(&h, blob, bytes, &p));
+    assert_int_equal(h.devices, 4);
+    assert_int_equal(h.device[0].spis, 0); /* a PPI */
+    assert_int_equal(h.device[1].spis, 2);
+    assert_int_equal(h.device[1].spi[0], 5);
+    assert_int_equal(h.device[1].spi[1], 7);
+    assert_int_equal(h.device[3].spis, 0); /* goes to another controller */
+    free(blob);
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -432,7 +457,7 @@ int main(void)
         cmocka_unit_test(test_words),     cmocka_unit_test(test_cpus),        cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_places),    cmocka_unit_test(test_amounts),     cmocka_unit_test(test_devices),
         cmocka_unit_test(test_truncated), cmocka_unit_test(test_root),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_machine),   cmocka_unit_test(test_own_devices),
+        cmocka_unit_test(test_machine),   cmocka_unit_test(test_own_devices), cmocka_unit_test(test_interrupts),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
