@@ -301,22 +301,28 @@ static void test_machine(void **state)
     }
 }
 
+/* The machine of a tree; what it points into is the caller's to free. */
+static void *parse_tree(struct machine *h, const char *source)
+{
+    struct problems p = {NULL, NULL, 0};
+    size_t bytes;
+    void *blob = compile_dts(source, &bytes);
+    assert_true(machine_parse(h, blob, bytes, &p));
+    return blob;
+}
+
 /* What device/ drives is the hypervisor's, whatever else the tree says of consoles and compatible names. */
 static void test_own_devices(void **state)
 {
     (void)state;
     struct machine h;
-    struct problems p = {NULL, NULL, 0};
-    size_t bytes;
-    void *blob = compile_dts("/dts-v1/; / { #address-cells = <2>; #size-cells = <2>;"
-                             " chosen { stdout-path = \"/lcd@1000\"; };"
-                             " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
-                             " lcd@1000 { compatible = \"acme,lcd\"; reg = <0 0x1000 0 0x1000>; };"
-                             " intc@2000 { compatible = \"acme,gic\", \"arm,gic-v3\"; reg = <0 0x2000 0 0x1000>; };"
-                             " uart@3000 { compatible = \"acme,uart\", \"arm,pl011\"; reg = <0 0x3000 0 0x1000>; };"
-                             " uart@4000 { compatible = \"arm,pl011\"; reg = <0 0x4000 0 0x1000>; }; };",
-                             &bytes);
-    assert_true(machine_parse(&h, blob, bytes, &p));
+    void *blob = parse_tree(&h, "/dts-v1/; / { #address-cells = <2>; #size-cells = <2>;"
+                                " chosen { stdout-path = \"/lcd@1000\"; };"
+                                " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
+                                " lcd@1000 { compatible = \"acme,lcd\"; reg = <0 0x1000 0 0x1000>; };"
+                                " intc@2000 { compatible = \"acme,gic\", \"arm,gic-v3\"; reg = <0 0x2000 0 0x1000>; };"
+                                " uart@3000 { compatible = \"acme,uart\", \"arm,pl011\"; reg = <0 0x3000 0 0x1000>; };"
+                                " uart@4000 { compatible = \"arm,pl011\"; reg = <0 0x4000 0 0x1000>; }; };");
     assert_int_equal(h.devices, 4);
     assert_false(h.device[0].hypervisor);
     assert_true(h.device[1].hypervisor);
@@ -329,18 +335,15 @@ static void test_interrupts(void **state)
 {
     (void)state;
     struct machine h;
-    struct problems p = {NULL, NULL, 0};
-    size_t bytes;
-    void *blob = compile_dts("/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; interrupt-parent = <&gic>;"
-                             " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
-                             " gic: intc@2000 { compatible = \"arm,gic-v3\"; #interrupt-cells = <4>;"
-                             "  interrupts = <1 9 4 0>; reg = <0 0x2000 0 0x1000>; };"
-                             " a@3000 { interrupts = <0 5 4 0>, <1 6 1 0>, <0 7 4 0>; reg = <0 0x3000 0 0x1000>; };"
-                             " pins: b@4000 { #interrupt-cells = <2>; reg = <0 0x4000 0 0x1000>; };"
-                             " c@5000 { interrupt-parent = <&pins>; interrupts = <0 3 0 4>; reg = <0 0x5000 0 0x10>; };"
-                             "};",
-                             &bytes);
-    assert_true(machine_parse(&h, blob, bytes, &p));
+    void *blob =
+        parse_tree(&h, "/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; interrupt-parent = <&gic>;"
+                       " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
+                       " gic: intc@2000 { compatible = \"arm,gic-v3\"; #interrupt-cells = <4>;"
+                       "  interrupts = <1 9 4 0>; reg = <0 0x2000 0 0x1000>; };"
+                       " a@3000 { interrupts = <0 5 4 0>, <1 6 1 0>, <0 7 4 0>; reg = <0 0x3000 0 0x1000>; };"
+                       " pins: b@4000 { #interrupt-cells = <2>; reg = <0 0x4000 0 0x1000>; };"
+                       " c@5000 { interrupt-parent = <&pins>; interrupts = <0 3 0 4>; reg = <0 0x5000 0 0x10>; };"
+                       "};");
     assert_int_equal(h.devices, 4);
     assert_int_equal(h.device[0].spis, 0); /* a PPI */
     assert_int_equal(h.device[1].spis, 2);
