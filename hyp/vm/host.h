@@ -36,7 +36,8 @@ bool host_read_bundle(struct problems *p);
 /* RAM at a chosen place, and devices: they change owner once, at boot, for good. After a message false. */
 bool host_give_ram(uint16_t vm, struct range pa, struct problems *p, const char *subject);
 bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const char *subject);
-/* One line about what was refused and why: "<subject>EEXIST: overlaps ... 0x..0x.. held by vm b". */
+/* One line about what was refused and why: subject, the error's phrase, what was asked, what stands in the way and whose
+ * that is: "vm b: memory/ram: is not this VM's to use, physical 0x..0x..: is held by another 0x..0x.. of vm a". */
 void host_explain(struct problems *p, const char *subject, const struct s2_detail *d);
 
 #endif

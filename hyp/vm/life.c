@@ -77,12 +77,15 @@ static bool load_tree(struct vm *vm, struct problems *p)
 {
     static uint64_t tree[MANIFEST_DTB_BYTES / sizeof(uint64_t)], scratch[MANIFEST_DTB_BYTES / sizeof(uint64_t)];
     struct s2_detail d = {.err = S2_OK};
+    struct text subject = {.used = 0};
     if (!guestdtb_build(tree, scratch, sizeof(tree), vm->cfg, &vm->plan, &host.machine, p))
         return false;
     d.err = s2_space_copy_in(&vm->space, S2_IPA(vm->plan.dtb.start), tree, sizeof(tree), 0, false, &d);
-    if (d.err != S2_OK)
-        host_explain(p, vm->name, &d);
-    return d.err == S2_OK;
+    if (d.err == S2_OK)
+        return true;
+    text_add(&subject, "vm %s: its device tree: ", vm->name);
+    host_explain(p, subject.s, &d);
+    return false;
 }
 
 static void launch(struct vm *vm)

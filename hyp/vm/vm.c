@@ -170,7 +170,8 @@ static uint64_t frame_quota(const struct manifest_vm *cfg)
     return bytes >> S2_FRAME_LOG2;
 }
 
-static enum s2_err make_space(struct vm *vm, struct s2_detail *d)
+/* subject: gets the property that an error comes from. */
+static enum s2_err make_space(struct vm *vm, struct text *subject, struct s2_detail *d)
 {
     const struct manifest_vm *cfg = vm->cfg;
     struct s2_geometry_request want = {.granule = (enum s2_granule)cfg->granule_log2,
@@ -188,12 +189,16 @@ static enum s2_err make_space(struct vm *vm, struct s2_detail *d)
         .small_leaves = cfg->pages_only,
     };
     enum s2_err err = s2_geometry_make(&host.caps, &want, &c.geometry, d);
-    if (err != S2_OK)
+    if (err != S2_OK) {
+        text_add(subject, want.granule == S2_4K ? "ipa-bits: " : "granule: ");
         return err;
+    }
     c.table_pages = table_quota(cfg, &c.geometry);
     s2_pool_init(&vm->nodes, vm->node_memory, (size_t)NODES_PER_VM * S2_NODE_BYTES);
     err = s2_space_init(&vm->space, &c, d);
     vm->has_space = err == S2_OK;
+    if (!vm->has_space)
+        text_add(subject, "table-pages: ");
     return err;
 }
 
@@ -272,7 +277,7 @@ static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, s
     enum s2_err err;
     *more = true;
     if (!vm->has_space)
-        return make_space(vm, d);
+        return make_space(vm, subject, d);
     if (vm->work_done != 0) {
         if (s2_space_map_step(&vm->populate, CONFIG_POPULATE_STEP))
             return S2_OK;

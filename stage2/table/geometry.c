@@ -32,7 +32,7 @@ static enum s2_err check(const struct s2_caps *caps, const struct s2_geometry_re
     if (req->granule != S2_4K && req->granule != S2_16K && req->granule != S2_64K)
         return refuse(d, S2_EINVAL, req->ipa_bits, most, "names no granule");
     if (req->granule != S2_4K)
-        return refuse(d, S2_EUNSUP, req->ipa_bits, most, "asks for a granule other than 4K");
+        return refuse(d, S2_EUNSUP, req->ipa_bits, most, "only 4K granules are, as yet");
     if (!caps->gran4k)
         return refuse(d, S2_EUNSUP, req->ipa_bits, most, "needs the 4K granule at stage 2, which a CPU lacks");
     if (req->ipa_bits > most)
