@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Why a guest came out, and what is done about it. Whatever the guest does ends here in bounded time: it goes on, it gets
  * an exception, or its VM is stopped. */
+#include <boot/arm.h>
 #include <boot/print.h>
 #include <cpu/hooks.h>
 #include <cpu/inject.h>
@@ -33,14 +34,21 @@ enum { CALL_IMMEDIATE = 0xffff };
 /* A refill may find its pages taken by another vCPU of the VM; the retry is bounded. */
 enum { FAULT_TRIES = 4 };
 
+void vcpu_wait(struct vcpu *v)
+{
+    /* A virtual SError that waits ends WFI whether PSTATE.A masks it or not (Arm ARM D1.7.2), as an interrupt does. */
+    if (!vgic_pending(v) && (v->hcr & HCR_VSE) == 0)
+        sched_block(v);
+}
+
 static void handle_wfx(struct vcpu *v)
 {
     bool wfi = (v->exit.esr & WFX_KIND) == WFX_WFI;
     vcpu_skip(v);
     if (!wfi) /* WFE; and those with a time-out, which a guest is not offered, may return early */
         sched_yield(v);
-    else if (!vgic_pending(v))
-        sched_block(v);
+    else
+        vcpu_wait(v);
 }
 
 static void handle_call(struct vcpu *v)

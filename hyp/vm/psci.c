@@ -123,8 +123,7 @@ static int64_t cpu_suspend(const struct call *c)
 {
     if ((c->a[0] & POWER_STATE_RESERVED) != 0)
         return INVALID_PARAMETERS;
-    if (!vgic_pending(c->v))
-        sched_block(c->v);
+    vcpu_wait(c->v);
     return SUCCESS;
 }
 

@@ -108,6 +108,7 @@ const char *vm_state_name(enum vm_state state);
 const char *vm_work_name(enum vm_work work); /* ", being loaded"; empty when there is none */
 
 /* exit.c */
+void vcpu_wait(struct vcpu *v); /* WFI: until there is something for it */
 void vm_print_exits(const struct vm *vm);
 /* psci.c: answers the call in x0..x7 of v. */
 void psci_call(struct vcpu *v);
