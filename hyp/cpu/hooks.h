@@ -47,11 +47,11 @@ uint64_t console_poll(uint64_t now);
 
 /* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
 void exit_handle(struct vcpu *v, enum exit_class c);
-/* vm/: the guest wrote a cache maintenance operation by set and way (trapped where FWB is absent), or switched its
- * caches on or off after that: cleans and invalidates what the VM has populated, bounded per call. */
-void vm_set_way(struct vcpu *v);
-void vm_caches_toggled(struct vcpu *v);
-/* vm/: a bounded piece of what vm_caches_toggled left to do before v may run; clears v->cleaning at the end. */
+/* vm/: the guest began to maintain its caches by set and way (trapped where FWB is absent), or switched them on or off
+ * after that: what the VM has populated is to be cleaned and invalidated before v runs on. What the caches hold must be
+ * in memory when they are off, and old lines must not hide what was written past them when they are on again. */
+void vm_clean_begin(struct vcpu *v);
+/* vm/: a bounded piece of it; clears v->cleaning at the end. */
 void vm_clean_step(struct vcpu *v);
 /* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
 void sched_stopped(struct vcpu *v);

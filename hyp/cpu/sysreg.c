@@ -84,7 +84,7 @@ static void write_live(struct vcpu *v, unsigned word, uint64_t value)
     bool on = caches_on(reg_read(sctlr_el1));
     if (was == on)
         return;
-    vm_caches_toggled(v);
+    vm_clean_begin(v);
     if (on)
         v->hcr &= ~HCR_TVM;
 }
@@ -125,7 +125,8 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, u
     case RULE_VGIC:
         return vgic_access(v, (enum vgic_reg)rule->value, !read, value);
     case RULE_SETWAY:
-        vm_set_way(v);
+        if ((v->hcr & HCR_TVM) == 0) /* of a loop, the first */
+            vm_clean_begin(v);
         v->hcr |= HCR_TVM;
         return !read;
     case RULE_LIVE:

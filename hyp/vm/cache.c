@@ -4,17 +4,15 @@
  * nothing to a guest whose vCPUs share caches with other VMs and may move; what the guest wants is that what it wrote is
  * in memory. So they trap (where FEAT_S2FWB does not make it moot), and clean and invalidate the VM's memory by address.
  *
- * A guest loops over all sets and ways, hundreds of instructions at least, so each does a share of the memory and the
- * loop does all of it: no single exit is long. When the guest then switches its caches, all of it is done once more, in
- * pieces that its vCPU has to wait for, but nobody else: other vCPUs of the CPU have their turns in between. */
+ * The first of a loop over all sets and ways cleans all of it, and so does each switch of the caches after that; those
+ * in between find it done. It is done in pieces that the vCPU has to wait for, but nobody else: no lock is held, and
+ * other vCPUs of the CPU have their turns in between. */
 #include <boot/mem.h>
 #include <cpu/hooks.h>
 
 #include "vm/vm.h"
 
-enum { LOOKS = 4096 };        /* at leaves and holes, in one piece of work */
-enum { SETS_AND_WAYS = 256 }; /* fewer than any loop has: an L1 of 16 KiB with lines of 64 bytes */
-#define LEAST_SHARE (1ull << 20)
+enum { LOOKS = 4096, PIECE = 1 << 20 }; /* in one piece of work: looks at leaves and holes, bytes */
 
 static void clean_run(s2_pa pa, uint64_t bytes)
 {
@@ -62,21 +60,7 @@ static bool clean_some(struct vm *vm, s2_ipa *cursor, uint64_t budget)
     return true;
 }
 
-void vm_set_way(struct vcpu *v)
-{
-    struct vm *vm = v->vm;
-    struct s2_space_stats stats;
-    lock_take(&vm->lock);
-    if (!vm->cache_clean) {
-        s2_space_stats(&vm->space, &stats);
-        uint64_t share = stats.mapped_bytes / SETS_AND_WAYS;
-        vm->cache_clean = clean_some(vm, &vm->cache_cursor, share > LEAST_SHARE ? share : LEAST_SHARE);
-    }
-    lock_drop(&vm->lock);
-}
-
-/* Off: what the caches hold must be in memory. On: what was written past them must not be hidden by old lines. */
-void vm_caches_toggled(struct vcpu *v)
+void vm_clean_begin(struct vcpu *v)
 {
     v->cleaning = true;
     v->clean_from = S2_IPA(0);
@@ -84,12 +68,5 @@ void vm_caches_toggled(struct vcpu *v)
 
 void vm_clean_step(struct vcpu *v)
 {
-    struct vm *vm = v->vm;
-    if (!clean_some(vm, &v->clean_from, LEAST_SHARE))
-        return;
-    v->cleaning = false;
-    lock_take(&vm->lock);
-    vm->cache_cursor = S2_IPA(0);
-    vm->cache_clean = false; /* the next loop counts from here */
-    lock_drop(&vm->lock);
+    v->cleaning = !clean_some(v->vm, &v->clean_from, PIECE);
 }

@@ -55,8 +55,6 @@ struct vm {
     bool has_space;
     struct s2_long populate; /* of the region that is being built */
     struct load_plan plan;
-    s2_ipa cache_cursor; /* where cleaning by set and way goes on */
-    bool cache_clean;    /* it has been through all of the memory since the caches were last switched */
 
     struct vgic vgic;
     struct vuart uart;
