@@ -18,30 +18,41 @@ static void add_feature(struct text *t, bool have, const char *name)
         text_add(t, " %s", name);
 }
 
-static void add_granules(struct text *t)
+/* The largest guest-physical address space that any VM can have here: what a request for more is refused with. */
+static unsigned most_ipa_bits(void)
 {
-    add_feature(t, host.caps.gran4k, host.caps.lpa2_4k ? "4K+LPA2" : "4K");
-    add_feature(t, host.caps.gran16k, host.caps.lpa2_16k ? "16K+LPA2" : "16K");
-    add_feature(t, host.caps.gran64k, "64K");
+    enum { TOO_MANY = 52 };
+    const struct s2_geometry_request req = {.granule = S2_4K, .ipa_bits = TOO_MANY};
+    struct s2_geometry g;
+    struct s2_detail d;
+
+    return s2_geometry_make(&host.caps, &req, &g, &d) == S2_OK ? TOO_MANY : (unsigned)d.found_end;
+}
+
+static const char *or_none(const struct text *t)
+{
+    return t->used == 0 ? " none" : t->s;
 }
 
 void banner_print(void)
 {
     const struct s2_caps *c = &host.caps;
     char model[MODEL_BYTES];
-    struct text features = {.used = 0}, granules = {.used = 0};
+    struct text used = {.used = 0}, rest = {.used = 0};
     cpu_model(cpu_at(0), model, sizeof(model));
-    add_feature(&features, c->tlbirange, "TLBIRANGE");
-    add_feature(&features, c->ttl, "TTL");
-    add_feature(&features, c->bbm > 0, c->bbm > 1 ? "BBM2" : "BBM1");
-    add_feature(&features, c->fwb, "FWB");
-    add_feature(&features, c->xnx, "XNX");
-    add_feature(&features, c->hdbs, "HAFDBS");
-    add_feature(&features, c->cnp, "CnP");
-    add_granules(&granules);
-    print("\nBulkhead " STAGE2_VERSION ": %u CPUs %s, %u-bit PA, %u-bit VMID\n", cpu_count(), model, c->pa_bits,
-          c->vmid_bits);
-    print("  granules%s; features%s\n", granules.s, features.used == 0 ? " none" : features.s);
+    add_feature(&used, c->tlbirange, "TLBIRANGE");
+    add_feature(&used, c->ttl, "TTL");
+    add_feature(&used, c->bbm > 0, c->bbm > 1 ? "BBM2" : "BBM1");
+    add_feature(&used, c->fwb, "FWB");
+    add_feature(&used, c->xnx, "XNX");
+    add_feature(&used, c->cnp, "CnP");
+    add_feature(&rest, c->gran16k, "16K");
+    add_feature(&rest, c->gran64k, "64K");
+    add_feature(&rest, c->lpa2_4k, "LPA2");
+    add_feature(&rest, c->hdbs, "HAFDBS");
+    print("\nBulkhead " STAGE2_VERSION ": %u CPUs %s, %u-bit IPA, %u-bit PA, %u-bit VMID\n", cpu_count(), model,
+          most_ipa_bits(), c->pa_bits, c->vmid_bits);
+    print("  stage 2: 4K granule, in use:%s; not in use:%s\n", or_none(&used), or_none(&rest));
     print("  RAM %lu MiB free of %lu; %u table pages\n", (unsigned long)(host.frames.free >> (20 - S2_FRAME_LOG2)),
           (unsigned long)(host.frames.total >> (20 - S2_FRAME_LOG2)), host.tables.pages);
     print("  %s\n", console_help());
