@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Principle 1, checked both ways: every leaf, chunk and ledger entry is one that the areas would produce, and what the
+/* Areas against tables, both ways: every leaf, chunk and ledger entry is one that the areas would produce, and what the
  * areas promise to be there is there. Access flag and dirty state do not count. Reads only. */
 #include "space/inner.h"
 

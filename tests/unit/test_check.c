@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The checker of principle 1: each way in which areas, tables, chunks, ledger and counts can disagree is found; what
+/* s2_space_check: each way in which areas, tables, chunks, ledger and counts can disagree is found; what
  * hardware may change is not. */
 #include "space_world.h"
 

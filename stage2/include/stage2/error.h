@@ -17,14 +17,14 @@ enum s2_err {
     S2_EEXIST,   /* the range meets an area that is already there */
     S2_ENOENT,   /* nothing there, or no gap that fits */
     S2_EATTR,    /* an attribute, or a combination of them, that this CPU or this space refuses */
-    S2_EUNSUP,   /* the CPU cannot do what is asked (geometry, feature) */
+    S2_EUNSUP,   /* the CPU cannot do what is asked, or the library not yet (geometry, feature) */
     S2_EPERM,    /* the VM holds no right on that frame */
     S2_EBUSY,    /* another operation is at work on that range, or re-entrance from a callback */
     S2_ENODES,   /* out of area, chunk or ledger nodes */
     S2_ETABLES,  /* out of table pages */
     S2_EFRAMES,  /* out of frames */
     S2_EQUOTA,   /* the machine has it, this VM's quota does not */
-    S2_ECUT,     /* a cut inside a block, and the cut reserve could not be refilled (design, principle 3) */
+    S2_ECUT,     /* a cut inside a block, and the cut reserve could not be refilled (s2_space_unmap) */
     S2_EREFUSED, /* a backend refused; only backends that are not the library's own do */
     S2_EDYING,   /* the space is being destroyed */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What the public structures need to know of the port: an opaque context and the storage of a lock. The functions
- * themselves are in s2_port.h, found by include path when the library is compiled (stage2/port/README.md). */
+ * themselves are in s2_port.h, found by include path when the library is compiled (docs/porting.md). */
 #ifndef STAGE2_PORT_TYPES_H
 #define STAGE2_PORT_TYPES_H
 

@@ -48,7 +48,7 @@ struct s2_space {
     struct s2_imap chunks; /* IPA -> {PA} of memory held by alloc areas, congruent and merged */
     struct s2_imap taken;  /* the same, taken by the operation under way and not yet mapped; empty between */
     struct s2_table table;
-    struct s2_tstash cut; /* the cut reserve (principle 3): table pages, nodes, one promise of the ledger's */
+    struct s2_tstash cut; /* the cut reserve, for unmap: table pages, nodes, one promise of the ledger's */
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
@@ -151,8 +151,9 @@ typedef void s2_line_fn(void *arg, const char *line);
 void s2_space_dump_areas(struct s2_space *sp, s2_line_fn *line, void *arg);
 void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg); /* equal runs grouped */
 
-/* Principle 1: every valid leaf is one that the area tree (with chunks and ledger) would produce; nothing populated is
- * missing; counts, quotas and ledger agree. Null when consistent, else a phrase, with the place in *d. */
+/* The areas are the truth, the tables their projection: every valid leaf is one that the area tree (with chunks and
+ * ledger) would produce; nothing populated is missing; counts, quotas and ledger agree. Null when consistent, else a
+ * phrase, with the place in *d. */
 const char *s2_space_check(struct s2_space *sp, struct s2_detail *d);
 
 #endif
