@@ -33,7 +33,7 @@ bool vgic_access(struct vcpu *v, enum vgic_reg reg, bool write, uint64_t *value)
 /* device/vtimer.c. deadline: the counter value at which vtimer_expire must be called, UINT64_MAX: none. Of a vCPU that
  * is not loaded both timers count, of the loaded one only the emulated physical timer: ask for it too. expire: that
  * value has come; makes the interrupt pending and wakes it.
- * sysreg: an access to a CNTP_* register; regs as in the encoding op1 CRm op2 of op0 = 3, CRn = 14. */
+ * access: an access to a CNTP_* register that traps. */
 void vtimer_load(struct vcpu *v);
 void vtimer_save(struct vcpu *v);
 uint64_t vtimer_deadline(struct vcpu *v);

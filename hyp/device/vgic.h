@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The virtual GICv3 of a VM, on this machine's list registers. vgic_load, save, flush, sync, pending and sgi are
+/* The virtual GICv3 of a VM, on this machine's list registers. vgic_load, save, flush, sync, pending and access are
  * declared in cpu/hooks.h. The functions here lock by themselves, wake whom they concern, and may be called on any CPU;
  * they hold no lock when they call sched_wake. */
 #ifndef DEVICE_VGIC_H
