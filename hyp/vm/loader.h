@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Where a VM's images go: decided once from the headers of files that nobody vouches for, on the host as at EL2; the
- * copying itself is vm.c's. */
+ * copying itself is life.c's. */
 #ifndef VM_LOADER_H
 #define VM_LOADER_H
 

@@ -34,7 +34,7 @@ def launch(command, label):
         if label.startswith("vm"):
             m.find(r"# ", seconds=5)
             m.send("poweroff -f\n")
-            m.find(r"exits[: ].*\n(.*\n)*?.*powered off|will never match", seconds=5)
+            m.find(r"vm linux: exits: .*\n", seconds=5)
         return seconds, m.text
 
 
