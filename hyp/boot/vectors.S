@@ -4,10 +4,13 @@
  * crash() on a stack of its own if this one is what broke. */
 #include <boot/layout.h>
 
+#define EC_DABT_EL2 0x25     /* ESR_EL2.EC */
+#define AT_S1       0xd50878 /* AT S1E*: SYS #0, C7, C8, #op2, Xt, without op2 and Xt */
+
 #define FRAME (34 * 8) /* struct crash_frame: x0 to x30, sp, and room */
 
 /* Is there stack left? Stacks are 16 KiB in the upper half of 32 KiB, so bit 14 of sp tells (without a free register). */
-	.macro	own kind
+	.macro	prepare
 	.balign	128
 	sub	sp, sp, #FRAME
 	add	sp, sp, x0
@@ -16,6 +19,10 @@
 	sub	x0, sp, x0
 	sub	sp, sp, x0
 	stp	x0, x1, [sp]
+	.endm
+
+	.macro	own kind
+	prepare
 	mov	x0, #\kind
 	b	crashed
 	.endm
@@ -35,7 +42,26 @@ vectors:
 	own	1
 	own	2
 	own	3
-	own	0                       /* on SP_EL2 */
+/* On SP_EL2. A walk that AT makes may meet an external abort, where a guest has its tables in what does not answer: a data
+ * abort of EL2, by the guest's doing. AT answers then what it does of all other faults, PAR_EL1.F. */
+	prepare
+	mrs	x0, esr_el2
+	lsr	x0, x0, #26
+	cmp	x0, #EC_DABT_EL2        /* so what ELR points to was executed, and can be read */
+	b.ne	1f
+	mrs	x0, elr_el2
+	ldr	w1, [x0], #4
+	lsr	w1, w1, #8
+	sub	w1, w1, #(AT_S1 & ~0xfff)
+	cmp	w1, #(AT_S1 & 0xfff)
+	b.ne	1f
+	msr	elr_el2, x0
+	mov	x0, #1                  /* PAR_EL1.F */
+	msr	par_el1, x0
+	ldp	x0, x1, [sp], #FRAME
+	eret
+1:	mov	x0, #0
+	b	crashed
 	own	1
 	own	2
 	.balign	128
