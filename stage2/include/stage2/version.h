@@ -8,7 +8,6 @@
 #define STAGE2_VERSION_PATCH 0
 #define STAGE2_VERSION       "0.1.0"
 /* For preprocessor comparisons: major * 10000 + minor * 100 + patch. */
-#define STAGE2_VERSION_NUMBER                                                                                          \
-    (STAGE2_VERSION_MAJOR * 10000 + STAGE2_VERSION_MINOR * 100 + STAGE2_VERSION_PATCH)
+#define STAGE2_VERSION_NUMBER (STAGE2_VERSION_MAJOR * 10000 + STAGE2_VERSION_MINOR * 100 + STAGE2_VERSION_PATCH)
 
 #endif
