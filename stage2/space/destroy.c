@@ -8,8 +8,8 @@ void s2_space_destroy_begin(struct s2_space *sp)
 {
     s2_space_lock(sp);
     sp->dying = true;
-    s2_longs_end(sp);
     s2_gather_init(&sp->last);
+    s2_longs_end(sp);
     s2_table_detach_all(&sp->table, &sp->last);
     s2_gather_flush(&sp->table, &sp->last);
     s2_space_unlock(sp);
@@ -83,11 +83,13 @@ bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
     uint32_t pages = (uint32_t)s2_min_u64(budget ? budget : 1, UINT32_MAX);
     bool left;
 
+    if (s2_gather_free_step(&sp->table, &sp->last, pages))
+        return true;
     s2_space_lock(sp);
-    left = s2_gather_free_step(&sp->table, &sp->last, pages) || release_areas(sp, budget ? budget : 1) ||
-           (!sp->cut_ledger && release_entry(sp));
+    left = release_areas(sp, budget ? budget : 1) || (!sp->cut_ledger && release_entry(sp));
     s2_space_unlock(sp);
-    return left;
+    /* An operation that came before may still be giving its tables back (s2_op_dispose). */
+    return left || __atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE);
 }
 
 void s2_space_destroy_end(struct s2_space *sp)
@@ -95,9 +97,9 @@ void s2_space_destroy_end(struct s2_space *sp)
     s2_space_lock(sp);
     s2_imap_clear(&sp->areas.map);
     s2_imap_clear(&sp->chunks);
+    s2_space_unlock(sp);
     s2_cut_release(sp);
     s2_table_fini(&sp->table);
-    s2_space_unlock(sp);
 }
 
 bool s2_space_disown_step(struct s2_space *sp)

@@ -73,8 +73,12 @@ static inline bool s2_area_promised(const struct s2_area *a)
     return s2_area_lazy(a) && !(a->flags & S2_AREA_OVERCOMMIT);
 }
 
-/* In order: a space that is being taken down, a range that long work is busy with; S2_EDYING, S2_EBUSY. */
-S2_NODISCARD enum s2_err s2_space_open_to(const struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
+/* Begins an operation on the range and takes the lock, which s2_space_leave gives up, whatever this says. In order: a space
+ * that is being taken down, a range that long work is busy with; S2_EDYING, S2_EBUSY. */
+S2_NODISCARD enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range,
+                                        struct s2_detail *d);
+/* Gives up the lock, disposes of what the operation left, and returns err. */
+enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err);
 /* What of an area is wrong by itself. */
 S2_NODISCARD enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d);
 

@@ -85,14 +85,8 @@ enum s2_err s2_space_map_begin(struct s2_space *sp, struct s2_long *l, const str
                         "has no memory that is to be taken");
     if (err)
         return err;
-    s2_space_lock(sp);
-    err = s2_space_open_to(sp, area->range, d);
-    if (!err) {
-        s2_op_begin(&l->op, sp, d);
-        err = begin(l, sp);
-    }
-    s2_space_unlock(sp);
-    return err;
+    err = s2_space_enter(sp, &l->op, area->range, d);
+    return s2_space_leave(&l->op, err ? err : begin(l, sp));
 }
 
 /* --- steps ----------------------------------------------------------------------------------------------------------- */
@@ -225,7 +219,7 @@ void s2_space_map_end(struct s2_long *l)
     s2_area_settle(&sp->areas, &l->area);
     s2_chunks_unmark(sp, l->range);
     finish(l);
-    s2_space_unlock(sp);
+    (void)s2_space_leave(&l->op, S2_OK);
 }
 
 /* The space is about to lose its tables: the area stands for all of its memory, so that this goes where all other goes. */
@@ -235,6 +229,7 @@ void s2_long_map_give_up(struct s2_long *l)
 
     l->done = l->range.end;
     grow_area(l, was);
+    s2_gather_spare(&l->space->table, &l->space->last, &l->op.side[0].stash);
     finish(l);
 }
 
@@ -265,7 +260,6 @@ static void unmap_some(struct s2_long *l, uint64_t budget)
     s2_table_unmap(&sp->table, &side->stash, &side->gather, top);
     s2_op_flush(&l->op);
     s2_chunks_release(sp, top, false);
-    s2_gather_free(&sp->table, &side->gather);
     l->range.end = l->done = area.range.end = top.start;
     area.flags |= S2_AREA_GROWING;
     if (area.range.end.v > area.range.start.v)
@@ -291,6 +285,6 @@ bool s2_space_map_abort(struct s2_long *l, uint64_t budget)
     more = l->range.start.v < l->range.end.v;
     if (!more)
         finish(l);
-    s2_space_unlock(sp);
+    (void)s2_space_leave(&l->op, S2_OK);
     return more;
 }

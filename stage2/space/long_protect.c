@@ -56,14 +56,8 @@ enum s2_err s2_space_protect_begin(struct s2_space *sp, struct s2_long *l, struc
 
     *l = (struct s2_long){
         .range = range, .done = range.start, .update = update, .arg = arg, .ahead = {.tables = S2_TSTASH_EMPTY}};
-    s2_space_lock(sp);
-    err = s2_space_open_to(sp, range, d);
-    if (!err) {
-        s2_op_begin(&l->op, sp, d);
-        err = begin(l, sp);
-    }
-    s2_space_unlock(sp);
-    return err;
+    err = s2_space_enter(sp, &l->op, range, d);
+    return s2_space_leave(&l->op, err ? err : begin(l, sp));
 }
 
 /* --- steps ----------------------------------------------------------------------------------------------------------- */
@@ -112,14 +106,13 @@ static void change_piece(struct s2_long *l, uint64_t budget)
     struct s2_ipa_range piece = {l->done, l->until};
     struct reach r = {.budget = budget};
     uint32_t before = sp->areas.map.nodes;
-    struct s2_op op;
 
     s2_table_visit(&sp->table, piece, count_leaf, &r);
     if (r.budget == 0)
         piece.end.v = s2_min_u64(r.end.v, l->until.v);
-    s2_op_begin(&op, sp, NULL);
-    op.ahead = &l->ahead;
-    l->refused = s2_area_set_protect(&sp->areas, &op, piece, as_answered, l);
+    s2_op_begin(&l->op, sp, NULL);
+    l->op.ahead = &l->ahead;
+    l->refused = s2_area_set_protect(&sp->areas, &l->op, piece, as_answered, l);
     if (!l->refused)
         l->done = piece.end;
     settle_nodes(l, before);
@@ -163,25 +156,26 @@ bool s2_space_protect_step(struct s2_long *l, uint64_t budget)
     s2_space_lock(sp);
     step(l, budget ? budget : 1);
     more = !l->refused && l->done.v < l->range.end.v;
-    s2_space_unlock(sp);
+    (void)s2_space_leave(&l->op, S2_OK);
     return more;
 }
 
 /* --- ends ------------------------------------------------------------------------------------------------------------ */
 
-static void finish(struct s2_long *l)
+/* The table pages that were taken ahead go with those of `left`. */
+static void finish(struct s2_long *l, struct s2_gather *left)
 {
     struct s2_space *sp = l->space;
 
     s2_pool_unreserve(sp->cfg.nodes, l->ahead.nodes);
-    s2_tpool_give(sp->table.pool, &sp->table.quota, &l->ahead.tables);
+    s2_gather_spare(&sp->table, left, &l->ahead.tables);
     s2_long_unlink(l);
 }
 
 void s2_long_protect_give_up(struct s2_long *l)
 {
     l->refused = S2_EDYING;
-    finish(l);
+    finish(l, &l->space->last);
 }
 
 enum s2_err s2_space_protect_end(struct s2_long *l)
@@ -191,7 +185,6 @@ enum s2_err s2_space_protect_end(struct s2_long *l)
     if (!sp)
         return l->refused;
     s2_space_lock(sp);
-    finish(l);
-    s2_space_unlock(sp);
-    return l->refused;
+    finish(l, &l->op.side[0].gather);
+    return s2_space_leave(&l->op, l->refused);
 }

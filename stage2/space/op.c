@@ -123,8 +123,12 @@ static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32
     struct s2_table *t = &sp->table;
     enum s2_err err;
 
-    for (; op->ahead && n && op->ahead->tables.count; n--)
-        s2_tstash_push(t->pool, &side->stash, s2_tstash_pop(t->pool, &op->ahead->tables));
+    if (op->ahead) {
+        uint32_t ahead = (uint32_t)s2_min_u64(n, op->ahead->tables.count);
+
+        s2_tstash_move(t->pool, &op->ahead->tables, &side->stash, ahead);
+        n -= ahead;
+    }
     if (n == 0)
         return S2_OK;
     err = s2_tables_take(sp, n, &side->stash);
@@ -134,8 +138,7 @@ static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32
         return lacking(op, side->cut, err,
                        err == S2_EQUOTA ? "needs more table pages than the VM's quota allows"
                                         : "needs more table pages than there are");
-    while (n-- > 0)
-        s2_tstash_push(t->pool, &side->stash, s2_tstash_pop(t->pool, &sp->cut));
+    s2_tstash_move(t->pool, &sp->cut, &side->stash, n);
     return S2_OK;
 }
 
@@ -177,8 +180,7 @@ static void keep_ahead(struct s2_op *op)
     struct s2_op_side *side = &op->side[0];
     struct s2_tpool *tables = side->space->table.pool;
 
-    while (side->stash.count)
-        s2_tstash_push(tables, &op->ahead->tables, s2_tstash_pop(tables, &side->stash));
+    s2_tstash_move(tables, &side->stash, &op->ahead->tables, side->stash.count);
     for (unsigned i = 0; i < S2_OP_POOLS; i++)
         if (op->pool[i].pool == side->space->cfg.nodes)
             op->pool[i].taken -= op->ahead_nodes;
@@ -193,10 +195,8 @@ static void give_back(struct s2_op *op)
         keep_ahead(op);
     for (unsigned i = 0; i < op->sides; i++) {
         struct s2_op_side *side = &op->side[i];
-        struct s2_table *t = &side->space->table;
 
-        if (side->stash.count)
-            s2_tpool_give(t->pool, &t->quota, &side->stash);
+        s2_gather_spare(&side->space->table, &side->gather, &side->stash);
         if (side->frames_taken)
             s2_frames_unreserve(side->space->cfg.frames, side->frames_taken);
         if (side->ledger_taken)
@@ -272,7 +272,6 @@ static void settle(struct s2_op *op)
             if (side->claim.pending)
                 s2_ledger_commit(sp->cfg.ledger, &side->claim);
             s2_chunks_settle(sp);
-            s2_gather_free(&sp->table, &side->gather);
         } else {
             s2_ledger_drop(sp->cfg.ledger, &side->claim);
         }
@@ -295,8 +294,18 @@ void s2_op_end(struct s2_op *op)
             s2_ledger_unpromise(side->space->cfg.ledger, 1);
             side->space->cut_ledger = false;
         }
+        while (side->space->cut.count < s2_cut_tables(&side->space->cfg.geometry) &&
+               s2_gather_reuse(&side->space->table, &side->gather, &side->space->cut))
+            ;
         (void)s2_cut_refill(side->space);
     }
+}
+
+void s2_op_dispose(struct s2_op *op)
+{
+    for (unsigned i = 0; i < op->sides; i++)
+        if (op->side[i].gather.detached)
+            s2_gather_free(&op->side[i].space->table, &op->side[i].gather);
 }
 
 bool s2_cut_refill(struct s2_space *sp)

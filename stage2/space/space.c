@@ -190,16 +190,26 @@ enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *st
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */
 
-enum s2_err s2_space_open_to(const struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
+enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, struct s2_detail *d)
 {
-    const struct s2_long *l = s2_long_meeting(sp, range);
+    const struct s2_long *l;
 
+    s2_op_begin(op, sp, d);
+    s2_space_lock(sp);
+    l = s2_long_meeting(sp, range);
     if (sp->dying)
         return s2_refuse(d, S2_EDYING, S2_AXIS_NONE, 0, 0, "is of a space that is being destroyed");
     if (l)
         return s2_refuse_found(d, S2_EBUSY, S2_AXIS_IPA, range.start.v, range.end.v, l->range.start.v, l->range.end.v,
                                "meets a range that is being worked on in steps");
     return S2_OK;
+}
+
+enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err)
+{
+    s2_space_unlock(op->side[0].space);
+    s2_op_dispose(op);
+    return err;
 }
 
 enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d)
@@ -244,46 +254,28 @@ enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s
 
     if (err)
         return err;
-    s2_space_lock(sp);
-    err = s2_space_open_to(sp, area->range, d);
-    if (!err && (mode != S2_MAP_REPLACE || area->range.start.v >= area->range.end.v || !already_so(sp, area))) {
-        s2_op_begin(&op, sp, d);
+    err = s2_space_enter(sp, &op, area->range, d);
+    if (!err && (mode != S2_MAP_REPLACE || area->range.start.v >= area->range.end.v || !already_so(sp, area)))
         err = s2_area_set_map(&sp->areas, &op, area, mode);
-    }
-    s2_space_unlock(sp);
-    return err;
+    return s2_space_leave(&op, err);
 }
 
 enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
 {
-    enum s2_err err;
     struct s2_op op;
+    enum s2_err err = s2_space_enter(sp, &op, range, d);
 
-    s2_space_lock(sp);
-    err = s2_space_open_to(sp, range, d);
-    if (!err) {
-        s2_op_begin(&op, sp, d);
-        op.side[0].cut = true;
-        err = s2_area_set_unmap(&sp->areas, &op, range);
-    }
-    s2_space_unlock(sp);
-    return err;
+    op.side[0].cut = true;
+    return s2_space_leave(&op, err ? err : s2_area_set_unmap(&sp->areas, &op, range));
 }
 
 enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update, void *arg,
                              struct s2_detail *d)
 {
-    enum s2_err err;
     struct s2_op op;
+    enum s2_err err = s2_space_enter(sp, &op, range, d);
 
-    s2_space_lock(sp);
-    err = s2_space_open_to(sp, range, d);
-    if (!err) {
-        s2_op_begin(&op, sp, d);
-        err = s2_area_set_protect(&sp->areas, &op, range, update, arg);
-    }
-    s2_space_unlock(sp);
-    return err;
+    return s2_space_leave(&op, err ? err : s2_area_set_protect(&sp->areas, &op, range, update, arg));
 }
 
 /* --- lookups ------------------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 
 void s2_gather_init(struct s2_gather *g)
 {
-    *g = (struct s2_gather){.dead = S2_TSTASH_EMPTY};
+    *g = (struct s2_gather){.dead = S2_TSTASH_EMPTY, .spare = S2_TSTASH_EMPTY};
 }
 
 static bool empty(const struct s2_gather *g)
@@ -32,12 +32,25 @@ void s2_gather_add(struct s2_gather *g, uint64_t start, uint64_t end, int level,
     g->broadcast |= broadcast;
 }
 
+static void owe(struct s2_table *t, struct s2_gather *g)
+{
+    __atomic_fetch_add(&t->detached, 1, __ATOMIC_RELAXED);
+    g->detached++;
+}
+
 void s2_gather_detach(struct s2_table *t, struct s2_gather *g, uint64_t desc)
 {
     s2_tstash_push(t->pool, &g->dead, s2_tpool_index(t->pool, s2_desc_oa(t, desc)));
-    __atomic_fetch_add(&t->detached, 1, __ATOMIC_RELAXED);
-    g->detached++;
+    owe(t, g);
     g->tables = true;
+}
+
+void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *unused)
+{
+    if (!unused->count)
+        return;
+    s2_tstash_move(t->pool, unused, &g->spare, unused->count);
+    owe(t, g);
 }
 
 void s2_gather_make(struct s2_table *t, struct s2_gather *g, uint64_t *slot, uint64_t desc, struct s2_ipa_range block)
@@ -64,7 +77,7 @@ void s2_gather_settle(struct s2_table *t, struct s2_gather *g, struct s2_ipa_ran
 
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g)
 {
-    const struct s2_gather rest = {.dead = g->dead, .detached = g->detached};
+    const struct s2_gather rest = {.dead = g->dead, .spare = g->spare, .detached = g->detached};
 
     if (s2_gather_pends(g))
         s2_flush_invalidate(t, g);
@@ -103,16 +116,31 @@ static void free_page(struct s2_table *t, struct s2_tstash *dead, struct s2_tsta
     s2_tstash_push(t->pool, freed, index);
 }
 
+bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash)
+{
+    uint32_t index;
+
+    if (!g->spare.count && g->dead.count) {
+        index = s2_tstash_pop(t->pool, &g->dead);
+        free_page(t, &g->dead, &g->spare, index);
+        s2_port_pte_fill(t->port, s2_port_table(t->port, s2_tpool_pa(t->pool, index)), s2_entries(t), 0, 0);
+        t->pool->meta[index].level = S2_TPAGE_HELD;
+    }
+    if (!g->spare.count)
+        return false;
+    s2_tstash_move(t->pool, &g->spare, stash, 1);
+    return true;
+}
+
 bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget)
 {
-    struct s2_tstash freed = S2_TSTASH_EMPTY;
-
-    while (g->dead.count && freed.count < budget)
-        free_page(t, &g->dead, &freed, s2_tstash_pop(t->pool, &g->dead));
-    s2_tpool_give(t->pool, &t->quota, &freed);
+    while (g->dead.count && g->spare.count < budget)
+        free_page(t, &g->dead, &g->spare, s2_tstash_pop(t->pool, &g->dead));
+    s2_tpool_give(t->pool, &t->quota, &g->spare);
     if (g->dead.count)
         return true;
-    __atomic_fetch_sub(&t->detached, g->detached, __ATOMIC_RELAXED);
+    /* The last that is done to the table: who takes it down waits for this (destroy.c). */
+    __atomic_fetch_sub(&t->detached, g->detached, __ATOMIC_RELEASE);
     g->detached = 0;
     return false;
 }

@@ -71,7 +71,12 @@ void s2_gather_init(struct s2_gather *g);
 /* Orders new descriptors, invalidates what was recorded, for this table's VMID wherever it is or is not loaded, and
  * publishes the tables of split blocks. The gather may be used further; only its detached tables are left. */
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g);
-/* pre: flushed. Frees detached tables by reading non-leaf levels only; no lock needed. */
+/* Pages that were taken and not used go back with those that the gather frees. */
+void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *unused);
+/* pre: flushed. One page of what the gather would free goes to the stash instead, all zero. False: it has none. */
+bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash);
+/* pre: flushed. Frees detached tables by reading non-leaf levels only. No lock needed, and none wanted: it takes time by
+ * the page. The table lives at least until t->detached has come down. */
 void s2_gather_free(struct s2_table *t, struct s2_gather *g);
 /* The same in steps of about `budget` table pages; true while more is left. */
 bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget);

@@ -212,6 +212,12 @@ void s2_tstash_push(struct s2_tpool *p, struct s2_tstash *stash, uint32_t index)
     stash->count++;
 }
 
+void s2_tstash_move(struct s2_tpool *p, struct s2_tstash *from, struct s2_tstash *to, uint32_t n)
+{
+    for (; n && from->count; n--)
+        s2_tstash_push(p, to, s2_tstash_pop(p, from));
+}
+
 const char *s2_tpool_check(const struct s2_tpool *p)
 {
     uint32_t listed = 0, free = 0;

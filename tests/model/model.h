@@ -116,5 +116,7 @@ void model_set_fwb(struct s2_port *m, bool on);
 void model_script_at(struct s2_port *m, model_at_fn *at, void *arg);
 /* Calls fn once, just before the next compare-and-swap of a descriptor: a race that is lost for certain. */
 void model_script_cas(struct s2_port *m, model_cas_fn *fn, void *arg);
+/* Calls fn after a lock was taken, and after one was given up: what others do as soon as they can. Not while fn runs. */
+void model_script_lock(struct s2_port *m, model_lock_fn *fn, void *arg);
 
 #endif

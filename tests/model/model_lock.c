@@ -81,6 +81,23 @@ bool model_holds(const struct s2_lock *lock, bool exclusive)
     return false;
 }
 
+void model_script_lock(struct s2_port *m, model_lock_fn *fn, void *arg)
+{
+    m->on_lock = fn;
+    m->on_lock_arg = arg;
+}
+
+static void tell(struct s2_port *m, const struct s2_lock *lock, bool taken)
+{
+    model_lock_fn *fn = m->on_lock;
+
+    if (!fn)
+        return;
+    m->on_lock = NULL;
+    fn(m->on_lock_arg, lock, taken);
+    m->on_lock = fn;
+}
+
 static void wait_for(const uint64_t *word, uint64_t ticket)
 {
     while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != ticket)
@@ -93,6 +110,7 @@ void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class
     check_flushed(port, cls);
     wait_for(&lock->word[2], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));
     note(port, lock, cls, id, false);
+    tell(port, lock, true);
 }
 
 bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
@@ -109,6 +127,7 @@ void s2_port_unlock(struct s2_port *port, struct s2_lock *lock)
     forget(port, lock, false);
     __atomic_fetch_add(&lock->word[1], 1, __ATOMIC_ACQ_REL);
     __atomic_fetch_add(&lock->word[2], 1, __ATOMIC_ACQ_REL);
+    tell(port, lock, false);
 }
 
 void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
@@ -117,10 +136,12 @@ void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_loc
     wait_for(&lock->word[1], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));
     __atomic_fetch_add(&lock->word[1], 1, __ATOMIC_ACQ_REL);
     note(port, lock, cls, id, true);
+    tell(port, lock, true);
 }
 
 void s2_port_unlock_shared(struct s2_port *port, struct s2_lock *lock)
 {
     forget(port, lock, true);
     __atomic_fetch_add(&lock->word[2], 1, __ATOMIC_ACQ_REL);
+    tell(port, lock, false);
 }

@@ -64,6 +64,7 @@ struct model_watch; /* the strict part */
 
 typedef uint64_t model_at_fn(void *arg, uint64_t va, bool write, bool user);
 typedef void model_cas_fn(void *arg);
+typedef void model_lock_fn(void *arg, const struct s2_lock *lock, bool taken);
 
 struct s2_port {
     struct model_watch *watch; /* null: not strict */
@@ -75,6 +76,8 @@ struct s2_port {
     void *at_arg;
     model_cas_fn *before_cas; /* what another CPU does just before the next compare-and-swap; forgotten when called */
     void *before_cas_arg;
+    model_lock_fn *on_lock; /* told of every lock taken and of every one given up */
+    void *on_lock_arg;
     unsigned violations;
     char first[240]; /* the first violation, in words */
 };

@@ -69,7 +69,7 @@ void s2_op_need_cuts(struct s2_op *op, uint32_t n);
 
 /* --- reserve ------------------------------------------------------------------------------------------------------- */
 
-/* Takes everything or nothing: S2_ENODES, S2_ETABLES, S2_EFRAMES, S2_EQUOTA, S2_ECUT. */
+/* Takes everything or nothing (table pages in hand go back with s2_op_dispose): S2_ENODES, S2_ETABLES, S2_EFRAMES, S2_EQUOTA, S2_ECUT. */
 S2_NODISCARD enum s2_err s2_op_reserve(struct s2_op *op);
 /* More of the same, for a backend's `take`, which learns only then how its memory lies. Given back by s2_op_end. */
 S2_NODISCARD enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
@@ -81,8 +81,11 @@ S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes);
 /* Closes the gather: every invalidation that the commits asked for, and the barrier that new mappings need. Whoever
  * calls it says that the operation will complete. */
 void s2_op_flush(struct s2_op *op);
-/* Settles what the operation promised when it completed (claims, memory taken), gives back what was not used, frees
- * detached tables (they were flushed), refills the cut reserve. With the space's lock held; idempotent. */
+/* Settles what the operation promised when it completed (claims, memory taken), gives back what was not used, refills the
+ * cut reserve, first from the tables that it detached (they were flushed). With the space's lock held; idempotent. */
 void s2_op_end(struct s2_op *op);
+/* After s2_op_end, without the lock: the table pages that are left over, detached or never used, go back to their pool. May
+ * come between the steps of long work too, after a flush; does nothing when there is nothing. */
+void s2_op_dispose(struct s2_op *op);
 
 #endif

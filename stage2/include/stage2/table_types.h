@@ -22,7 +22,9 @@ struct s2_table {
     s2_pa root;
     uint16_t id;
     uint64_t leaves[5]; /* valid leaves by level + 1, those in detached tables until they are freed; atomic */
-    uint32_t detached;  /* detached subtrees not yet freed; atomic. While 0, leaves[] is exact */
+    /* What gathers have yet to give back; atomic. While 0, leaves[] is exact, and only who holds the space's lock is at work
+     * on this table. */
+    uint32_t detached;
 };
 
 /* One leaf, or the absence of one. */

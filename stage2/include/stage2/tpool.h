@@ -72,6 +72,8 @@ static inline s2_pa s2_tpool_pa(const struct s2_tpool *p, uint32_t index)
 }
 uint32_t s2_tstash_pop(struct s2_tpool *p, struct s2_tstash *stash); /* pre: not empty */
 void s2_tstash_push(struct s2_tpool *p, struct s2_tstash *stash, uint32_t index);
+/* n pages, or as many as `from` has. */
+void s2_tstash_move(struct s2_tpool *p, struct s2_tstash *from, struct s2_tstash *to, uint32_t n);
 /* Free list against counts. Null when sound. The pool must be quiet. */
 const char *s2_tpool_check(const struct s2_tpool *p);
 
