@@ -15,12 +15,25 @@ static enum s2_err refuse(const struct copy *c, enum s2_err err, const char *wha
     return s2_refuse(c->d, err, S2_AXIS_IPA, c->ipa.v, c->ipa.v + c->bytes, what);
 }
 
+/* The attribute says how the guest sees the frames, the ledger what they are. */
+static bool has_device(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
+{
+    s2_pa at = s2_linear_pa(a, S2_IPA(s2_max_u64(c->ipa.v, a->range.start.v)));
+    s2_pa end = s2_linear_pa(a, S2_IPA(s2_min_u64(c->ipa.v + c->bytes, a->range.end.v)));
+    struct s2_ledger_entry e;
+
+    for (; at.v < end.v; at = e.range.end)
+        if (!s2_ledger_find(sp->cfg.ledger, at, &e) || e.state == S2_DEVICE)
+            return true;
+    return false;
+}
+
 /* Memory that may be reached by a cacheable window, and the rights asked for. */
-static enum s2_err check_area(const struct copy *c, const struct s2_area *a)
+static enum s2_err check_area(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
 {
     if (a->backend != &s2_backend_alloc && a->backend != &s2_backend_linear)
         return refuse(c, S2_EPERM, "is in part not memory");
-    if ((a->attr.bits & S2_MT_MASK) > S2_MT_NORMAL_NC)
+    if ((a->attr.bits & S2_MT_MASK) > S2_MT_NORMAL_NC || (a->backend == &s2_backend_linear && has_device(sp, c, a)))
         return refuse(c, S2_EPERM, "is in part a device");
     if (c->need & ~a->attr.bits)
         return refuse(c, S2_EPERM, "is in part not open to that access");
@@ -44,7 +57,7 @@ static enum s2_err check(struct s2_space *sp, const struct copy *c)
 
         if (!s2_area_set_find(&sp->areas, at, &a))
             return refuse(c, S2_ENOENT, "is in part in no area");
-        err = check_area(c, &a);
+        err = check_area(sp, c, &a);
         if (err)
             return err;
     }

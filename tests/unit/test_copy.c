@@ -138,6 +138,26 @@ static void a_trap_area_is_not_memory(void **state)
     assert_string_equal(w->d.what, "is in part not memory");
 }
 
+/* Nor is a device memory that the guest is given as if it were: a window to it would be cacheable. */
+static void a_device_is_no_memory(void **state)
+{
+    struct world *w = *state;
+    char byte;
+
+    world_give(w, DEVICE_BASE, 2 * PAGE, VM, S2_RW);
+    world_give(w, FRAME_BASE, PAGE, VM, S2_RW);
+    assert_int_equal(map_new(w, area_linear(0, PAGE, FRAME_BASE, S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(PAGE, 2 * PAGE, DEVICE_BASE, S2_RW)), S2_OK);
+    model_reset_counters(w->port);
+    for (uint64_t at = PAGE - 1; at <= 2 * PAGE; at += PAGE / 2) {
+        assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(at), pattern, 2, 0, false, &w->d), S2_EPERM);
+        assert_string_equal(w->d.what, "is in part a device");
+        assert_int_equal(s2_space_copy_out(&w->space, &byte, S2_IPA(at + 1), 1, 0, &w->d), S2_EPERM);
+    }
+    assert_int_equal(w->port->count.windows, 0);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(PAGE - 2), pattern, 2, 0, false, &w->d), S2_OK);
+}
+
 static void a_dying_space_copies_nothing(void **state)
 {
     struct world_config wc = world_defaults();
@@ -176,6 +196,7 @@ int main(void)
         T(lazy_memory_is_there_when_asked_for),
         T(nothing_is_copied_when_something_is_wrong),
         T(a_trap_area_is_not_memory),
+        T(a_device_is_no_memory),
         T(no_memory_is_said_so),
         cmocka_unit_test(a_dying_space_copies_nothing),
     };
