@@ -104,14 +104,14 @@ static enum s2_err take_one(struct s2_space *sp, struct s2_op *op, uint64_t ipa,
 }
 
 /* The ledger must agree that these frames are nobody's: the allocator is not asked twice, and never alone. */
-static enum s2_err check_free(struct s2_space *sp, struct s2_op *op, const struct s2_chunk *c)
+static enum s2_err check_free(struct s2_space *sp, const struct s2_chunk *c, struct s2_detail *d)
 {
     struct s2_ledger_entry want = {.range = s2_pa_run(c->pa, s2_range_bytes(c->range)),
                                    .owner = sp->cfg.id,
                                    .state = S2_OWNED,
                                    .ipa = c->range.start};
     struct s2_claim claim;
-    enum s2_err err = s2_ledger_plan(sp->cfg.ledger, &claim, S2_OWNER_NONE, S2_FREE, &want, op->detail);
+    enum s2_err err = s2_ledger_plan(sp->cfg.ledger, &claim, S2_OWNER_NONE, S2_FREE, &want, d);
 
     s2_ledger_drop(sp->cfg.ledger, &claim);
     return err;
@@ -126,7 +126,7 @@ enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
         err = take_one(sp, op, ipa, range.end.v - ipa, &got);
     for (s2_ipa at = range.start; !err && s2_chunk_next(&sp->taken, (struct s2_ipa_range){at, range.end}, &c);
          at = c.range.end)
-        err = check_free(sp, op, &c);
+        err = check_free(sp, &c, op->detail);
     if (!err && sp->taken.count > UINT32_MAX / 2)
         err = S2_ENODES;
     if (!err)
@@ -307,8 +307,11 @@ static unsigned room_around(const struct s2_space *sp, const struct s2_area *are
 }
 
 /* Without a promise the quota bounds the chunk; with one, what the area was promised covers it. */
-static enum s2_err fault_block(struct s2_space *sp, const struct s2_area *area, unsigned log2, struct s2_block *b)
+static enum s2_err fault_block(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa, struct s2_chunk *c)
 {
+    unsigned log2 = room_around(sp, area, ipa.v);
+    struct s2_block b = {0};
+    uint64_t bytes;
     bool promised = s2_area_promised(area);
     uint64_t left = sp->cfg.frame_quota - sp->frames_held - sp->frames_promised;
     enum s2_err err;
@@ -318,29 +321,36 @@ static enum s2_err fault_block(struct s2_space *sp, const struct s2_area *area, 
             return S2_EQUOTA;
         log2 = (unsigned)s2_min_u64(log2, s2_log2(left) + S2_FRAME_LOG2);
     }
-    err = take_block(sp, log2, promised, b);
-    if (!err && promised)
-        sp->frames_promised -= 1ull << b->order;
+    err = take_block(sp, log2, promised, &b);
+    if (err)
+        return err;
+    bytes = S2_FRAME << b.order;
+    *c = (struct s2_chunk){.range.start.v = ipa.v & ~(bytes - 1), .pa = b.pa, .dirty = !b.clean};
+    c->range.end.v = c->range.start.v + bytes;
+    err = check_free(sp, c, NULL);
+    if (err) {
+        s2_frames_free(sp->cfg.frames, s2_pa_run(c->pa, bytes), true, promised);
+        sp->frames_held -= 1ull << b.order;
+    } else if (promised) {
+        sp->frames_promised -= 1ull << b.order;
+    }
     return err;
 }
 
 enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa)
 {
     uint32_t nodes = s2_imap_need(&sp->chunks, 1), ledger_nodes;
-    struct s2_block b = {0};
+    struct s2_chunk c;
     enum s2_err err = s2_pool_reserve(sp->cfg.nodes, nodes);
 
     if (err)
         return err;
     err = s2_ledger_reserve(sp->cfg.ledger, 1, &ledger_nodes);
     if (!err) {
-        err = fault_block(sp, area, room_around(sp, area, ipa.v), &b);
+        err = fault_block(sp, area, ipa, &c);
         if (!err) {
-            uint64_t bytes = S2_FRAME << b.order, start = ipa.v & ~(bytes - 1);
-            struct s2_chunk c = {{S2_IPA(start), S2_IPA(start + bytes)}, b.pa, !b.clean};
-
             own(sp, &c);
-            put(&sp->chunks, (struct s2_ient){start, start + bytes, {{b.pa.v, 0, 0}}});
+            put(&sp->chunks, (struct s2_ient){c.range.start.v, c.range.end.v, {{c.pa.v, 0, 0}}});
         }
         s2_ledger_unreserve(sp->cfg.ledger, ledger_nodes);
     }
