@@ -134,7 +134,9 @@ static void find_ipa(struct s2_port *port, const struct s2_syndrome *syn, struct
     }
     if (out->kind != S2_FAULT_PERMISSION)
         return;
-    par = s2_port_at_s1(port, out->va, false, out->user);
+    /* As a read by EL1, whoever made the access and whatever it was: no AP encoding forbids that, so that AT tells also of a
+     * page that EL0 may only execute (D8.4; PAN does not count, FEAT_S1PIE is no guest's). */
+    par = s2_port_at_s1(port, out->va, false, false);
     if (par & PAR_F) {
         out->retry = true; /* the guest changed its stage 1 meanwhile: it will fault again, or not */
         return;

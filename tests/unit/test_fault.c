@@ -133,6 +133,33 @@ static void hpfar_is_read_only_where_it_is_valid(void **state)
     model_script_at(w->port, NULL, NULL);
 }
 
+/* A page that EL0 may execute and not read: AT for EL0's reads fails on it for ever, for EL1's it does not. */
+static uint64_t execute_only(void *arg, uint64_t va, bool write, bool user)
+{
+    enum { PERMISSION_FAULT_L3 = 0x0f << 1 | 1 };
+
+    (void)arg;
+    return write || user ? PERMISSION_FAULT_L3 : va;
+}
+
+static void a_page_that_is_only_executed_is_found(void **state)
+{
+    struct world *w = *state;
+    struct s2_syndrome syn = {EC_IABT | PERMISSION_L3, 0x4abc, POISON};
+    struct s2_fault_result r;
+    struct s2_fault f;
+
+    assert_int_equal(map_new(w, area_alloc(0, MIB(1), S2_RW, 0)), S2_OK);
+    model_script_at(w->port, execute_only, NULL);
+    s2_fault_decode(w->port, &syn, true, &f);
+    assert_int_equal(f.access, S2_ACCESS_EXEC);
+    assert_true(f.user && f.has_ipa);
+    assert_int_equal(f.ipa.v, 0x4abc);
+    assert_int_equal(s2_space_fault(&w->space, &w->cache, &f, &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NO_PERMISSION);
+    model_script_at(w->port, NULL, NULL);
+}
+
 static void the_access_is_described(void **state)
 {
     struct world *w = *state;
@@ -371,6 +398,38 @@ static void a_leaf_stays_inside_its_area(void **state)
     assert_int_equal(leaves_at(w, 3), 2);
 }
 
+/* The allocator calls frames free that the ledger calls somebody's. */
+static void a_chunk_is_nobodys_by_the_ledger(void **state)
+{
+    struct s2_ledger_entry e = ledger_entry(FRAME_BASE + PAGE, PAGE, OTHER, S2_OWNED);
+    uint16_t flags[] = {S2_AREA_LAZY, S2_AREA_LAZY | S2_AREA_OVERCOMMIT};
+    struct world *w = *state;
+    struct s2_fault_result r;
+
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t reserved;
+
+        assert_int_equal(map_new(w, area_alloc(MIB(2) * i, MIB(2), S2_RW, flags[i])), S2_OK);
+        reserved = w->frames.reserved;
+        e.owner = OTHER;
+        e.state = S2_OWNED;
+        s2_ledger_set(&w->ledger, &e);
+        assert_int_equal(answer(w, EC_DABT | WNR | TRANSLATION_L3, MIB(2) * i, &r), S2_VIOLATION);
+        assert_int_equal(r.why, S2_NO_MEMORY);
+        assert_int_equal(w->space.frames_held, 0);
+        assert_int_equal(w->frames.free, w->frames.total);
+        assert_int_equal(w->frames.reserved, reserved);
+        assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+        assert_int_equal(w->port->count.zeroed, 0);
+        e.owner = S2_OWNER_NONE;
+        e.state = S2_FREE;
+        s2_ledger_set(&w->ledger, &e);
+        world_check(w);
+    }
+    world_run(w);
+    assert_true(guest(w, 0, MODEL_WRITE).done);
+}
+
 static void two_vcpus_need_one_chunk(void **state)
 {
     struct world *w = *state;
@@ -433,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(every_status_code_has_its_kind),
         T(hpfar_is_read_only_where_it_is_valid),
+        T(a_page_that_is_only_executed_is_found),
         T(the_access_is_described),
         T(phrases_say_what_happened),
         T(faults_outside_are_the_guests_own),
@@ -445,6 +505,7 @@ int main(void)
         T(walks_and_maintenance_populate_too),
         T(a_forbidden_access_takes_no_memory),
         T(a_leaf_stays_inside_its_area),
+        T(a_chunk_is_nobodys_by_the_ledger),
         T(two_vcpus_need_one_chunk),
         T(the_quota_of_table_pages_holds_for_every_lazy_page),
         T(an_empty_pool_is_reported),

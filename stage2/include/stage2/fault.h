@@ -44,7 +44,8 @@ struct s2_fault {
 };
 
 /* Decodes a Data or Instruction Abort from a lower EL. HPFAR_EL2 is used only where the Arm ARM says it is valid
- * (architecture rule 1); else the IPA comes from AT S1E1R. FnV: no address, has_ipa false. Never fails. */
+ * (architecture rule 1); else the IPA comes from AT S1E1R, which finds every page that a guest without FEAT_S1PIE can map
+ * (the caller hides that feature). FnV: no address, has_ipa false. Never fails. */
 void s2_fault_decode(struct s2_port *port, const struct s2_syndrome *syn, bool user, struct s2_fault *out);
 /* "write to unmapped memory", ... for reports. */
 const char *s2_fault_phrase(const struct s2_fault *fault);
