@@ -44,6 +44,13 @@ static inline __attribute__((always_inline)) void one_round(uint32_t v[SHA256_WO
 #undef V
 }
 
+static inline __attribute__((always_inline)) void swap(uint32_t *a, uint32_t *b)
+{
+    uint32_t was = *a;
+    *a = *b;
+    *b = was;
+}
+
 static void one_block(uint32_t h[SHA256_WORDS], const uint8_t *data)
 {
     uint32_t w[ROUNDS], v[SHA256_WORDS];
@@ -55,15 +62,15 @@ static void one_block(uint32_t h[SHA256_WORDS], const uint8_t *data)
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     memcpy(v, h, sizeof(v));
-    for (unsigned i = 0; i < ROUNDS; i += SHA256_WORDS) {
+    for (unsigned i = 0; i < ROUNDS; i += SHA256_WORDS / 2) {
         one_round(v, 0, w[i], i);
         one_round(v, 7, w[i + 1], i + 1);
         one_round(v, 6, w[i + 2], i + 2);
         one_round(v, 5, w[i + 3], i + 3);
-        one_round(v, 4, w[i + 4], i + 4);
-        one_round(v, 3, w[i + 5], i + 5);
-        one_round(v, 2, w[i + 6], i + 6);
-        one_round(v, 1, w[i + 7], i + 7);
+        swap(&v[0], &v[4]); /* the values move half of the way, which takes less room than the other four */
+        swap(&v[1], &v[5]);
+        swap(&v[2], &v[6]);
+        swap(&v[3], &v[7]);
     }
     for (unsigned i = 0; i < SHA256_WORDS; i++)
         h[i] += v[i];
