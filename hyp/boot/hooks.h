@@ -19,8 +19,10 @@ bool console_init(const void *fdt);
 void console_init_at(void *pl011);
 /* Text of the hypervisor itself, whole under the console's lock; before console_init it is dropped. */
 void console_puts(const char *text);
-/* From now on this CPU writes without the lock and at once: the machine is about to stop. */
+/* From now on this CPU alone writes, without the lock and at once: the machine is about to stop. */
 void console_panic(void);
+/* Returns when all that was written has left the machine. */
+void console_end(void);
 bool gic_init(const void *fdt); /* false: no GICv3, after a message */
 
 /* vm/: reads the bundle, builds the VMs and adds their vCPUs to the scheduler. */

@@ -53,6 +53,7 @@ static _Noreturn void halt(void)
 
 _Noreturn void boot_power_off(void)
 {
+    console_end();
     if (reg_read(currentel) >> 2 < 3)
         boot_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
     halt();

@@ -5,6 +5,7 @@
 
 #include <libfdt.h>
 
+#include "boot/arm.h"
 #include "boot/boot.h"
 #include "boot/hooks.h"
 #include "boot/lock.h"
@@ -24,7 +25,12 @@ enum { ESCAPE_KEY = 'T' & 0x1f, PAUSE_MS = 10 };
 static struct {
     struct lock lock;
     volatile void *uart; /* null: no console yet */
-    bool panic;
+    uint64_t panic; /* MPIDR_EL1 (bit 31 is RES1) of who crashes: it writes without the lock, and nobody else does */
+    bool ended;
+    bool paced; /* the UART can interrupt when it has room */
+    bool asked; /* it is to do so */
+    bool waits; /* a guest does */
+    struct outring ring;
     bool escape; /* the escape key was pressed */
     unsigned irq;
     uint64_t pause, show_at; /* in ticks: how long an unfinished line rests before it is shown; when that is */
@@ -36,22 +42,50 @@ static struct {
     const char *command_help;
 } console;
 
+/* Another CPU crashes: the console is its alone. */
+static bool silenced(void)
+{
+    return console.panic != 0 && console.panic != reg_read(mpidr_el1);
+}
+
 static void take(void)
 {
-    if (!console.panic)
+    while (silenced()) /* to the end of the machine */
+        wfi();
+    if (console.panic == 0)
         lock_take(&console.lock);
+}
+
+/* To the UART what fits, or all of it. */
+static void drain(bool all)
+{
+    while (outring_count(&console.ring) > 0) {
+        if (pl011_put(console.uart, outring_next(&console.ring)))
+            console.ring.head++;
+        else if (!all)
+            break;
+    }
+    bool ask = outring_count(&console.ring) > 0 || console.waits;
+    if (console.paced && ask != console.asked) {
+        console.asked = ask;
+        pl011_interrupt(console.uart, ask);
+    }
 }
 
 static void drop(void)
 {
-    if (!console.panic)
+    if (!silenced())
+        drain(!console.paced || console.panic != 0);
+    if (console.panic == 0)
         lock_drop(&console.lock);
 }
 
+/* Nothing is lost: if the ring is full, which guests alone do not bring about, this waits for a place in it. */
 static void put(void *ctx, char c)
 {
     (void)ctx;
-    pl011_put(console.uart, c);
+    while (!outring_put(&console.ring, c))
+        drain(false);
 }
 
 void console_init_at(void *pl011)
@@ -82,7 +116,19 @@ bool console_init(const void *fdt)
 
 void console_panic(void)
 {
-    console.panic = true;
+    console.panic = reg_read(mpidr_el1);
+}
+
+void console_end(void)
+{
+    if (console.uart == NULL || console.ended)
+        return;
+    take();
+    console.ended = true; /* should this crash, it is not for the second time */
+    drain(true);
+    while (pl011_busy(console.uart)) {
+    }
+    drop();
 }
 
 static size_t length(const char *text)
@@ -103,16 +149,38 @@ void console_puts(const char *text)
     drop();
 }
 
-void console_guest_write(struct console_guest *guest, const char *text, size_t bytes)
+bool console_guest_put(struct console_guest *guest, char c, bool must)
 {
     if (console.uart == NULL)
-        return;
+        return true;
     take();
-    mux_write(&console.mux, &guest->line, text, bytes);
-    if (guest->line.live)
-        __atomic_store_n(&console.show_at, mux_waits(&guest->line) ? cpu_ticks() + console.pause : NEVER,
-                         __ATOMIC_RELAXED);
+    bool may = outring_may(&console.ring, &guest->share) || must || !console.paced;
+    if (may) {
+        uint32_t before = console.ring.tail;
+        mux_write(&console.mux, &guest->line, &c, 1);
+        guest->share.used += console.ring.tail - before;
+        if (guest->line.live)
+            __atomic_store_n(&console.show_at, mux_waits(&guest->line) ? cpu_ticks() + console.pause : NEVER,
+                             __ATOMIC_RELAXED);
+    } else {
+        guest->waits = console.waits = true;
+    }
     drop();
+    return may;
+}
+
+/* Those that wait go on when a new round begins. */
+static void give_room(void)
+{
+    take();
+    drain(false);
+    bool begins = console.waits && outring_count(&console.ring) <= OUTRING_LOW;
+    if (begins)
+        console.waits = false;
+    drop();
+    for (unsigned i = 0; begins && i < console.guests; i++)
+        if (__atomic_exchange_n(&console.guest[i]->waits, false, __ATOMIC_RELAXED))
+            console.guest[i]->room(console.guest[i]->ctx);
 }
 
 uint64_t console_poll(uint64_t now)
@@ -137,10 +205,8 @@ void console_guest_flush(struct console_guest *guest)
     drop();
 }
 
-unsigned console_attach(struct console_guest *guest, const char *name, void (*input)(void *ctx, char c), void *ctx)
+unsigned console_attach(struct console_guest *guest, const char *name)
 {
-    guest->input = input;
-    guest->ctx = ctx;
     guest->line.name = name;
     take();
     unsigned number = console.guests;
@@ -244,6 +310,7 @@ static enum irq_result receive(unsigned intid, void *arg)
         else if (!console.escape)
             send((char)c);
     }
+    give_room();
     return IRQ_DONE;
 }
 
@@ -253,6 +320,9 @@ void console_enable_input(void)
         return;
     gic_set_edge(console.irq, false);
     gic_route_here(console.irq);
-    pl011_enable_input(console.uart);
+    take();
+    console.paced = true;
+    pl011_interrupt(console.uart, false);
+    drop();
     gic_enable(console.irq);
 }

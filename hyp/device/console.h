@@ -7,6 +7,11 @@
  *      Ctrl-T n        focus on the next guest        Ctrl-T q     power the machine off
  *      Ctrl-T Ctrl-T   a Ctrl-T for the guest         Ctrl-T other a command of console_set_command, if any
  * An unfinished line, a prompt, is shown when its guest has the focus and has paused for 10 ms.
+ *
+ * Nobody waits for the line: what does not fit into the UART goes to a ring (outring.h), which its interrupt empties.
+ * Guests that fill it are told to wait. Only what the hypervisor says when the ring is full, before there are interrupts
+ * or at its end does wait, so that all of it is seen.
+ *
  * console_init, console_puts and console_panic are declared in boot/hooks.h, console_poll in cpu/hooks.h. */
 #ifndef DEVICE_CONSOLE_H
 #define DEVICE_CONSOLE_H
@@ -16,6 +21,7 @@
 #include <stdint.h>
 
 #include <device/mux.h>
+#include <device/outring.h>
 
 #define CONSOLE_GUESTS 16u
 #define CONSOLE_NONE   UINT32_MAX
@@ -23,14 +29,18 @@
 struct console_guest {
     struct mux_line line; /* zero before console_attach */
     void (*input)(void *ctx, char c);
+    void (*room)(void *ctx); /* console_guest_put said false, and may say true now */
     void *ctx;
+    struct outring_share share;
+    bool waits;
 };
 
 /* Gives the guest a number, from 0 on, that the escape key takes; the first one gets the focus. `name` and `guest` stay
- * for good. input is called without the console's lock, on any CPU. CONSOLE_NONE: all numbers are taken. */
-unsigned console_attach(struct console_guest *guest, const char *name, void (*input)(void *ctx, char c), void *ctx);
-/* Output of the guest. */
-void console_guest_write(struct console_guest *guest, const char *text, size_t bytes);
+ * for good, and its functions are set: they are called without the console's lock, on any CPU. CONSOLE_NONE: all numbers
+ * are taken. */
+unsigned console_attach(struct console_guest *guest, const char *name);
+/* Output of the guest. False, unless it `must` go: there is no room. */
+bool console_guest_put(struct console_guest *guest, char c, bool must);
 /* Ends the guest's unfinished line; for when it stops. */
 void console_guest_flush(struct console_guest *guest);
 /* Moves the focus and says so; false when there is no such guest. */

@@ -18,11 +18,17 @@ void pl011_init(volatile void *base)
     *reg(base, UART_CR) |= UART_CR_UARTEN | UART_CR_TXE | UART_CR_RXE;
 }
 
-void pl011_put(volatile void *base, char c)
+bool pl011_put(volatile void *base, char c)
 {
-    while ((*reg(base, UART_FR) & UART_FR_TXFF) != 0)
-        ;
+    if ((*reg(base, UART_FR) & UART_FR_TXFF) != 0)
+        return false;
     *reg(base, UART_DR) = (uint8_t)c;
+    return true;
+}
+
+bool pl011_busy(volatile void *base)
+{
+    return (*reg(base, UART_FR) & UART_FR_BUSY) != 0;
 }
 
 int pl011_get(volatile void *base)
@@ -32,7 +38,7 @@ int pl011_get(volatile void *base)
     return (int)(*reg(base, UART_DR) & 0xffu);
 }
 
-void pl011_enable_input(volatile void *base)
+void pl011_interrupt(volatile void *base, bool room)
 {
-    *reg(base, UART_IMSC) = UART_INT_RX | UART_INT_RT;
+    *reg(base, UART_IMSC) = UART_INT_RX | UART_INT_RT | (room ? UART_INT_TX : 0);
 }

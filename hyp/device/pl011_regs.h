@@ -9,6 +9,7 @@
 #define UART_RSR       0x004u /* read; ECR when written */
 #define UART_RSR_OE    (1u << 3)
 #define UART_FR        0x018u
+#define UART_FR_BUSY   (1u << 3)
 #define UART_FR_RXFE   (1u << 4)
 #define UART_FR_TXFF   (1u << 5)
 #define UART_FR_RXFF   (1u << 6)

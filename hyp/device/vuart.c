@@ -3,6 +3,8 @@
 /* A PL011 for a guest. */
 #include "device/vuart.h"
 
+#include <string.h>
+
 #include "device/pl011_regs.h"
 
 enum {
@@ -12,36 +14,60 @@ enum {
     ID_BYTES = 8,
 };
 
+/* In struct vuart's reg. */
+enum {
+    RSR = UART_RSR / 4,
+    ILPR = UART_ILPR / 4,
+    IBRD = UART_IBRD / 4,
+    FBRD = UART_FBRD / 4,
+    LCRH = UART_LCRH / 4,
+    CR = UART_CR / 4,
+    IFLS = UART_IFLS / 4,
+    IMSC = UART_IMSC / 4,
+    RIS = UART_RIS / 4,
+    DMACR = UART_DMACR / 4,
+};
+_Static_assert(DMACR + 1 == VUART_REGISTERS, "UARTDMACR is the last");
+
+/* Bits that keep what is written; UARTFR, UARTRIS, UARTMIS and the identification are read-only. */
+static const uint16_t writable[VUART_REGISTERS] = {
+    [ILPR] = 0xff, [IBRD] = 0xffff, [FBRD] = 0x3f,         [LCRH] = 0xff,
+    [CR] = 0xff87, [IFLS] = 0x3f,   [IMSC] = UART_INT_ALL, [DMACR] = 7,
+};
+
 /* PeriphID0..3: part 0x011, designer 0x41, revision 3. PCellID0..3. (DDI 0183, 3.3.16, 3.3.17) */
 static const uint8_t id[ID_BYTES] = {0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
 static void update_line(struct vuart *u)
 {
-    bool high = (u->ris & u->imsc) != 0;
+    bool high = (u->reg[RIS] & u->reg[IMSC]) != 0;
     if (high == u->line)
         return;
     u->line = high;
     u->level(u->ctx, high);
 }
 
-void vuart_init(struct vuart *u, void (*out)(void *ctx, char c), void (*level)(void *ctx, bool high), void *ctx)
+static void set_defaults(struct vuart *u)
+{
+    memset(u->reg, 0, sizeof(u->reg));
+    u->reg[CR] = UART_CR_UARTEN | UART_CR_TXE | UART_CR_RXE;
+    u->reg[LCRH] = UART_LCRH_FEN;
+    u->reg[IFLS] = IFLS_RESET;
+}
+
+void vuart_init(struct vuart *u, bool (*out)(void *ctx, char c, bool must), void (*level)(void *ctx, bool high),
+                void *ctx)
 {
     *u = (struct vuart){.out = out, .level = level, .ctx = ctx};
-    u->cr = UART_CR_UARTEN | UART_CR_TXE | UART_CR_RXE;
-    u->lcrh = UART_LCRH_FEN;
-    u->ifls = IFLS_RESET;
+    set_defaults(u);
 }
 
 void vuart_reset(struct vuart *u)
 {
     lock_take(&u->lock);
-    u->imsc = 0;
+    set_defaults(u);
     update_line(u);
-    u->cr = UART_CR_UARTEN | UART_CR_TXE | UART_CR_RXE;
-    u->lcrh = UART_LCRH_FEN;
-    u->ifls = IFLS_RESET;
-    u->ibrd = u->fbrd = u->ris = u->rsr = u->dmacr = u->ilpr = 0;
-    u->head = u->count = 0;
+    u->head = u->count = u->send_head = u->send_count = 0;
     u->overrun = false;
     lock_drop(&u->lock);
 }
@@ -50,8 +76,8 @@ void vuart_reset(struct vuart *u)
 static unsigned receive_level(const struct vuart *u)
 {
     static const uint8_t eighths[] = {1, 2, 4, 6, 7};
-    unsigned select = u->ifls >> RECEIVE_LEVEL_SHIFT & 7u;
-    if ((u->lcrh & UART_LCRH_FEN) == 0)
+    unsigned select = u->reg[IFLS] >> RECEIVE_LEVEL_SHIFT & 7u;
+    if ((u->reg[LCRH] & UART_LCRH_FEN) == 0)
         return 1;
     unsigned level = select < sizeof(eighths) ? eighths[select] : eighths[2];
     return HARDWARE_FIFO / 8 * level;
@@ -62,14 +88,14 @@ static bool push(struct vuart *u, char c)
 {
     if (u->count == VUART_FIFO) {
         u->overrun = true;
-        u->ris |= UART_INT_OE;
-        u->rsr |= UART_RSR_OE;
+        u->reg[RIS] |= UART_INT_OE;
+        u->reg[RSR] |= UART_RSR_OE;
         return false;
     }
     u->fifo[(u->head + u->count++) % VUART_FIFO] = (uint8_t)c;
-    u->ris |= UART_INT_RT;
+    u->reg[RIS] |= UART_INT_RT;
     if (u->count >= receive_level(u))
-        u->ris |= UART_INT_RX;
+        u->reg[RIS] |= UART_INT_RX;
     return true;
 }
 
@@ -85,35 +111,62 @@ static uint32_t pop(struct vuart *u)
         u->overrun = false;
     }
     if (u->count < receive_level(u))
-        u->ris &= (uint16_t)~UART_INT_RX;
+        u->reg[RIS] &= (uint16_t)~UART_INT_RX;
     if (u->count == 0)
-        u->ris &= (uint16_t)~UART_INT_RT;
+        u->reg[RIS] &= (uint16_t)~UART_INT_RT;
     return value;
 }
 
 bool vuart_receive(struct vuart *u, char c)
 {
     lock_take(&u->lock);
-    bool enabled = (u->cr & UART_CR_UARTEN) != 0 && (u->cr & UART_CR_RXE) != 0 && (u->cr & UART_CR_LBE) == 0;
+    bool enabled = (u->reg[CR] & (UART_CR_UARTEN | UART_CR_RXE | UART_CR_LBE)) == (UART_CR_UARTEN | UART_CR_RXE);
     bool taken = enabled && push(u, c);
     update_line(u);
     lock_drop(&u->lock);
     return taken;
 }
 
-/* It has left before the guest can look again: the transmit FIFO passes its trigger level downwards each time. */
-static void send(struct vuart *u, char c)
+/* The interrupt comes when the transmit FIFO passes its trigger level, half, downwards; a character that leaves before the
+ * guest can look again does that each time. */
+static void drain(struct vuart *u, bool must)
 {
-    if ((u->cr & UART_CR_LBE) != 0)
-        push(u, c);
-    else
-        u->out(u->ctx, c);
-    u->ris |= UART_INT_TX;
+    while (u->send_count > 0 && u->out(u->ctx, u->send[u->send_head], must)) {
+        u->send_head = (u->send_head + 1) % VUART_SEND;
+        if (--u->send_count <= VUART_SEND / 2)
+            u->reg[RIS] |= UART_INT_TX;
+    }
 }
 
-static uint32_t flags(const struct vuart *u)
+void vuart_drain(struct vuart *u, bool must)
 {
-    return UART_FR_TXFE | (u->count == 0 ? UART_FR_RXFE : 0u) | (u->count == VUART_FIFO ? UART_FR_RXFF : 0u);
+    lock_take(&u->lock);
+    drain(u, must);
+    update_line(u);
+    lock_drop(&u->lock);
+}
+
+static void send(struct vuart *u, char c)
+{
+    if ((u->reg[CR] & UART_CR_LBE) != 0) {
+        push(u, c);
+        u->reg[RIS] |= UART_INT_TX;
+        return;
+    }
+    if (u->send_count == VUART_SEND)
+        return;
+    u->send[(u->send_head + u->send_count++) % VUART_SEND] = c;
+    if (u->send_count > VUART_SEND / 2)
+        u->reg[RIS] &= (uint16_t)~UART_INT_TX;
+    drain(u, false);
+}
+
+/* Who looks at the flags waits for room: here it is found also when whose work it is to tell has other things to do. */
+static uint32_t flags(struct vuart *u)
+{
+    drain(u, false);
+    return (u->send_count == 0 ? UART_FR_TXFE : UART_FR_BUSY) | (u->send_count == VUART_SEND ? UART_FR_TXFF : 0u) |
+           (u->count == 0 ? UART_FR_RXFE : 0u) | (u->count == VUART_FIFO ? UART_FR_RXFF : 0u);
 }
 
 static uint32_t read(struct vuart *u, unsigned reg)
@@ -121,31 +174,13 @@ static uint32_t read(struct vuart *u, unsigned reg)
     switch (reg) {
     case UART_DR:
         return pop(u);
-    case UART_RSR:
-        return u->rsr;
     case UART_FR:
         return flags(u);
-    case UART_ILPR:
-        return u->ilpr;
-    case UART_IBRD:
-        return u->ibrd;
-    case UART_FBRD:
-        return u->fbrd;
-    case UART_LCRH:
-        return u->lcrh;
-    case UART_CR:
-        return u->cr;
-    case UART_IFLS:
-        return u->ifls;
-    case UART_IMSC:
-        return u->imsc;
-    case UART_RIS:
-        return u->ris;
     case UART_MIS:
-        return u->ris & u->imsc;
-    case UART_DMACR:
-        return u->dmacr;
+        return u->reg[RIS] & u->reg[IMSC];
     default:
+        if (reg / 4 < VUART_REGISTERS)
+            return u->reg[reg / 4];
         return reg >= UART_ID && reg < UART_ID + ID_BYTES * 4 ? id[(reg - UART_ID) / 4] : 0;
     }
 }
@@ -157,36 +192,14 @@ static void write(struct vuart *u, unsigned reg, uint32_t value)
         send(u, (char)value);
         break;
     case UART_RSR: /* UARTECR: any value clears the errors */
-        u->rsr = 0;
-        break;
-    case UART_ILPR:
-        u->ilpr = value & 0xffu;
-        break;
-    case UART_IBRD:
-        u->ibrd = value & 0xffffu;
-        break;
-    case UART_FBRD:
-        u->fbrd = value & 0x3fu;
-        break;
-    case UART_LCRH:
-        u->lcrh = value & 0xffu;
-        break;
-    case UART_CR:
-        u->cr = value & 0xff87u;
-        break;
-    case UART_IFLS:
-        u->ifls = value & 0x3fu;
-        break;
-    case UART_IMSC:
-        u->imsc = value & UART_INT_ALL;
+        u->reg[RSR] = 0;
         break;
     case UART_ICR:
-        u->ris &= (uint16_t)~value;
+        u->reg[RIS] &= (uint16_t)~value;
         break;
-    case UART_DMACR:
-        u->dmacr = value & 7u;
-        break;
-    default: /* UARTFR, UARTRIS, UARTMIS, identification: read-only */
+    default:
+        if (reg / 4 < VUART_REGISTERS && writable[reg / 4] != 0)
+            u->reg[reg / 4] = (uint16_t)(value & writable[reg / 4]);
         break;
     }
 }

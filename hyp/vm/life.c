@@ -282,8 +282,7 @@ void sched_stopped(struct vcpu *v)
     lock_drop(&vm->lock);
     if (!last)
         return;
-    if (!vm->cfg->no_uart)
-        console_guest_flush(&vm->console);
+    vm_end_output(vm);
     if (by_itself)
         print("bulkhead: vm %s: stopped: all its vCPUs are off\n", vm->name);
     vm_print_exits(vm);

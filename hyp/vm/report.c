@@ -140,8 +140,7 @@ void vm_report_fault(struct vcpu *v, const struct s2_fault *f, const struct s2_f
 {
     struct vm *vm = v->vm;
     struct s2_area below;
-    if (!vm->cfg->no_uart)
-        console_guest_flush(&vm->console);
+    vm_end_output(vm);
     struct text where = {.used = 0};
     if (f->has_ipa)
         text_add(&where, "IPA %x", f->ipa.v);

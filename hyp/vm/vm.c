@@ -27,10 +27,16 @@ struct vm *vm_at(unsigned index)
 
 /* --- the emulated devices ----------------------------------------------------------------------------------------- */
 
-static void uart_out(void *ctx, char c)
+static bool uart_out(void *ctx, char c, bool must)
 {
     struct vm *vm = ctx;
-    console_guest_write(&vm->console, &c, 1);
+    return console_guest_put(&vm->console, c, must);
+}
+
+static void uart_room(void *ctx)
+{
+    struct vm *vm = ctx;
+    vuart_drain(&vm->uart, false);
 }
 
 static void uart_level(void *ctx, bool high)
@@ -43,6 +49,14 @@ static void uart_input(void *ctx, char c)
 {
     struct vm *vm = ctx;
     (void)vuart_receive(&vm->uart, c); /* a full FIFO reports the overrun to the guest itself */
+}
+
+void vm_end_output(struct vm *vm)
+{
+    if (vm->cfg->no_uart)
+        return;
+    vuart_drain(&vm->uart, true);
+    console_guest_flush(&vm->console);
 }
 
 static unsigned spis_needed(const struct manifest_vm *cfg)
@@ -61,7 +75,8 @@ static void make_devices(struct vm *vm)
     vm->dev[VM_DEV_GICR] = (struct mmio_dev){"gic/redistributor", vgic_redist_access, &vm->vgic};
     vm->dev[VM_DEV_UART] = (struct mmio_dev){"uart", vuart_access, &vm->uart};
     vuart_init(&vm->uart, uart_out, uart_level, vm);
-    vm->console_number = vm->cfg->no_uart ? CONSOLE_NONE : console_attach(&vm->console, vm->name, uart_input, vm);
+    vm->console = (struct console_guest){.input = uart_input, .room = uart_room, .ctx = vm};
+    vm->console_number = vm->cfg->no_uart ? CONSOLE_NONE : console_attach(&vm->console, vm->name);
 }
 
 /* --- the record --------------------------------------------------------------------------------------------------- */

@@ -105,6 +105,9 @@ const char *vm_area_name(const struct vm *vm, uint16_t tag);
 const char *vm_state_name(enum vm_state state);
 const char *vm_work_name(enum vm_work work); /* ", being loaded"; empty when there is none */
 
+/* What its guest has sent, to the end of the unfinished line, is on its way. */
+void vm_end_output(struct vm *vm);
+
 /* exit.c */
 void vcpu_wait(struct vcpu *v); /* WFI: until there is something for it */
 void vm_print_exits(const struct vm *vm);

@@ -3,6 +3,7 @@
 /* The PL011 that a guest sees: what drivers rely on. */
 #include "unit/unit.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <device/pl011_regs.h>
@@ -11,15 +12,19 @@
 static struct {
     struct vuart uart;
     char sent[64];
-    unsigned sends, rises, falls;
+    unsigned sends, rises, falls, room;
     bool high;
 } w;
 
-static void out(void *ctx, char c)
+static bool out(void *ctx, char c, bool must)
 {
     assert_ptr_equal(ctx, &w);
+    if (w.room == 0 && !must)
+        return false;
+    w.room -= !must;
     if (w.sends < sizeof(w.sent) - 1)
         w.sent[w.sends++] = c;
+    return true;
 }
 
 static void level(void *ctx, bool high)
@@ -37,6 +42,7 @@ static int fresh(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof(w));
+    w.room = UINT_MAX;
     vuart_init(&w.uart, out, level, &w);
     return 0;
 }
@@ -285,6 +291,69 @@ static void test_reset_lowers_the_line(void **state)
     test_reset_state(NULL);
 }
 
+static void type(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        set(UART_DR, 'a' + i % 26);
+}
+
+/* As Linux does it: write until the flags say full, wait for the interrupt, write half a FIFO without looking. */
+static void test_sends_at_the_pace_of_the_line(void **state)
+{
+    (void)state;
+    set(UART_IMSC, UART_INT_TX);
+    w.room = 3;
+    type(3);
+    assert_int_equal(get(UART_FR), UART_FR_TXFE | UART_FR_RXFE);
+    assert_true(w.high);
+    type(16); /* to the trigger level, not above it */
+    assert_int_equal(w.sends, 3);
+    assert_int_equal(get(UART_FR), UART_FR_BUSY | UART_FR_RXFE);
+    assert_true(w.high);
+    type(1);
+    assert_false(w.high);
+    type(15);
+    assert_int_equal(get(UART_FR), UART_FR_BUSY | UART_FR_TXFF | UART_FR_RXFE);
+    type(1); /* without looking: lost */
+    w.room = 15;
+    vuart_drain(&w.uart, false);
+    assert_int_equal(w.sends, 18);
+    assert_false(w.high);
+    w.room = 1;
+    vuart_drain(&w.uart, false);
+    assert_true(w.high);
+    type(16);
+    assert_int_equal(get(UART_FR), UART_FR_BUSY | UART_FR_TXFF | UART_FR_RXFE);
+    assert_false(w.high);
+    w.room = UINT_MAX;
+    assert_int_equal(get(UART_FR), UART_FR_TXFE | UART_FR_RXFE); /* looking is enough */
+    assert_string_equal(w.sent, "abcabcdefghijklmnopaabcdefghijklmnoabcdefghijklmnop");
+    assert_true(w.high);
+}
+
+static void test_nothing_that_was_taken_is_lost_when_the_guest_stops(void **state)
+{
+    (void)state;
+    w.room = 0;
+    type(40);
+    assert_int_equal(w.sends, 0);
+    vuart_drain(&w.uart, true);
+    assert_string_equal(w.sent, "abcdefghijklmnopqrstuvwxyzabcdef");
+    assert_int_equal(get(UART_FR), UART_FR_TXFE | UART_FR_RXFE);
+}
+
+static void test_a_reset_empties_what_waits(void **state)
+{
+    (void)state;
+    w.room = 0;
+    type(5);
+    vuart_reset(&w.uart);
+    w.room = UINT_MAX;
+    vuart_drain(&w.uart, false);
+    assert_int_equal(w.sends, 0);
+    assert_int_equal(get(UART_FR), UART_FR_TXFE | UART_FR_RXFE);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -303,6 +372,9 @@ int main(void)
         cmocka_unit_test_setup(test_loop_back, fresh),
         cmocka_unit_test_setup(test_every_size_and_alignment, fresh),
         cmocka_unit_test_setup(test_reset_lowers_the_line, fresh),
+        cmocka_unit_test_setup(test_sends_at_the_pace_of_the_line, fresh),
+        cmocka_unit_test_setup(test_nothing_that_was_taken_is_lost_when_the_guest_stops, fresh),
+        cmocka_unit_test_setup(test_a_reset_empties_what_waits, fresh),
     };
     return cmocka_run_group_tests_name("vuart", tests, NULL, NULL);
 }
