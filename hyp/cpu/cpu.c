@@ -11,7 +11,7 @@
 #include <cpu/hooks.h>
 #include <cpu/internal.h>
 
-_Static_assert(S2_MAX_CPUS == CONFIG_S2_MAX_CPUS, "VMIDs are kept for every CPU that hyp_cpu_id may name");
+_Static_assert(S2_MAX_CPUS >= CONFIG_S2_MAX_CPUS, "VMIDs are kept for every CPU that hyp_cpu_id may name");
 
 static struct cpu *cpus[CONFIG_S2_MAX_CPUS];
 static unsigned cpus_online;

@@ -62,7 +62,7 @@ static uint32_t find_free(const struct s2_vmids *v)
 static void roll_over(struct s2_vmids *v)
 {
     forget_all(v);
-    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
+    for (unsigned cpu = 0; cpu < v->cpus; cpu++) {
         /* A CPU that loaded nothing since the last rollover may still run what was reserved then. */
         if (v->active[cpu])
             v->reserved[cpu] = v->active[cpu];
@@ -77,7 +77,7 @@ static bool renew_reserved(struct s2_vmids *v, uint64_t id, uint64_t now)
 {
     bool was = false;
 
-    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++) {
+    for (unsigned cpu = 0; cpu < v->cpus; cpu++) {
         if (v->reserved[cpu] != id)
             continue;
         v->reserved[cpu] = now;
@@ -127,13 +127,15 @@ uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid)
         s2_port_barrier(v->port, S2_DSB_ISH);
     }
     v->active[cpu] = vmid->id;
+    if (cpu >= v->cpus)
+        v->cpus = cpu + 1;
     s2_port_unlock(v->port, &v->lock);
     return (uint16_t)(vmid->id & NUMBERS);
 }
 
 static bool reserved(const struct s2_vmids *v, uint64_t id)
 {
-    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++)
+    for (unsigned cpu = 0; cpu < v->cpus; cpu++)
         if (v->reserved[cpu] == id)
             return true;
     return false;
@@ -156,7 +158,7 @@ void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid)
     bool loaded = false;
 
     s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
-    for (unsigned cpu = 0; cpu < S2_MAX_CPUS; cpu++)
+    for (unsigned cpu = 0; cpu < v->cpus; cpu++)
         loaded |= v->active[cpu] == vmid->id || v->reserved[cpu] == vmid->id;
     /* A CPU that loaded nothing else yet keeps the number back, until the rollover after it did. */
     if (!loaded && of_generation(vmid->id, v->generation)) {

@@ -28,7 +28,7 @@ lto  := -flto
 link  = $(CC) $(filter-out -flto,$(targetflags)) -flto=auto -nostdlib -static -Wl,--build-id=none $(ldflags:%=-Wl$(comma)%)
 endif
 targetflags := $(baremetal) -Os -mcmodel=tiny $(lto) $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
-	-isystem $(A64)/usr/include -include $(autoconf) -DS2_MAX_CPUS=CONFIG_S2_MAX_CPUS
+	-isystem $(A64)/usr/include -include $(autoconf)
 libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
 
 hyp_src := $(sort $(wildcard hyp/*/*.c hyp/*/*.S stage2/port/arm64/*.c))

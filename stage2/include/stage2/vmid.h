@@ -10,9 +10,8 @@
 
 #include <stage2/port_types.h>
 
-#ifndef S2_MAX_CPUS
-#define S2_MAX_CPUS 16u
-#endif
+/* Fixed: it shapes a structure that a program and the library both know. */
+#define S2_MAX_CPUS 256u
 
 /* generation << 16 | vmid; 0: never had one. */
 struct s2_vmid {
@@ -24,6 +23,7 @@ struct s2_vmids {
     struct s2_port *port;
     uint64_t generation; /* in the high bits, as in s2_vmid.id */
     uint32_t bits, next;
+    unsigned cpus; /* those below have activated something */
     uint64_t active[S2_MAX_CPUS], reserved[S2_MAX_CPUS];
     uint64_t used[65536 / 64];
 };
