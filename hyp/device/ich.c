@@ -11,18 +11,18 @@
 #define AP1R(n)    "s3_4_c12_c9_" #n
 
 #define EIGHT(READ_OR_WRITE, reg, base)                                                                                \
-    READ_OR_WRITE((base) + 0, reg(0))                                                                                    \
-    READ_OR_WRITE((base) + 1, reg(1))                                                                                    \
-    READ_OR_WRITE((base) + 2, reg(2))                                                                                    \
-    READ_OR_WRITE((base) + 3, reg(3))                                                                                    \
-    READ_OR_WRITE((base) + 4, reg(4))                                                                                    \
-    READ_OR_WRITE((base) + 5, reg(5))                                                                                    \
-    READ_OR_WRITE((base) + 6, reg(6))                                                                                    \
+    READ_OR_WRITE((base) + 0, reg(0))                                                                                  \
+    READ_OR_WRITE((base) + 1, reg(1))                                                                                  \
+    READ_OR_WRITE((base) + 2, reg(2))                                                                                  \
+    READ_OR_WRITE((base) + 3, reg(3))                                                                                  \
+    READ_OR_WRITE((base) + 4, reg(4))                                                                                  \
+    READ_OR_WRITE((base) + 5, reg(5))                                                                                  \
+    READ_OR_WRITE((base) + 6, reg(6))                                                                                  \
     READ_OR_WRITE((base) + 7, reg(7))
 #define FOUR(READ_OR_WRITE, reg, base)                                                                                 \
-    READ_OR_WRITE((base) + 0, reg(0))                                                                                    \
-    READ_OR_WRITE((base) + 1, reg(1))                                                                                    \
-    READ_OR_WRITE((base) + 2, reg(2))                                                                                    \
+    READ_OR_WRITE((base) + 0, reg(0))                                                                                  \
+    READ_OR_WRITE((base) + 1, reg(1))                                                                                  \
+    READ_OR_WRITE((base) + 2, reg(2))                                                                                  \
     READ_OR_WRITE((base) + 3, reg(3))
 #define READ(n, name)                                                                                                  \
     case n:                                                                                                            \
