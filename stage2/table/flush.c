@@ -158,13 +158,19 @@ static struct borrowed begin(const struct s2_table *t)
     return b;
 }
 
-static void borrow(const struct s2_table *t, struct borrowed *b)
+/* False: no TLB holds anything of this table, nothing was loaded. A context of its own the CPU keeps, and with it the number,
+ * through every rollover; a borrowed one is in no book, so that its number is held until it is given back: given to another
+ * VM meanwhile, it would stand for what this CPU walks here. */
+static bool borrow(const struct s2_table *t, struct borrowed *b)
 {
     if (!b->other)
-        return;
+        return true;
+    if (!s2_vmid_hold(t->vmids, &t->vmid))
+        return false;
     s2_port_walks_stop(t->port, &b->walks);
     s2_port_load_context(t->port, vttbr(t), t->geo.vtcr);
     s2_port_barrier(t->port, S2_ISB);
+    return true;
 }
 
 static void give_back(const struct s2_table *t, const struct borrowed *b)
@@ -172,8 +178,10 @@ static void give_back(const struct s2_table *t, const struct borrowed *b)
     if (b->other)
         s2_port_load_context(t->port, b->vttbr, b->vtcr);
     s2_port_barrier(t->port, S2_ISB);
-    if (b->other)
+    if (b->other) {
         s2_port_walks_resume(t->port, &b->walks);
+        s2_vmid_release(t->vmids);
+    }
 }
 
 void s2_flush_invalidate(struct s2_table *t, const struct s2_gather *g)
@@ -184,8 +192,7 @@ void s2_flush_invalidate(struct s2_table *t, const struct s2_gather *g)
     /* ISH orders the loads of this CPU's walks too, before their context goes away (T5). */
     s2_port_barrier(t->port, b.other ? S2_DSB_ISH : S2_DSB_ISHST);
     /* After the barrier: a CPU that makes the VMID live from now on walks the new descriptors (vmid.c). */
-    if (s2_vmid_live(t->vmids, &t->vmid)) {
-        borrow(t, &b);
+    if (borrow(t, &b)) {
         sequence(&f, g);
         if (t->caps.repeat_tlbi)
             sequence(&f, g); /* T11 */
@@ -209,9 +216,10 @@ static void local(struct s2_table *t, const struct s2_gather *g)
 
     if (b.other)
         s2_port_barrier(t->port, S2_DSB_ISH);
-    borrow(t, &b);
-    sequence(&f, g);
-    give_back(t, &b);
+    if (borrow(t, &b)) {
+        sequence(&f, g);
+        give_back(t, &b);
+    }
     s2_port_irq_restore(t->port, b.irqs);
 }
 

@@ -143,13 +143,26 @@ static bool reserved(const struct s2_vmids *v, uint64_t id)
 
 /* Under the lock: a renewal changes what is reserved and the VM's own id one after the other, and in between neither would
  * say that the VM runs. */
+bool s2_vmid_hold(struct s2_vmids *v, const struct s2_vmid *vmid)
+{
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    if (vmid->id && (of_generation(vmid->id, v->generation) || reserved(v, vmid->id)))
+        return true;
+    s2_vmid_release(v);
+    return false;
+}
+
+void s2_vmid_release(struct s2_vmids *v)
+{
+    s2_port_unlock(v->port, &v->lock);
+}
+
 bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid)
 {
-    bool live;
+    bool live = s2_vmid_hold(v, vmid);
 
-    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
-    live = vmid->id && (of_generation(vmid->id, v->generation) || reserved(v, vmid->id));
-    s2_port_unlock(v->port, &v->lock);
+    if (live)
+        s2_vmid_release(v);
     return live;
 }
 

@@ -474,6 +474,61 @@ static void rollover_in_a_real_machine(void **state)
     machine_destroy(&m);
 }
 
+/* --- a rollover just when a context is borrowed ------------------------------------------------------------------------- */
+
+static struct s2_table others[8];
+static unsigned rolled;
+
+/* As soon as the numbers can be had, another CPU runs through all of them. */
+static void roll_over(void *arg, const struct s2_lock *lock, bool taken)
+{
+    (void)arg;
+    if (lock != &m.vmids.lock || taken || rolled)
+        return;
+    rolled = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        table_run(&m, &others[i], 1);
+        assert_int_equal(model_access(m.port, 0, MODEL_READ, false).pa, PA0 + (i + 1) * GIB);
+    }
+    model_set_cpu(m.port, 0);
+}
+
+/* The VM ran here and runs no more; another one is loaded. Its number goes to a third while it is flushed, or not at all. */
+static void a_borrowed_number_is_kept(void **state)
+{
+    static const struct machine_config cfg = {.ipa_bits = 36};
+    struct s2_table vm;
+
+    (void)state;
+    for (unsigned kind = 0; kind < 2; kind++) {
+        machine_create(&m, &cfg);
+        s2_vmids_init(&m.vmids, m.port, 2);
+        table_create(&m, &vm, &cfg, 2);
+        table_map(&m, &vm, span(0, 2 * PAGE), PA0, S2_RW);
+        for (unsigned i = 0; i < 4; i++) {
+            table_create(&m, &others[i], &cfg, (uint16_t)(3 + i));
+            table_map(&m, &others[i], span(0, 2 * PAGE), PA0 + (i + 1) * GIB, S2_RW);
+        }
+        table_run(&m, &vm, 0);
+        assert_int_equal(model_access(m.port, 0, MODEL_READ, false).pa, PA0);
+        table_run(&m, &others[3], 0);
+        rolled = 0;
+        model_script_lock(m.port, roll_over, NULL);
+        if (kind == 0)
+            table_unmap(&m, &vm, span(0, PAGE));
+        else
+            s2_table_flush_local(&vm, S2_IPA(0));
+        model_script_lock(m.port, NULL, NULL);
+        assert_int_equal(rolled, 1);
+        assert_int_equal(m.port->cpu[0].vttbr & 0xfffffffff000, others[3].root.v);
+        assert_true(model_ok(m.port));
+        for (unsigned i = 0; i < 4; i++)
+            table_destroy(&m, &others[i]);
+        table_destroy(&m, &vm);
+        machine_destroy(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +548,7 @@ int main(void)
         cmocka_unit_test(local_flushes),
         cmocka_unit_test(seen_from_another_cpu),
         cmocka_unit_test(rollover_in_a_real_machine),
+        cmocka_unit_test(a_borrowed_number_is_kept),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

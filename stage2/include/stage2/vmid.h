@@ -35,6 +35,10 @@ void s2_vmids_init(struct s2_vmids *v, struct s2_port *port, unsigned bits);
 uint16_t s2_vmid_activate(struct s2_vmids *v, struct s2_vmid *vmid);
 /* Can the TLBs of any CPU hold anything under this VMID? False: never ran, or from an older generation. */
 bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid);
+/* The same; and when true, the VMID stays this VM's, because the lock is held until s2_vmid_release. For who loads it on a
+ * CPU that does not run the VM: no rollover could know. */
+bool s2_vmid_hold(struct s2_vmids *v, const struct s2_vmid *vmid);
+void s2_vmid_release(struct s2_vmids *v);
 /* After the VM's last flush, a whole-VMID one: the VMID may be used again, at once unless a CPU loaded no other since. */
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid);
 
