@@ -3,9 +3,16 @@
 /* Access to a guest's memory through windows, one at a time and never larger than one, the lock dropped in between. */
 #include "space/inner.h"
 
+enum direction { INTO_GUEST, OUT_OF_GUEST };
+
+/* What is left of a copy. */
 struct copy {
     s2_ipa ipa;
     size_t bytes;
+    enum direction direction;
+    const unsigned char *from; /* INTO_GUEST */
+    unsigned char *to;         /* OUT_OF_GUEST */
+    bool code;
     uint32_t need;
     struct s2_detail *d;
 };
@@ -82,29 +89,28 @@ static bool find_run(struct s2_space *sp, const struct copy *c, const struct s2_
     return true;
 }
 
-static void move(struct s2_space *sp, s2_pa pa, size_t bytes, const void *from, void *to, bool code)
+/* Through one window, which is of whole frames. */
+static void move(struct s2_space *sp, const struct copy *c, s2_pa pa, size_t bytes)
 {
     struct s2_port *port = sp->cfg.port;
     uint64_t below = pa.v & (S2_FRAME - 1);
-    /* Windows are of whole frames. */
     size_t span = (size_t)((below + bytes + S2_FRAME - 1) & ~(S2_FRAME - 1));
     unsigned char *window = s2_port_window_map(port, S2_PA(pa.v - below), span), *va = window + below;
 
-    if (to) {
-        s2_port_copy(port, to, va, bytes);
+    if (c->direction == OUT_OF_GUEST) {
+        s2_port_copy(port, c->to, va, bytes);
     } else {
-        s2_port_copy(port, va, from, bytes);
+        s2_port_copy(port, va, c->from, bytes);
         /* A guest with its MMU off reads past the caches (architecture rule 19). */
         s2_port_clean_poc(port, va, bytes);
-        if (code)
+        if (c->code)
             s2_port_sync_code(port, va, bytes);
     }
     s2_port_window_unmap(port, window, span);
 }
 
 /* One piece: *done bytes of it were copied; 0 when a chunk had to be fetched first. */
-static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, const void *from, void *to, bool code,
-                              size_t *done)
+static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, size_t *done)
 {
     struct s2_area a;
     enum s2_err err;
@@ -116,7 +122,7 @@ static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, const v
     err = check(sp, c);
     there = !err && s2_area_set_find(&sp->areas, c->ipa, &a) && find_run(sp, c, &a, &pa, done);
     if (there)
-        move(sp, pa, *done, from, to, code);
+        move(sp, c, pa, *done);
     s2_space_unlock_shared(sp);
     if (err || there)
         return err;
@@ -124,21 +130,20 @@ static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, const v
     return err ? refuse(c, err, "needs memory that is not there") : S2_OK;
 }
 
-static enum s2_err copy(struct s2_space *sp, struct copy c, const void *from, void *to, bool code)
+static enum s2_err copy(struct s2_space *sp, struct copy c)
 {
-    const unsigned char *in = from;
-    unsigned char *out = to;
-
     while (c.bytes) {
         size_t done;
-        enum s2_err err = copy_piece(sp, &c, in, out, code, &done);
+        enum s2_err err = copy_piece(sp, &c, &done);
 
         if (err)
             return err;
         c.ipa.v += done;
         c.bytes -= done;
-        in = in ? in + done : NULL;
-        out = out ? out + done : NULL;
+        if (c.direction == OUT_OF_GUEST)
+            c.to += done;
+        else
+            c.from += done;
     }
     return S2_OK;
 }
@@ -146,11 +151,11 @@ static enum s2_err copy(struct s2_space *sp, struct copy c, const void *from, vo
 enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need, bool code,
                              struct s2_detail *d)
 {
-    return copy(sp, (struct copy){to, bytes, need, d}, from, NULL, code);
+    return copy(sp, (struct copy){to, bytes, INTO_GUEST, .from = from, .code = code, .need = need, .d = d});
 }
 
 enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa from, size_t bytes, uint32_t need,
                               struct s2_detail *d)
 {
-    return copy(sp, (struct copy){from, bytes, need, d}, NULL, to, false);
+    return copy(sp, (struct copy){from, bytes, OUT_OF_GUEST, .to = to, .need = need, .d = d});
 }
