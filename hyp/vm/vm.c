@@ -161,19 +161,16 @@ void vm_forget(struct vm *vm)
 
 /* --- the address space -------------------------------------------------------------------------------------------- */
 
-/* Enough for every region in smallest pages: its lowest tables, twice the levels above at its ends; the root, the cut
- * reserve and the emulated devices' neighbours besides. */
+/* Enough for every region in smallest pages. */
 static uint32_t table_quota(const struct manifest_vm *cfg, const struct s2_geometry *g)
 {
-    enum { SPARE = 64, PER_AREA = 8 };
-    uint64_t table_bytes = 1ull << (g->granule_log2 + g->stride);
-    uint64_t pages = SPARE + g->roots + s2_cut_tables(g);
+    uint64_t pages = s2_table_quota(g, cfg->vcpus);
     if (cfg->table_pages != 0)
         return (uint32_t)cfg->table_pages;
     for (unsigned i = 0; i < cfg->regions; i++)
-        pages += cfg->region[i].size / table_bytes + PER_AREA;
+        pages += s2_table_quota_area(g, cfg->region[i].size);
     for (unsigned i = 0; i < cfg->devices; i++)
-        pages += cfg->device[i].size / table_bytes + PER_AREA;
+        pages += s2_table_quota_area(g, cfg->device[i].size);
     return pages < host.tables.pages ? (uint32_t)pages : host.tables.pages;
 }
 

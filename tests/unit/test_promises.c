@@ -45,6 +45,42 @@ static void lazy_areas_leave_room_for_cuts(void **state)
     world_destroy(w);
 }
 
+/* The quota that the header computes is enough at the worst: every cache full, work in steps, areas that need most tables for
+ * their size. One page less is not. */
+static void a_computed_quota_is_enough(void **state)
+{
+    enum { VCPUS = 2, AREAS = 3 };
+    struct world *w;
+    struct s2_cache cache;
+    struct s2_area eager;
+    struct s2_long l;
+
+    (void)state;
+    for (unsigned lacks = 0; lacks < 2; lacks++) {
+        w = with_quota(256);
+        w->space.table.quota.limit = (uint32_t)(s2_table_quota(&w->cfg.geometry, VCPUS) +
+                                                AREAS * s2_table_quota_area(&w->cfg.geometry, 2 * PAGE) - lacks);
+        s2_cache_init(&cache);
+        for (unsigned i = 1; i < AREAS; i++)
+            assert_int_equal(map_new(w, area_alloc(i * MIB(2048) - PAGE, 2 * PAGE, S2_RW, S2_AREA_LAZY)), S2_OK);
+        assert_int_equal(s2_cache_refill(&w->space, &w->cache), S2_OK);
+        assert_int_equal(s2_cache_refill(&w->space, &cache), S2_OK);
+        assert_int_equal(cache.tables.count, 2);
+        eager = area_alloc(AREAS * MIB(2048) - PAGE, 2 * PAGE, S2_RW, 0);
+        assert_int_equal(s2_space_map_begin(&w->space, &l, &eager, &w->d), lacks ? S2_EQUOTA : S2_OK);
+        for (unsigned i = 1; i < AREAS; i++) {
+            assert_true(guest(w, i * MIB(2048) - PAGE, MODEL_WRITE).done);
+            assert_true(guest(w, i * MIB(2048), MODEL_WRITE).done);
+            assert_int_equal(s2_cache_refill(&w->space, &w->cache), S2_OK);
+        }
+        if (!lacks)
+            s2_space_map_end(&l);
+        s2_cache_drain(&w->space, &cache);
+        world_check(w);
+        world_destroy(w);
+    }
+}
+
 /* Another lazy area may count on the tables that stand there, and is refused when there is no room even so. */
 static void a_promise_counts_what_stands_there(void **state)
 {
@@ -160,9 +196,9 @@ static void a_budget_has_no_largest_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lazy_areas_leave_room_for_cuts),          cmocka_unit_test(a_promise_counts_what_stands_there),
-        cmocka_unit_test(a_shared_table_that_goes_stays_promised), cmocka_unit_test(destroying_takes_no_ledger_node),
-        cmocka_unit_test(a_budget_has_no_largest_value),
+        cmocka_unit_test(a_computed_quota_is_enough),         cmocka_unit_test(lazy_areas_leave_room_for_cuts),
+        cmocka_unit_test(a_promise_counts_what_stands_there), cmocka_unit_test(a_shared_table_that_goes_stays_promised),
+        cmocka_unit_test(destroying_takes_no_ledger_node),    cmocka_unit_test(a_budget_has_no_largest_value),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

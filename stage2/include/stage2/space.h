@@ -27,13 +27,13 @@ struct s2_space_config {
     struct s2_geometry geometry;
     uint16_t id; /* the VM's owner number in the ledger; also orders locks */
     struct s2_tpool *tables;
-    uint32_t table_pages; /* quota, root and cut reserve included */
+    uint32_t table_pages; /* quota: root, cut reserve and what vCPUs' caches hold included; s2_table_quota */
     struct s2_vmids *vmids;
     struct s2_frames *frames;
     uint64_t frame_quota; /* 4K frames */
     struct s2_ledger *ledger;
     struct s2_pool *nodes; /* this VM's own: areas and chunks; S2_CUT_NODES of them are the cut reserve's */
-    uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
+    uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block. */
     bool small_leaves;     /* tests: pages only */
 };
 
@@ -66,6 +66,23 @@ static inline uint32_t s2_cut_tables(const struct s2_geometry *g)
     return 2u * (uint32_t)(3 - g->block_level);
 }
 
+/* A quota with which nothing ever lacks a table page: for a space with that many vCPUs, of which each may hold a whole cache
+ * (one leaf can need a table at each level below the root), and for one area at work in steps, without the areas; and for each
+ * of these, wherever it lies, mapped in pages. A quota that leaves out the vCPUs' (3 - start level) pages each may end a lazy
+ * fault with S2_NO_MEMORY: what a cache holds no other vCPU can use. A replace needs the area twice. */
+static inline uint64_t s2_table_quota(const struct s2_geometry *g, unsigned vcpus)
+{
+    return g->roots + s2_cut_tables(g) + (2ull + vcpus) * (unsigned)(3 - g->start_level);
+}
+static inline uint64_t s2_table_quota_area(const struct s2_geometry *g, uint64_t bytes)
+{
+    uint64_t pages = 0;
+
+    for (int level = g->start_level; level < 3; level++)
+        pages += (bytes >> s2_level_shift(g, level)) + 2; /* entries that it meets */
+    return pages;
+}
+
 /* Charges the root and the cut reserve to the quota. S2_EINVAL (no port, pool, ... or an id below S2_OWNER_FIRST_VM),
  * S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
 S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
@@ -91,8 +108,9 @@ S2_NODISCARD enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, ui
 
 /* --- the fault path ------------------------------------------------------------------------------------------------ */
 
-/* A vCPU's table pages, so that faults do not contend on the pool. Topped up outside any lock, charged to the VM; a refill
- * may use what the quota promised to lazy areas, so it fails for S2_EQUOTA only when overcommitted ones used that up. */
+/* A vCPU's table pages, so that faults do not contend on the pool. Topped up outside any lock, charged to the VM: what is in
+ * caches counts against table_pages. A refill may use what the quota promised to lazy areas, so it fails for S2_EQUOTA only
+ * when overcommitted areas, or the caches of other vCPUs, used that up. */
 struct s2_cache {
     struct s2_tstash tables;
     s2_ipa last; /* progress: the address of the last retry, and how often in a row */
@@ -103,14 +121,16 @@ S2_NODISCARD enum s2_err s2_cache_refill(struct s2_space *sp, struct s2_cache *c
 void s2_cache_drain(struct s2_space *sp, struct s2_cache *c);
 
 /* Resolves a stage-2 fault of a vCPU of this space; *out says what to do. Lock: shared, for a new chunk exclusive. Frames
- * and table quota are promised to lazy areas, nodes are not: without any, S2_NO_MEMORY. */
+ * and table quota are promised to lazy areas, nodes are not: without any, S2_NO_MEMORY.
+ * A new chunk that idle steps have not scrubbed yet is zeroed in the exclusive hold, which chunk_log2 bounds: 2 MiB take half
+ * a millisecond at 4 GB/s, 64 KiB (16) a thirtieth of that, and give smaller leaves. */
 enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
                               struct s2_fault_result *out);
 
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
 /* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
- * loader's right, whatever the area allows). All or nothing as to checks; S2_EPERM, S2_ENOENT. Written memory is cleaned
+ * loader's right, whatever the area allows) and are RAM by the ledger. All or nothing as to checks; S2_EPERM, S2_ENOENT. Written memory is cleaned
  * to the point of coherency; `code`: and made visible to instruction fetch. At most one window at a time. */
 S2_NODISCARD enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need,
                                           bool code, struct s2_detail *d);
