@@ -365,7 +365,7 @@ FRAMES_AND_SPACES = [
     ("copy_wraps", COPY, "    if (end < c->ipa.v)\n", "    if (false)\n", "a copy wraps around (G14)", "test_copy"),
     ("copy_uncleaned", COPY, "        s2_port_clean_poc(port, va, bytes);\n", "",
      "an image is not cleaned to the point of coherency (rule 19)", "test_copy"),
-    ("copy_code", COPY, "        if (code)\n", "        if (false)\n", "instruction fetch is not told of new code (rule 19)",
+    ("copy_code", COPY, "        if (c->code)\n", "        if (false)\n", "instruction fetch is not told of new code (rule 19)",
      "test_copy"),
     ("destroy_unflushed", DESTROY, "    s2_gather_flush(&sp->table, &sp->last);\n", "",
      "tables and memory of a destroyed space are freed unflushed", "test_space test_space_random"),
