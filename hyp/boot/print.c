@@ -13,8 +13,8 @@ struct sink {
 };
 
 struct spec {
-    bool left, zero, has_precision, is_long;
-    size_t width, precision;
+    bool left, zero, is_long;
+    size_t width;
 };
 
 static void put(struct sink *s, char c)
@@ -34,13 +34,12 @@ static void put_padded(struct sink *s, const struct spec *spec, const char *text
         put(s, ' ');
 }
 
-static void put_number(struct sink *s, struct spec *spec, uint64_t value, unsigned base, bool upper, bool negative)
+static void put_number(struct sink *s, struct spec *spec, uint64_t value, unsigned base, bool negative)
 {
     char text[24];
     size_t at = sizeof(text);
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     do {
-        text[--at] = digits[value % base];
+        text[--at] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
     if (negative && spec->zero && !spec->left) {
@@ -52,33 +51,15 @@ static void put_number(struct sink *s, struct spec *spec, uint64_t value, unsign
     put_padded(s, spec, &text[at], sizeof(text) - at);
 }
 
-static const char *parse_flags(const char *fmt, struct spec *spec, va_list *args)
+static const char *parse_flags(const char *fmt, struct spec *spec)
 {
     for (; *fmt == '-' || *fmt == '0'; fmt++) {
         spec->left |= *fmt == '-';
         spec->zero |= *fmt == '0';
     }
-    if (*fmt == '*') {
-        int width = va_arg(*args, int);
-        spec->left |= width < 0;
-        spec->width = (size_t)(width < 0 ? -(long)width : width);
-        fmt++;
-    }
     for (; *fmt >= '0' && *fmt <= '9'; fmt++)
         spec->width = spec->width * 10 + (size_t)(*fmt - '0');
-    if (*fmt == '.') {
-        spec->has_precision = true;
-        fmt++;
-        if (*fmt == '*') {
-            int precision = va_arg(*args, int);
-            spec->has_precision = precision >= 0;
-            spec->precision = precision < 0 ? 0 : (size_t)precision;
-            fmt++;
-        }
-        for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-            spec->precision = spec->precision * 10 + (size_t)(*fmt - '0');
-    }
-    for (; *fmt == 'l' || *fmt == 'z'; fmt++)
+    for (; *fmt == 'l'; fmt++)
         spec->is_long = true;
     return fmt;
 }
@@ -88,10 +69,10 @@ static uint64_t unsigned_arg(const struct spec *spec, va_list *args)
     return spec->is_long ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
 }
 
-static size_t length(const char *text, const struct spec *spec)
+static size_t length(const char *text)
 {
     size_t n = 0;
-    while ((!spec->has_precision || n < spec->precision) && text[n] != '\0')
+    while (text[n] != '\0')
         n++;
     return n;
 }
@@ -99,23 +80,16 @@ static size_t length(const char *text, const struct spec *spec)
 static void put_conversion(struct sink *s, char conversion, struct spec *spec, va_list *args)
 {
     switch (conversion) {
-    case 'd':
-    case 'i': {
+    case 'd': {
         long value = spec->is_long ? va_arg(*args, long) : va_arg(*args, int);
-        put_number(s, spec, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, false, value < 0);
+        put_number(s, spec, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, value < 0);
         break;
     }
     case 'u':
-        put_number(s, spec, unsigned_arg(spec, args), 10, false, false);
+        put_number(s, spec, unsigned_arg(spec, args), 10, false);
         break;
     case 'x':
-    case 'X':
-        put_number(s, spec, unsigned_arg(spec, args), 16, conversion == 'X', false);
-        break;
-    case 'p':
-        put(s, '0');
-        put(s, 'x');
-        put_number(s, spec, (uintptr_t)va_arg(*args, void *), 16, false, false);
+        put_number(s, spec, unsigned_arg(spec, args), 16, false);
         break;
     case 'c': {
         char c = (char)va_arg(*args, int);
@@ -126,7 +100,7 @@ static void put_conversion(struct sink *s, char conversion, struct spec *spec, v
         const char *text = va_arg(*args, const char *);
         if (text == NULL)
             text = "(null)";
-        put_padded(s, spec, text, length(text, spec));
+        put_padded(s, spec, text, length(text));
         break;
     }
     default:
@@ -146,7 +120,7 @@ size_t vprint_to(char *to, size_t size, const char *fmt, va_list args)
             continue;
         }
         struct spec spec = {0};
-        fmt = parse_flags(fmt + 1, &spec, &rest);
+        fmt = parse_flags(fmt + 1, &spec);
         if (*fmt == '\0')
             break;
         put_conversion(&s, *fmt, &spec, &rest);

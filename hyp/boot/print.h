@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Text for people: %s %c %% %d %i %u %x %X %p with 0, -, width (also *), precision on %s, and l, ll, z. */
+/* Text for people: %s %c %% %d %u %x with -, 0, width, and l. */
 #ifndef BOOT_PRINT_H
 #define BOOT_PRINT_H
 
