@@ -276,7 +276,7 @@ void sched_stopped(struct vcpu *v)
     struct vm *vm = v->vm;
     lock_take(&vm->lock);
     vm->power[v->index] = POWER_OFF;
-    bool last = !any_cpu_on(vm), by_itself = vm->state == VM_RUNNING, again = vm->again;
+    bool last = !any_cpu_on(vm), by_itself = vm->state == VM_RUNNING, again = vm->again, quiet = vm->quiet;
     if (last)
         stopped(vm);
     lock_drop(&vm->lock);
@@ -285,7 +285,8 @@ void sched_stopped(struct vcpu *v)
     vm_end_output(vm);
     if (by_itself)
         print("bulkhead: vm %s: stopped: all its vCPUs are off\n", vm->name);
-    vm_print_exits(vm);
+    if (!quiet)
+        vm_print_exits(vm);
     if (again)
         cpu_kick(this_cpu()->index); /* the rest is done in idle time: look for it */
     else
@@ -299,11 +300,15 @@ static void end_run(struct vm *vm, bool again, const char *why)
     if (running) {
         vm->state = VM_STOPPING;
         vm->again = again;
+        vm->quiet = again && !pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second());
     }
     lock_drop(&vm->lock);
     if (!running)
         return;
-    print("bulkhead: vm %s: %s: %s\n", vm->name, again ? "restarting" : "stopped", why);
+    if (!again)
+        print("bulkhead: vm %s: stopped: %s\n", vm->name, why);
+    else if (!vm->quiet)
+        print("bulkhead: vm %s: restarting after %lu starts: %s\n", vm->name, (unsigned long)vm->starts, why);
     for (unsigned i = 0; i < vm->vcpus; i++)
         if (__atomic_load_n(&vm->power[i], __ATOMIC_RELAXED) != POWER_OFF)
             sched_stop(&vm->vcpu[i]);

@@ -22,6 +22,7 @@
 
 #include "vm/host.h"
 #include "vm/loader.h"
+#include "vm/pace.h"
 
 enum vm_state { VM_ABSENT, VM_READY, VM_RUNNING, VM_STOPPING, VM_STOPPED };
 /* PSCI's view of a vCPU (DEN0022 5.7). LEAVING: CPU_OFF was called and its CPU has not let go of it. */
@@ -42,6 +43,8 @@ struct vm {
     struct lock lock;
     enum vm_state state;
     bool again; /* to be started again when it has stopped */
+    bool quiet; /* which goes without saying, as it was said too often; pace: when it was */
+    uint64_t pace;
     enum vm_power power[MANIFEST_VCPUS];
     enum vm_work work;
     unsigned work_part; /* region or image part that is next */
