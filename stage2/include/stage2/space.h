@@ -33,7 +33,7 @@ struct s2_space_config {
     uint64_t frame_quota; /* 4K frames */
     struct s2_ledger *ledger;
     struct s2_pool *nodes; /* this VM's own: areas and chunks; S2_CUT_NODES of them are the cut reserve's */
-    uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block. */
+    uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
     bool small_leaves;     /* tests: pages only */
 };
 
@@ -130,8 +130,9 @@ enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
 /* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
- * loader's right, whatever the area allows) and are RAM by the ledger. All or nothing as to checks; S2_EPERM, S2_ENOENT. Written memory is cleaned
- * to the point of coherency; `code`: and made visible to instruction fetch. At most one window at a time. */
+ * loader's right, whatever the area allows), in frames that are RAM by the ledger. All or nothing as to checks; S2_EPERM,
+ * S2_ENOENT. Written memory is cleaned to the point of coherency; `code`: and made visible to instruction fetch. At most
+ * one window at a time. */
 S2_NODISCARD enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need,
                                           bool code, struct s2_detail *d);
 S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa from, size_t bytes, uint32_t need,
