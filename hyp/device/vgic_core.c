@@ -40,7 +40,7 @@ static void release_phys(struct vgic *g, unsigned vcpu, struct vgic_irq *irq)
 /* VGIC_NONE is nobody. */
 static void kick(struct vgic *g, unsigned vcpu)
 {
-    if (vcpu < g->vcpus)
+    if (vcpu < VGIC_VCPUS)
         g->kick |= 1u << vcpu;
 }
 
