@@ -75,7 +75,7 @@ static void check_nesting(void)
     for (unsigned n = 0; n < NESTED; n++) {
         raise(1u << n);
         wrong += READ(ICC_IAR1) != FIRST + n;
-        wrong += READ(ICC_RPR) != (NESTED - n) * PRIORITY_STEP;
+        wrong += READ(ICC_RPR) != (uint64_t)(NESTED - n) * PRIORITY_STEP;
         raise(1u << n); /* once more, for after */
         wrong += READ(ICC_IAR1) != INTID_NONE;
     }
@@ -118,7 +118,7 @@ static void check_deactivation(void)
 void check_many_interrupts(void)
 {
     for (unsigned i = 0; i < 2; i++)
-        store32(GICD + GICD_ICFGR + FIRST / 4 + 4 * i, ALL_EDGE);
+        store32(GICD + GICD_ICFGR + FIRST / 4 + 4ul * i, ALL_EDGE);
     for (unsigned n = 0; n < MANY; n++)
         gic_enable(FIRST + n);
     check_order();

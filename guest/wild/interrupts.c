@@ -114,7 +114,7 @@ static void storm_of_a_device(void)
 {
     gic_init();
     gic_enable(RTC_INTID);
-    store64(DIST + GICD_IROUTER + RTC_INTID * 8, 1);
+    store64(DIST + GICD_IROUTER + RTC_INTID * 8ul, 1);
     served = 0;
     (void)second_do(SECOND_SERVES);
     store32(RTC + RTC_ENABLE, 1);
