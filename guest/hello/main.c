@@ -5,6 +5,8 @@
  *
  *   ticks=N      count to N by timer interrupts, say so, power off
  *   spin         the same without ever waiting: the time slice has to take the CPU away
+ *   flood=N      write N lines as fast as it can, power off
+ *   reset        at once, again and again
  *   wild=ADDRESS   read there, after the greeting; wild-write= and wild-call= for the other two kinds
  *   seed=N       part of the greeting
  *
@@ -43,6 +45,13 @@ static void wild(const char *args)
         ((void (*)(void))at)();
 }
 
+static void flood(uint64_t lines)
+{
+    for (uint64_t n = 1; n <= lines; n++)
+        say("line %lu of a flood that nobody asked for\n", n);
+    power_off();
+}
+
 static void obey(int key)
 {
     switch (key) {
@@ -67,7 +76,11 @@ void guest_main(const void *dtb)
     say("hello, seed %lu, memory is %s\n", arg_number(args, "seed", 0), load64(LEFTOVER) ? "dirty" : "clean");
     store64(LEFTOVER, ~0ul);
     wild(args);
-    uint64_t ticks = arg_number(args, "ticks", 0);
+    if (arg_flag(args, "reset"))
+        reset();
+    uint64_t lines = arg_number(args, "flood", 0), ticks = arg_number(args, "ticks", 0);
+    if (lines)
+        flood(lines);
     if (ticks)
         count(ticks, arg_flag(args, "spin"));
     for (;;) {

@@ -1,0 +1,28 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+"""Guests that would have the console, and the machine, for themselves."""
+
+import re
+
+import harness
+
+LINES = 2000
+
+for cpu in ("cortex-a53", "max"):
+    with harness.boot("flood", cpu=cpu, smp=2) as m:
+        m.want(r"^bulkhead: vm flood: stopped: the guest switched itself off$", "the flood ends", everywhere=True)
+        m.want(r"^bulkhead: vm resets: restarting after \d+ starts: the guest asked for a reset$", "resets are told",
+               everywhere=True)
+        for victim in (0, 1):
+            m.want(rf"^\[victim{victim}\] counted to 100$", f"the neighbour on CPU {victim} counts to the end",
+                   everywhere=True)
+        # The last of it may come behind the notice: it waited in the virtual UART.
+        m.want(rf"^\[flood\] line {LINES} of", "all of it is seen", everywhere=True)
+        # A line that another writer cut short appears twice: the second time whole.
+        whole = re.findall(r"^\[flood\] line (\d+) of a flood that nobody asked for$", m.text, re.MULTILINE)
+        harness.ok(whole == [str(n + 1) for n in range(LINES)], f"{m.label}: line by line, whole and in order")
+        m.focus(3)
+        m.want(r"^console: input goes to 3, victim1$", "and the keyboard works")
+        m.absent(r"hypervisor crashed", "nothing went wrong")
+harness.done()
