@@ -19,9 +19,9 @@ for cpu in ("cortex-a53", "max"):
                    everywhere=True)
         # The last of it may come behind the notice: it waited in the virtual UART.
         m.want(rf"^\[flood\] line {LINES} of", "all of it is seen", everywhere=True)
-        # A line that another writer cut short appears twice: the second time whole.
+        # A line that another writer cut short appears twice: the second time whole, or both times, without its end.
         whole = re.findall(r"^\[flood\] line (\d+) of a flood that nobody asked for$", m.text, re.MULTILINE)
-        harness.ok(whole == [str(n + 1) for n in range(LINES)], f"{m.label}: line by line, whole and in order")
+        harness.ok(list(dict.fromkeys(whole)) == [str(n + 1) for n in range(LINES)], f"{m.label}: line by line, whole and in order")
         m.focus(3)
         m.want(r"^console: input goes to 3, victim1$", "and the keyboard works")
         m.absent(r"hypervisor crashed", "nothing went wrong")
