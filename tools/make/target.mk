@@ -20,6 +20,9 @@ baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -m
 	-fno-stack-protector -fno-omit-frame-pointer -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 # The image has a size to keep to; optimising it as a whole is worth a tenth of it.
 ldflags := -T$(T)/hyp.lds --gc-sections -znoexecstack -zmax-page-size=4096 -Map=$(T)/bulkhead.map
+# Cortex-A53 erratum 843419: an ADRP at the end of a page becomes an ADR, which reaches all of the image; a veneer would cost
+# a page to stay clear of others.
+ldflags += --fix-cortex-a53-843419$(if $(LLVM),,=adr)
 ifeq ($(CC_KIND),clang)
 lto  :=
 link  = $(LD) $(ldflags)
