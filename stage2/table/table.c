@@ -34,28 +34,9 @@ enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct
 
 void s2_table_detach_all(struct s2_table *t, struct s2_gather *g)
 {
-    uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
+    struct s2_tstash none = S2_TSTASH_EMPTY; /* every entry of the root goes whole */
 
-    s2_gather_settle(t, g, (struct s2_ipa_range){S2_IPA(0), S2_IPA(s2_ipa_limit(&t->geo))}, false);
-    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo); base += bytes) {
-        struct s2_node n = s2_node_root(t, base);
-
-        for (unsigned i = 0; n.page->valid && i < s2_entries(t); i++) {
-            uint64_t desc = s2_port_pte_load(t->port, &n.slots[i]);
-
-            if (!desc)
-                continue;
-            if (s2_desc_hardware_writes(t))
-                s2_port_pte_xchg(t->port, &n.slots[i], 0); /* rule 13 */
-            else
-                s2_port_pte_store(t->port, &n.slots[i], 0);
-            n.page->valid--;
-            if (s2_desc_is_table(n.level, desc))
-                s2_gather_detach(t, g, desc);
-            else
-                s2_leaves_sub(t, n.level, 1);
-        }
-    }
+    s2_table_unmap(t, &none, g, (struct s2_ipa_range){S2_IPA(0), S2_IPA(s2_ipa_limit(&t->geo))});
     g->all = g->broadcast = true; /* also when nothing was mapped any more: afterwards the VMID is anybody's */
 }
 
