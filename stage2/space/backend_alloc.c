@@ -26,9 +26,9 @@ static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, struct s
 {
     struct s2_chunk c;
 
-    s2_op_need_tables(op, s2_table_need_cut(&sp->table, part));
+    s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, part));
     for (struct s2_ipa_range left = part; s2_chunk_next(&sp->chunks, left, &c); left.start = c.range.end)
-        s2_op_need_cuts(op, s2_ledger_cuts(sp, s2_pa_run(c.pa, s2_range_bytes(c.range))));
+        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, s2_pa_run(c.pa, s2_range_bytes(c.range))));
     return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, part));
 }
 
@@ -41,14 +41,14 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     case S2_STEP_MAP:
         err = check_attr(sp, op, c->area.attr);
         if (!err && (!s2_area_lazy(&c->area) || s2_area_promised(&c->area)))
-            s2_op_need_frames(op, frames_in(c->part));
+            s2_op_need_frames(op, sp, frames_in(c->part));
         return err;
     case S2_STEP_UNMAP:
         return prepare_unmap(sp, op, c->part);
     case S2_STEP_PROTECT:
         err = check_attr(sp, op, c->attr);
         if (!err)
-            s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
+            s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
         return err;
     case S2_STEP_SPLIT:
     case S2_STEP_MERGE:
@@ -78,8 +78,8 @@ static enum s2_err promise(struct s2_space *sp, struct s2_op *op, const struct s
     if (s2_tables_promise(sp, c->part))
         return s2_refuse(op->detail, S2_EQUOTA, S2_AXIS_IPA, c->part.start.v, c->part.end.v,
                          "needs more table pages than the VM's quota allows");
-    op->side[0].relazy = true;
-    op->side[0].frames_taken -= frames_in(c->part);
+    s2_op_side(op, sp)->relazy = true;
+    s2_op_side(op, sp)->frames_taken -= frames_in(c->part);
     sp->frames_promised += frames_in(c->part);
     return S2_OK;
 }
@@ -96,7 +96,7 @@ static enum s2_err take(void *ctx, struct s2_op *op, const struct s2_change *c)
     err = s2_chunks_take(sp, op, c->part);
     if (err)
         return err;
-    err = s2_op_more_tables(op, tables_for_taken(sp, c));
+    err = s2_op_more_tables(op, sp, tables_for_taken(sp, c));
     if (err)
         s2_chunks_untake(sp, op);
     return err;
@@ -112,7 +112,7 @@ static void undo(void *ctx, struct s2_op *op, const struct s2_change *c)
         s2_chunks_untake(sp, op);
     } else if (s2_area_promised(&c->area)) {
         sp->frames_promised -= frames_in(c->part);
-        op->side[0].frames_taken += frames_in(c->part);
+        s2_op_side(op, sp)->frames_taken += frames_in(c->part);
     }
 }
 
@@ -130,23 +130,11 @@ static void populate(struct s2_space *sp, struct s2_op *op, const struct s2_chan
 static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
-    struct s2_op_side *side = &op->side[0];
 
-    switch (c->step) {
-    case S2_STEP_MAP:
-        if (!s2_area_lazy(&c->area))
-            populate(sp, op, c);
-        break;
-    case S2_STEP_UNMAP:
-        s2_table_unmap(&sp->table, &side->stash, &side->gather, c->part);
-        break;
-    case S2_STEP_PROTECT:
-        s2_table_protect(&sp->table, &side->stash, &side->gather, c->part, c->attr);
-        break;
-    case S2_STEP_SPLIT:
-    case S2_STEP_MERGE:
-        break;
-    }
+    if (c->step != S2_STEP_MAP)
+        s2_edit_run(sp, op, c);
+    else if (!s2_area_lazy(&c->area))
+        populate(sp, op, c);
 }
 
 /* Frames go back only here, after the flush: until then a CPU may still reach them. */
@@ -163,7 +151,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
     untouched = frames_in(c->part) - held;
     s2_frames_unreserve(sp->cfg.frames, untouched);
     sp->frames_promised -= untouched;
-    op->side[0].relazy = true;
+    s2_op_side(op, sp)->relazy = true;
 }
 
 static bool mergeable(const struct s2_area *low, const struct s2_area *high)

@@ -66,10 +66,10 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     }
     first.range = run;
     first.ipa = c->part.start;
-    err = s2_ledger_plan(sp->cfg.ledger, &op->side[0].claim, sp->cfg.id, first.state, &first, op->detail);
+    err = s2_ledger_plan(sp->cfg.ledger, &s2_op_side(op, sp)->claim, sp->cfg.id, first.state, &first, op->detail);
     if (err)
         return err;
-    s2_op_need_tables(op, s2_map_need(sp, c->part, run.start, c->replacing));
+    s2_op_need_tables(op, sp, s2_map_need(sp, c->part, run.start, c->replacing));
     return S2_OK;
 }
 
@@ -82,8 +82,8 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     case S2_STEP_MAP:
         return prepare_map(sp, op, c);
     case S2_STEP_UNMAP:
-        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
-        s2_op_need_cuts(op, s2_ledger_cuts(sp, run_of(c)));
+        s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, run_of(c)));
         return S2_OK;
     case S2_STEP_PROTECT:
         err = s2_space_attr(sp, c->attr, op->detail);
@@ -91,7 +91,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
             err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run_of(c), (uint8_t)(c->attr.bits & S2_PERM_MASK),
                                   op->detail);
         if (!err)
-            s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
+            s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
         return err;
     case S2_STEP_SPLIT:
     case S2_STEP_MERGE:
@@ -103,22 +103,11 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
 static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
-    struct s2_op_side *side = &op->side[0];
 
-    switch (c->step) {
-    case S2_STEP_MAP:
+    if (c->step == S2_STEP_MAP)
         s2_map_run(sp, op, c->part, run_of(c).start, c->area.attr);
-        break;
-    case S2_STEP_UNMAP:
-        s2_table_unmap(&sp->table, &side->stash, &side->gather, c->part);
-        break;
-    case S2_STEP_PROTECT:
-        s2_table_protect(&sp->table, &side->stash, &side->gather, c->part, c->attr);
-        break;
-    case S2_STEP_SPLIT:
-    case S2_STEP_MERGE:
-        break;
-    }
+    else
+        s2_edit_run(sp, op, c);
 }
 
 /* The frames stay the VM's; the ledger forgets where they were mapped. When the operation maps them anew, its claim says

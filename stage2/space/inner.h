@@ -54,6 +54,8 @@ S2_NODISCARD enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, 
 uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, bool replacing);
 uint32_t s2_pages_need(const struct s2_space *sp, struct s2_ipa_range range, bool replacing);
 void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr);
+/* What backends that map do alike for a part that goes or changes; nothing for other steps. */
+void s2_edit_run(struct s2_space *sp, struct s2_op *op, const struct s2_change *c);
 struct s2_tquota s2_space_quota(struct s2_space *sp);
 /* The quota keeps the table pages that lazy areas can need, those that stand there already among them, since these may go
  * when a neighbour does. Only where that would make the quota refuse, what stands there is told apart. promise: for one

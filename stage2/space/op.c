@@ -49,19 +49,25 @@ enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
     return S2_OK;
 }
 
-void s2_op_need_tables(struct s2_op *op, uint32_t n)
+/* Not inline: asked for all over the backends, one copy is enough. */
+__attribute__((noinline)) struct s2_op_side *s2_op_side(struct s2_op *op, const struct s2_space *space)
 {
-    op->side[0].tables += n;
+    return &op->side[op->side[0].space != space];
 }
 
-void s2_op_need_frames(struct s2_op *op, uint64_t n)
+void s2_op_need_tables(struct s2_op *op, const struct s2_space *space, uint32_t n)
 {
-    op->side[0].frames += n;
+    s2_op_side(op, space)->tables += n;
 }
 
-void s2_op_need_cuts(struct s2_op *op, uint32_t n)
+void s2_op_need_frames(struct s2_op *op, const struct s2_space *space, uint64_t n)
 {
-    op->side[0].cuts += n;
+    s2_op_side(op, space)->frames += n;
+}
+
+void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n)
+{
+    s2_op_side(op, space)->cuts += n;
 }
 
 /* --- reserve: the side's cut reserve is the last resort of an unmap --------------------------------------------------- */
@@ -195,12 +201,15 @@ static void give_back(struct s2_op *op)
         keep_ahead(op);
     for (unsigned i = 0; i < op->sides; i++) {
         struct s2_op_side *side = &op->side[i];
+        struct s2_space *sp = side->space;
 
-        s2_gather_spare(&side->space->table, &side->gather, &side->stash);
+        /* The cut reserve first, of which they may be. */
+        s2_tstash_move(sp->table.pool, &side->stash, &sp->cut, s2_cut_tables(&sp->cfg.geometry) - sp->cut.count);
+        s2_gather_spare(&sp->table, &side->gather, &side->stash);
         if (side->frames_taken)
-            s2_frames_unreserve(side->space->cfg.frames, side->frames_taken);
+            s2_frames_unreserve(sp->cfg.frames, side->frames_taken);
         if (side->ledger_taken)
-            s2_ledger_unreserve(side->space->cfg.ledger, side->ledger_taken);
+            s2_ledger_unreserve(sp->cfg.ledger, side->ledger_taken);
         side->frames_taken = 0;
         side->ledger_taken = 0;
     }
@@ -242,14 +251,14 @@ enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
     return p ? take_nodes(op, p, n) : refuse(op, S2_ENODES, "needs nodes of too many pools");
 }
 
-enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n)
+enum s2_err s2_op_more_tables(struct s2_op *op, const struct s2_space *space, uint32_t n)
 {
-    return take_tables(op, &op->side[0], n);
+    return take_tables(op, s2_op_side(op, space), n);
 }
 
-enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes)
+enum s2_err s2_op_more_ledger(struct s2_op *op, const struct s2_space *space, uint32_t changes)
 {
-    return take_ledger(op, &op->side[0], changes);
+    return take_ledger(op, s2_op_side(op, space), changes);
 }
 
 /* --- commit and end ------------------------------------------------------------------------------------------------- */
@@ -289,15 +298,15 @@ void s2_op_end(struct s2_op *op)
     give_back(op);
     for (unsigned i = 0; i < op->sides; i++) {
         struct s2_op_side *side = &op->side[i];
+        struct s2_space *sp = side->space;
 
         if (side->drew_ledger && op->committed) {
-            s2_ledger_unpromise(side->space->cfg.ledger, 1);
-            side->space->cut_ledger = false;
+            s2_ledger_unpromise(sp->cfg.ledger, 1);
+            sp->cut_ledger = false;
         }
-        while (side->space->cut.count < s2_cut_tables(&side->space->cfg.geometry) &&
-               s2_gather_reuse(&side->space->table, &side->gather, &side->space->cut))
+        while (sp->cut.count < s2_cut_tables(&sp->cfg.geometry) && s2_gather_reuse(&sp->table, &side->gather, &sp->cut))
             ;
-        (void)s2_cut_refill(side->space);
+        (void)s2_cut_refill(sp);
     }
 }
 

@@ -74,7 +74,7 @@ uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa
 
 void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr)
 {
-    struct s2_op_side *side = &op->side[0];
+    struct s2_op_side *side = s2_op_side(op, sp);
     uint64_t step = sp->cfg.small_leaves ? s2_granule_bytes(&sp->cfg.geometry) : s2_range_bytes(range);
 
     for (uint64_t at = range.start.v; at < range.end.v; at += step) {
@@ -82,6 +82,16 @@ void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range
 
         s2_table_map(&sp->table, &side->stash, &side->gather, piece, S2_PA(pa.v + (at - range.start.v)), attr);
     }
+}
+
+void s2_edit_run(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
+{
+    struct s2_op_side *side = s2_op_side(op, sp);
+
+    if (c->step == S2_STEP_UNMAP)
+        s2_table_unmap(&sp->table, &side->stash, &side->gather, c->part);
+    else if (c->step == S2_STEP_PROTECT)
+        s2_table_protect(&sp->table, &side->stash, &side->gather, c->part, c->attr);
 }
 
 uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run)

@@ -120,15 +120,12 @@ bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *
 {
     uint32_t index;
 
-    if (!g->spare.count && g->dead.count) {
-        index = s2_tstash_pop(t->pool, &g->dead);
-        free_page(t, &g->dead, &g->spare, index);
-        s2_port_pte_fill(t->port, s2_port_table(t->port, s2_tpool_pa(t->pool, index)), s2_entries(t), 0, 0);
-        t->pool->meta[index].level = S2_TPAGE_HELD;
-    }
-    if (!g->spare.count)
+    if (!g->dead.count)
         return false;
-    s2_tstash_move(t->pool, &g->spare, stash, 1);
+    index = s2_tstash_pop(t->pool, &g->dead);
+    free_page(t, &g->dead, stash, index);
+    s2_port_pte_fill(t->port, s2_port_table(t->port, s2_tpool_pa(t->pool, index)), s2_entries(t), 0, 0);
+    t->pool->meta[index].level = S2_TPAGE_HELD;
     return true;
 }
 

@@ -73,7 +73,7 @@ void s2_gather_init(struct s2_gather *g);
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g);
 /* Pages that were taken and not used go back with those that the gather frees. */
 void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *unused);
-/* pre: flushed. One page of what the gather would free goes to the stash instead, all zero. False: it has none. */
+/* pre: flushed. One dead page goes to the stash instead, all zero. False: there is none. */
 bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash);
 /* pre: flushed. Frees detached tables by reading non-leaf levels only. No lock needed, and none wanted: it takes time by
  * the page. The table lives at least until t->detached has come down. */

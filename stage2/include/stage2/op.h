@@ -59,13 +59,17 @@ struct s2_op {
 /* space may be null: an area set that stands alone (tests, other uses). Never fails. */
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail);
 
+/* The operation's side in that space. pre: it has one. */
+struct s2_op_side *s2_op_side(struct s2_op *op, const struct s2_space *space);
+
 /* --- plan: adds to what will be reserved --------------------------------------------------------------------------- */
 
 /* S2_ENODES only if more than S2_OP_POOLS pools are named. */
 S2_NODISCARD enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
-void s2_op_need_tables(struct s2_op *op, uint32_t n);
-void s2_op_need_frames(struct s2_op *op, uint64_t n);
-void s2_op_need_cuts(struct s2_op *op, uint32_t n);
+/* On the side of that space. */
+void s2_op_need_tables(struct s2_op *op, const struct s2_space *space, uint32_t n);
+void s2_op_need_frames(struct s2_op *op, const struct s2_space *space, uint64_t n);
+void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n);
 
 /* --- reserve ------------------------------------------------------------------------------------------------------- */
 
@@ -73,8 +77,8 @@ void s2_op_need_cuts(struct s2_op *op, uint32_t n);
 S2_NODISCARD enum s2_err s2_op_reserve(struct s2_op *op);
 /* More of the same, for a backend's `take`, which learns only then how its memory lies. Given back by s2_op_end. */
 S2_NODISCARD enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
-S2_NODISCARD enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n);
-S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes);
+S2_NODISCARD enum s2_err s2_op_more_tables(struct s2_op *op, const struct s2_space *space, uint32_t n);
+S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, const struct s2_space *space, uint32_t changes);
 
 /* --- commit -------------------------------------------------------------------------------------------------------- */
 
