@@ -12,26 +12,9 @@
 #include <stage2/addr.h>
 #include <stage2/port_types.h>
 
-enum s2_tlbi {
-    S2_TLBI_IPAS2E1IS,
-    S2_TLBI_IPAS2LE1IS,
-    S2_TLBI_RIPAS2E1IS,
-    S2_TLBI_RIPAS2LE1IS,
-    S2_TLBI_VMALLE1IS,
-    S2_TLBI_VMALLS12E1IS,
-    S2_TLBI_ALLE1IS,
-    S2_TLBI_IPAS2E1, /* from here: this CPU only */
-    S2_TLBI_IPAS2LE1,
-    S2_TLBI_VMALLE1,
-    S2_TLBI_VMALLS12E1,
-    S2_TLBI_ALLE1,
-};
-enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
-
-#define S2_PORT_WINDOW (2ull << 20)
-#define MODEL_CPUS     16u
-#define MODEL_BANKS    8u
-#define MODEL_WINDOWS  2u
+#define MODEL_CPUS    16u
+#define MODEL_BANKS   8u
+#define MODEL_WINDOWS 2u
 
 /* What was asked of the machine since it was created or model_reset_counters was called. */
 struct model_counters {

@@ -71,22 +71,6 @@ static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsign
 
 /* --- invalidation -------------------------------------------------------------------------------------------------- */
 
-enum s2_tlbi {
-    S2_TLBI_IPAS2E1IS,
-    S2_TLBI_IPAS2LE1IS,
-    S2_TLBI_RIPAS2E1IS,
-    S2_TLBI_RIPAS2LE1IS,
-    S2_TLBI_VMALLE1IS,
-    S2_TLBI_VMALLS12E1IS,
-    S2_TLBI_ALLE1IS,
-    S2_TLBI_IPAS2E1, /* from here: this CPU only */
-    S2_TLBI_IPAS2LE1,
-    S2_TLBI_VMALLE1,
-    S2_TLBI_VMALLS12E1,
-    S2_TLBI_ALLE1,
-};
-enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
-
 static inline void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
 {
     (void)port;
@@ -215,8 +199,6 @@ static inline uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool wri
 }
 
 /* --- guest frames and caches --------------------------------------------------------------------------------------- */
-
-#define S2_PORT_WINDOW (2ull << 20)
 
 static inline void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes)
 {

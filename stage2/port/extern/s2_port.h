@@ -31,22 +31,6 @@ void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t
 
 /* --- invalidation. Operands are encoded as the instructions take them (C5.5). ------------------------------------ */
 
-enum s2_tlbi {
-    S2_TLBI_IPAS2E1IS,
-    S2_TLBI_IPAS2LE1IS,
-    S2_TLBI_RIPAS2E1IS,
-    S2_TLBI_RIPAS2LE1IS,
-    S2_TLBI_VMALLE1IS,
-    S2_TLBI_VMALLS12E1IS,
-    S2_TLBI_ALLE1IS,
-    S2_TLBI_IPAS2E1, /* from here: this CPU only */
-    S2_TLBI_IPAS2LE1,
-    S2_TLBI_VMALLE1,
-    S2_TLBI_VMALLS12E1,
-    S2_TLBI_ALLE1,
-};
-enum s2_barrier { S2_DSB_ISHST, S2_DSB_ISH, S2_DSB_NSH, S2_ISB };
-
 void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand); /* operand 0 where the form has none */
 void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier);
 
@@ -66,7 +50,6 @@ uint64_t s2_port_at_s1(struct s2_port *port, uint64_t va, bool write, bool user)
 
 /* --- guest frames and caches ---------------------------------------------------------------------------------- */
 
-#define S2_PORT_WINDOW (2ull << 20) /* the largest window, and never across a multiple of it */
 /* Maps [pa, pa + bytes) for this CPU until unmapped; interrupts stay masked meanwhile; at most two at once. */
 void *s2_port_window_map(struct s2_port *port, s2_pa pa, size_t bytes);
 void s2_port_window_unmap(struct s2_port *port, void *va, size_t bytes);
