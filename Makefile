@@ -38,6 +38,7 @@ include tools/make/host.mk
 include tools/make/target.mk
 include tools/make/guest.mk
 include tools/make/bundle.mk
+include tools/make/coverage.mk
 include tools/make/check.mk
 include tools/make/install.mk
 include tools/make/help.mk

@@ -17,11 +17,11 @@ at-image:
 	$(Q)$(MAKE) O=$(O)/at A64=$(A64) hyp
 boot-files: hyp at-image $(bundles) $(O)/uboot-env.img
 
-check-unit: $(unit_bin) $(hostcheck)
+check-unit: $(unit_bin) $(cov_bin) $(hostcheck)
 	$(call prove,$(unit_bin) $(unit_scripts))
 check-boot: boot-files
 	$(call prove,$(boot_tests))
-check: $(unit_bin) $(hostcheck) boot-files
+check: $(unit_bin) $(cov_bin) $(hostcheck) boot-files
 	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
 
 # Without address randomization, which the sanitizer's fixed shadow does not always bear.

@@ -12,6 +12,7 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make check-unit     the tests that run on this machine, plain and under sanitizers
   make check-boot     the tests that boot the hypervisor
   make check-threads  the suites that start threads, under the thread sanitizer
+  make coverage       which lines and branches of stage2/base and stage2/space the host suites run
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
 

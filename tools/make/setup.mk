@@ -18,6 +18,7 @@ need_unit := build check
 need_check-unit := build check
 need_check-mutants := build check
 need_check-threads := build check
+need_coverage := build check
 need_install := build
 need_bundles := build run arm64
 need_run := build run arm64
