@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_64BIT             1
+#define CONFIG_64BIT              1
 #define CONFIG_MAPLE_RCU_DISABLED 1
 
 /* --- compiler -------------------------------------------------------------------------------------------------- */
@@ -26,7 +26,7 @@
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 #define __init
-#define fallthrough     __attribute__((fallthrough))
+#define fallthrough __attribute__((fallthrough))
 #define __rcu
 #define __must_hold(lock)
 #define EXPORT_SYMBOL(name)
@@ -34,10 +34,10 @@
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 
 #define min(a, b)                                                                                                      \
     ({                                                                                                                 \
@@ -61,27 +61,27 @@
 #define BUG_ON(bad)  ((bad) ? abort() : (void)0)
 #define WARN_ON(bad) ((bad) ? (abort(), true) : false)
 #endif
-#define WARN_ON_ONCE(bad)                    WARN_ON(bad)
-#define trace_ma_op(name, state)             ((void)0)
-#define trace_ma_read(name, state)           ((void)0)
+#define WARN_ON_ONCE(bad)                       WARN_ON(bad)
+#define trace_ma_op(name, state)                ((void)0)
+#define trace_ma_read(name, state)              ((void)0)
 #define trace_ma_write(name, state, piv, entry) ((void)0)
 
 /* --- locks and RCU: one thread --------------------------------------------------------------------------------- */
 
 typedef struct {
 } spinlock_t;
-#define spin_lock_init(lock)           ((void)(lock))
-#define spin_lock(lock)                ((void)(lock))
-#define spin_unlock(lock)              ((void)(lock))
-#define lock_is_held(map)              true
-#define lockdep_is_held(lock)          true
-#define smp_rmb()                      __asm__ volatile("" ::: "memory")
-#define smp_wmb()                      __asm__ volatile("" ::: "memory")
-#define rcu_read_lock()                ((void)0)
-#define rcu_read_unlock()              ((void)0)
+#define spin_lock_init(lock)            ((void)(lock))
+#define spin_lock(lock)                 ((void)(lock))
+#define spin_unlock(lock)               ((void)(lock))
+#define lock_is_held(map)               true
+#define lockdep_is_held(lock)           true
+#define smp_rmb()                       __asm__ volatile("" ::: "memory")
+#define smp_wmb()                       __asm__ volatile("" ::: "memory")
+#define rcu_read_lock()                 ((void)0)
+#define rcu_read_unlock()               ((void)0)
 #define rcu_dereference_check(p, c)     READ_ONCE(p)
 #define rcu_dereference_protected(p, c) (p)
-#define rcu_assign_pointer(p, v)       ((void)((p) = (v)))
+#define rcu_assign_pointer(p, v)        ((void)((p) = (v)))
 
 struct rcu_head {
     struct rcu_head *next;
@@ -136,10 +136,10 @@ static inline int xa_err(void *entry)
 /* --- memory: objects of one size, cut from large blocks, kept in a free list ------------------------------------ */
 
 typedef unsigned gfp_t;
-#define GFP_KERNEL                  0u
-#define GFP_NOWAIT                  0u
-#define __GFP_NOWARN                0u
-#define SLAB_PANIC                  0u
+#define GFP_KERNEL                   0u
+#define GFP_NOWAIT                   0u
+#define __GFP_NOWARN                 0u
+#define SLAB_PANIC                   0u
 #define gfpflags_allow_blocking(gfp) ((void)(gfp), false)
 
 #define SHIM_BLOCK_BYTES ((size_t)1 << 20)
