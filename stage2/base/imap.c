@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The interval map: life, lookups and iteration. Edits are in imap_edit.c, gaps in imap_gap.c. */
+/* The interval map: life, needs, lookups and cursors. Edits are in imap_edit.c, gaps in imap_gap.c. */
 #include <stage2/imap.h>
 
 #include "base/imap_node.h"
@@ -8,9 +8,9 @@
 _Static_assert(sizeof(struct s2_imap_leaf) <= S2_NODE_BYTES, "a leaf fits in a node");
 _Static_assert(sizeof(struct s2_imap_inner) <= S2_NODE_BYTES, "an inner node fits in a node");
 _Static_assert(S2_NODE_BYTES % 64 == 0, "nodes start on cache lines");
+_Static_assert(S2_IMAP_LEAF % 4 == 0 && S2_IMAP_INNER % 4 == 0, "keys are counted by fours");
 
-/* Insertions between two growths of one tree: a root that has grown has two children. */
-#define INSERTS_PER_GROWTH (S2_IMAP_INNER - 2u)
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void reset(struct s2_imap *map)
 {
@@ -19,19 +19,58 @@ static void reset(struct s2_imap *map)
     map->count = 0;
     map->height = 0;
     leaf->count = 0;
-    leaf->level = 0;
+    leaf->order = S2_IMAP_IN_ORDER;
     for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
-        leaf->start[i] = leaf->end[i] = S2_IMAP_UNUSED;
+        leaf->end[i] = S2_IMAP_UNUSED;
 }
 
-void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64_t hi)
+void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64_t hi, struct s2_imap_align align)
 {
     map->pool = pool;
     map->lo = lo;
     map->hi = hi;
     map->nodes = 0;
+    map->align = align;
     reset(map);
 }
+
+/* Gives every node below the root back, children before parents. */
+static void give_nodes(struct s2_imap *map)
+{
+    struct s2_imap_inner *node[S2_IMAP_HEIGHT] = {&map->root.inner};
+    unsigned slot[S2_IMAP_HEIGHT] = {0};
+    uint32_t depth = 0;
+
+    for (;;) {
+        struct s2_imap_inner *inner = node[depth];
+
+        if (depth + 1 < map->height && slot[depth] < inner->count) {
+            node[depth + 1] = s2_imap_child(map, inner, slot[depth]);
+            slot[++depth] = 0;
+            continue;
+        }
+        if (depth + 1 == map->height)
+            for (unsigned i = 0; i < inner->count; i++)
+                s2_pool_give(map->pool, inner->child[i]);
+        if (depth == 0)
+            break;
+        depth--;
+        s2_pool_give(map->pool, node[depth]->child[slot[depth]++]);
+    }
+    map->nodes = 0;
+}
+
+void s2_imap_clear(struct s2_imap *map)
+{
+    if (map->height > 0)
+        give_nodes(map);
+    reset(map);
+}
+
+/* --- needs -------------------------------------------------------------------------------------------------------- */
+
+/* Insertions between two growths of one tree: a root that has grown has two children. */
+#define INSERTS_PER_GROWTH (S2_IMAP_INNER - 2u)
 
 uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts)
 {
@@ -43,48 +82,77 @@ uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts)
     return need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
 }
 
-/* The most nodes that n entries can stand in: leaves and inner nodes as empty as they may be. */
-static uint64_t most_nodes(uint64_t n)
+/* The most nodes that n entries can stand in: leaves and inner nodes as empty as they may be, and the last of each level
+ * emptier. *height: of such a map. */
+static uint64_t most_nodes(uint64_t n, uint32_t *height)
 {
-    uint64_t level = n / S2_IMAP_LEAF_MIN, nodes = 0;
+    uint64_t level = n / S2_IMAP_LEAF_MIN + 1, nodes = 0;
 
-    for (; level > 1; level /= S2_IMAP_INNER_MIN)
+    for (*height = 0; level > 1; level = level / S2_IMAP_INNER_MIN + 1) {
         nodes += level;
+        (*height)++;
+    }
     return nodes;
 }
 
 uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts)
 {
-    uint64_t one_way = map->height + 2u, room = most_nodes(map->count + inserts) + one_way - map->nodes;
-    uint32_t need = s2_imap_need(map, inserts);
+    uint32_t need = s2_imap_need(map, inserts), height;
+    uint64_t room = most_nodes(map->count + inserts, &height) + map->height + 2u - map->nodes;
 
     return room < need ? (uint32_t)room : need;
 }
 
-static bool take(const struct s2_imap_leaf *leaf, unsigned slot, struct s2_ient *out)
+uint64_t s2_imap_capacity(uint32_t nodes)
 {
-    if (out)
-        *out = (struct s2_ient){leaf->start[slot], leaf->end[slot], leaf->val[slot]};
-    return true;
+    uint64_t fits = S2_IMAP_LEAF, not = S2_IMAP_LEAF_MIN * (uint64_t)nodes + S2_IMAP_LEAF + 1;
+
+    while (not -fits > 1) {
+        uint64_t n = fits + (not -fits) / 2;
+        uint32_t height;
+        uint64_t most = most_nodes(n - 1, &height);
+
+        if (most + height + 2 <= nodes) /* the last one comes with its need promised */
+            fits = n;
+        else
+            not = n;
+    }
+    return fits;
+}
+
+/* --- lookups ------------------------------------------------------------------------------------------------------ */
+
+/* Below this many levels the nodes are in a near cache anyway. */
+#define FAR_HEIGHT 3u
+
+/* The records of a leaf are asked for while its ends are still on their way. */
+static void hasten(const struct s2_imap *map, const struct s2_imap_leaf *leaf)
+{
+    if (map->height >= FAR_HEIGHT)
+        for (unsigned i = 0; i < S2_IMAP_LEAF; i += 64 / sizeof(leaf->rec[0]))
+            __builtin_prefetch(&leaf->rec[i]);
 }
 
 bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
 {
-    const struct s2_imap_inner *inner = &map->root.inner;
-    const struct s2_imap_leaf *leaf = &map->root.leaf;
-    unsigned slot;
+    const void *node = &map->root;
+    const struct s2_imap_leaf *leaf;
+    unsigned rank, slot;
 
-    if (key == UINT64_MAX)
-        return false; /* no end lies above it */
-    for (uint32_t depth = 0; depth < map->height; depth++) {
-        slot = s2_imap_inner_from(inner, key);
-        if (slot == inner->count)
-            return false; /* in the root only: below it the hull promised an entry */
-        leaf = s2_imap_child(map, inner, slot);
-        inner = (const void *)leaf;
+    for (uint32_t left = map->height; left > 0; left--) {
+        const struct s2_imap_inner *inner = node;
+
+        node = s2_imap_child(map, inner, s2_imap_inner_from(inner, key));
     }
-    slot = s2_imap_leaf_from(leaf, key);
-    return slot < leaf->count && take(leaf, slot, out);
+    leaf = node;
+    hasten(map, leaf);
+    rank = s2_imap_leaf_from(leaf, key);
+    if (rank == leaf->count)
+        return false;
+    slot = s2_imap_slot(leaf, rank);
+    if (out)
+        *out = (struct s2_ient){leaf->rec[slot].start, leaf->end[slot], leaf->rec[slot].val};
+    return true;
 }
 
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
@@ -100,108 +168,94 @@ bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
 
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
 {
-    const struct s2_imap_inner *inner = &map->root.inner;
-    const struct s2_imap_leaf *leaf = &map->root.leaf;
-    unsigned rank;
+    struct s2_imap_cursor at;
+    struct s2_ient e;
 
     if (key == 0)
         return false;
-    for (uint32_t depth = 0; depth < map->height; depth++) {
-        rank = s2_imap_rank(inner->start, S2_IMAP_INNER, key - 1);
-        if (rank == 0)
-            return false; /* in the root only, as above */
-        leaf = s2_imap_child(map, inner, rank - 1);
-        inner = (const void *)leaf;
-    }
-    rank = s2_imap_rank(leaf->start, S2_IMAP_LEAF, key - 1);
-    return rank > 0 && take(leaf, rank - 1, out);
-}
-
-/* The path to the first entry with end > key, false when there is none. key < UINT64_MAX. */
-static bool path_from(const struct s2_imap *map, uint64_t key, struct s2_imap_path *p)
-{
-    const void *node = &map->root;
-    uint32_t depth = 0;
-
-    for (; depth < map->height; depth++) {
-        const struct s2_imap_inner *inner = node;
-
-        p->node[depth] = (void *)(uintptr_t)node;
-        p->slot[depth] = s2_imap_inner_from(inner, key);
-        if (p->slot[depth] == inner->count)
+    if (!s2_imap_seek(map, key - 1, &at) || !s2_imap_get(&at, &e) || e.start >= key)
+        if (!s2_imap_prev(map, &at) || !s2_imap_get(&at, &e))
             return false;
-        node = s2_imap_child(map, inner, p->slot[depth]);
-    }
-    p->node[depth] = (void *)(uintptr_t)node;
-    p->slot[depth] = s2_imap_leaf_from(node, key);
-    return p->slot[depth] < ((const struct s2_imap_leaf *)node)->count;
+    if (out)
+        *out = e;
+    return true;
 }
 
-/* On to the first entry of the next leaf; false after the last. */
-static bool next_leaf(const struct s2_imap *map, struct s2_imap_path *p)
+/* --- cursors ------------------------------------------------------------------------------------------------------ */
+
+bool s2_imap_seek(const struct s2_imap *map, uint64_t key, struct s2_imap_cursor *at)
+{
+    void *node = (void *)(uintptr_t)&map->root;
+
+    for (uint32_t depth = 0; depth < map->height; depth++) {
+        unsigned slot = s2_imap_inner_from(node, key);
+
+        at->node[depth] = node;
+        at->slot[depth] = (uint8_t)slot;
+        node = s2_imap_child(map, node, slot);
+    }
+    at->leaf = node;
+    hasten(map, at->leaf);
+    at->rank = s2_imap_leaf_from(at->leaf, key);
+    return at->rank < at->leaf->count;
+}
+
+void s2_imap_descend(const struct s2_imap *map, struct s2_imap_cursor *at, uint32_t depth, unsigned slot)
+{
+    void *node;
+
+    for (at->slot[depth] = (uint8_t)slot;; at->slot[depth] = 0) {
+        node = s2_imap_child(map, at->node[depth], at->slot[depth]);
+        if (++depth == map->height)
+            break;
+        at->node[depth] = node;
+    }
+    at->leaf = node;
+    at->rank = 0;
+}
+
+bool s2_imap_next_leaf(const struct s2_imap *map, struct s2_imap_cursor *at)
 {
     uint32_t depth = map->height;
 
-    do {
-        if (depth == 0)
-            return false;
-        depth--;
-        p->slot[depth]++;
-    } while (p->slot[depth] == ((struct s2_imap_inner *)p->node[depth])->count);
-    for (; depth < map->height; depth++) {
-        p->node[depth + 1] = s2_imap_child(map, p->node[depth], p->slot[depth]);
-        p->slot[depth + 1] = 0;
+    while (depth-- > 0) {
+        if (at->slot[depth] + 1u < at->node[depth]->count) {
+            s2_imap_descend(map, at, depth, at->slot[depth] + 1u);
+            return true;
+        }
     }
+    at->rank = at->leaf->count;
+    return false;
+}
+
+bool s2_imap_prev(const struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    uint32_t depth = map->height;
+
+    if (at->rank > 0) {
+        at->rank--;
+        return true;
+    }
+    while (depth > 0 && at->slot[depth - 1] == 0)
+        depth--;
+    if (depth == 0)
+        return false;
+    at->slot[depth - 1]--;
+    for (; depth < map->height; depth++) {
+        at->node[depth] = s2_imap_child(map, at->node[depth - 1], at->slot[depth - 1]);
+        at->slot[depth] = (uint8_t)(at->node[depth]->count - 1u);
+    }
+    at->leaf = s2_imap_child(map, at->node[depth - 1], at->slot[depth - 1]);
+    at->rank = at->leaf->count - 1u;
     return true;
 }
 
 void s2_imap_walk(const struct s2_imap *map, uint64_t start, uint64_t end, s2_imap_fn *fn, void *arg)
 {
-    struct s2_imap_path p;
+    struct s2_imap_cursor at;
+    struct s2_ient e;
 
-    if (start >= end || !path_from(map, start, &p))
-        return;
-    do {
-        const struct s2_imap_leaf *leaf = p.node[map->height];
-
-        for (unsigned i = p.slot[map->height]; i < leaf->count; i++) {
-            struct s2_ient e = {leaf->start[i], leaf->end[i], leaf->val[i]};
-
-            if (e.start >= end || !fn(arg, &e))
-                return;
-        }
-    } while (next_leaf(map, &p));
-}
-
-/* Gives every node below the root back, children before parents. */
-static void give_nodes(struct s2_imap *map)
-{
-    struct s2_imap_path p = {.node = {&map->root}};
-    uint32_t depth = 0;
-
-    for (;;) {
-        struct s2_imap_inner *inner = p.node[depth];
-
-        if (inner->level > 1 && p.slot[depth] < inner->count) {
-            p.node[depth + 1] = s2_imap_child(map, inner, p.slot[depth]);
-            p.slot[++depth] = 0;
-            continue;
-        }
-        if (inner->level == 1)
-            for (unsigned i = 0; i < inner->count; i++)
-                s2_pool_give(map->pool, inner->child[i]);
-        if (depth == 0)
-            break;
-        depth--;
-        inner = p.node[depth];
-        s2_pool_give(map->pool, inner->child[p.slot[depth]++]);
-    }
-    map->nodes = 0;
-}
-
-void s2_imap_clear(struct s2_imap *map)
-{
-    if (map->height > 0)
-        give_nodes(map);
-    reset(map);
+    for (bool on = start < end && s2_imap_seek(map, start, &at); on; on = s2_imap_next(map, &at))
+        if (!s2_imap_get(&at, &e) || e.start >= end || !fn(arg, &e))
+            return;
 }

@@ -1,98 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Is an interval map sound? For tests and debug builds: visits every node. */
-#include "base/imap_node.h"
+#include "base/imap_room.h"
 
 struct census {
+    const struct s2_imap *map;
+    uint64_t before; /* the end of the last entry seen */
     uint64_t entries;
     uint32_t nodes;
 };
 
-static const char *check_slots(const uint64_t *start, const uint64_t *end, unsigned count, unsigned slots)
+/* Every slot stands in `order` once. */
+static bool is_permutation(uint64_t order)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (start[i] >= end[i])
+    unsigned seen = 0;
+
+    for (; seen < UINT16_MAX && !(seen >> (order & 15u) & 1u); order >>= 4)
+        seen |= 1u << (order & 15u);
+    return seen == UINT16_MAX;
+}
+
+static const char *check_leaf(const struct s2_imap_leaf *l, bool last, struct census *c)
+{
+    if (l->count > S2_IMAP_LEAF)
+        return "a leaf has too many entries";
+    if (l->count < (!last ? S2_IMAP_LEAF_MIN : c->map->height > 0 ? 1 : 0))
+        return "a leaf has too few entries";
+    if (!is_permutation(l->order))
+        return "a leaf's order names a slot twice";
+    for (unsigned i = 0; i < S2_IMAP_LEAF; i++) {
+        unsigned slot = s2_imap_slot(l, i);
+
+        if (i >= l->count) {
+            if (l->end[slot] != S2_IMAP_UNUSED)
+                return "an unused slot looks used";
+            continue;
+        }
+        if (l->rec[slot].start >= l->end[slot])
             return "an entry is empty";
-        if (i > 0 && start[i] < end[i - 1])
+        if (l->rec[slot].start < c->before)
             return "entries are out of order or overlap";
+        c->before = l->end[slot];
     }
-    for (unsigned i = count; i < slots; i++)
-        if (start[i] != S2_IMAP_UNUSED || end[i] != S2_IMAP_UNUSED)
-            return "an unused slot looks used";
+    c->entries += l->count;
     return NULL;
 }
 
-static const char *check_leaf(const struct s2_imap_leaf *l, bool root, struct census *c)
+/* What the parent says of a child whose entries follow on `before`. */
+static const char *check_record(const struct census *c, const struct s2_imap_inner *n, unsigned i, uint64_t before,
+                                bool leaf)
 {
-    if (l->level != 0)
-        return "a leaf is not on level 0";
-    if (l->count > S2_IMAP_LEAF)
-        return "a leaf has too many entries";
-    if (!root && l->count < S2_IMAP_LEAF_MIN)
-        return "a leaf has too few entries";
-    c->entries += l->count;
-    return check_slots(l->start, l->end, l->count, S2_IMAP_LEAF);
+    const void *child = s2_imap_child(c->map, n, i);
+    struct s2_room is = leaf ? s2_room_leaf(c->map->align, child, before, S2_ROOM_ANY) : s2_room_inner(child);
+    struct s2_room said = s2_room_get(n, i);
+
+    if (n->end[i] != c->before)
+        return "a child's end is not what its parent says";
+    if (!s2_room_covers(is, said) || !s2_room_covers(said, is))
+        return "the most room under a child is not what its parent says";
+    return NULL;
 }
 
-/* Recursion: once per level, at most S2_IMAP_HEIGHT deep. */
-static const char *check_node(const struct s2_imap *map, const void *node, uint32_t depth, struct census *c)
+/* Recursion: once per level, at most S2_IMAP_HEIGHT deep. `last`: nothing lies behind the node. */
+static const char *check_node(const void *node, uint32_t depth, bool last, struct census *c)
 {
     const struct s2_imap_inner *n = node;
-    const char *wrong;
+    const char *wrong = NULL;
 
-    if (depth == map->height)
-        return check_leaf(node, depth == 0, c);
-    if (n->level != map->height - depth)
-        return "an inner node is on the wrong level";
+    if (depth == c->map->height)
+        return check_leaf(node, last, c);
     if (n->count > S2_IMAP_INNER)
         return "an inner node has too many children";
-    if (n->count < (depth == 0 ? 2u : S2_IMAP_INNER_MIN))
+    if (n->count < (unsigned)(last ? S2_IMAP_LAST_MIN : S2_IMAP_INNER_MIN))
         return "an inner node has too few children";
-    wrong = check_slots(n->start, n->end, n->count, S2_IMAP_INNER);
+    for (unsigned i = n->count; i < S2_IMAP_INNER; i++)
+        if (n->end[i] != S2_IMAP_UNUSED)
+            return "an unused slot looks used";
     for (unsigned i = 0; !wrong && i < n->count; i++) {
-        const void *child = s2_imap_child(map, n, i);
-        struct s2_imap_hull h;
+        uint64_t before = c->before;
 
-        if (n->child[i] >= map->pool->count)
+        if (n->child[i] >= c->map->pool->count)
             return "a child lies outside the pool";
         c->nodes++;
-        wrong = check_node(map, child, depth + 1, c);
-        if (wrong)
-            break;
-        h = depth + 1 == map->height ? s2_imap_leaf_hull(child) : s2_imap_inner_hull(child);
-        if (h.start != n->start[i] || h.end != n->end[i])
-            wrong = "a child's hull is not what its parent says";
-        else if (h.gap != n->gap[i])
-            wrong = "a child's largest gap is not what its parent says";
+        wrong = check_node(s2_imap_child(c->map, n, i), depth + 1, last && i + 1u == n->count, c);
+        if (!wrong)
+            wrong = check_record(c, n, i, before, depth + 1 == c->map->height);
     }
     return wrong;
 }
 
-static const char *check_limits(const struct s2_imap *map)
-{
-    struct s2_ient first, last;
-
-    if (map->count == 0)
-        return NULL;
-    if (!s2_imap_find_from(map, 0, &first) || !s2_imap_find_below(map, UINT64_MAX, &last))
-        return "the first or the last entry cannot be found";
-    return first.start < map->lo || last.end > map->hi ? "an entry lies outside the limits" : NULL;
-}
-
 const char *s2_imap_check(const struct s2_imap *map)
 {
-    struct census c = {0, 0};
+    struct census c = {.map = map, .before = map->lo};
     const char *wrong;
 
     if (map->height > S2_IMAP_HEIGHT)
         return "the tree is too high";
-    wrong = check_node(map, &map->root, 0, &c);
+    wrong = check_node(&map->root, 0, true, &c);
     if (wrong)
         return wrong;
     if (c.entries != map->count)
         return "the count of entries is wrong";
     if (c.nodes != map->nodes)
         return "the count of nodes is wrong";
-    wrong = check_limits(map);
-    return wrong ? wrong : s2_pool_check(map->pool);
+    if (c.before > map->hi)
+        return "an entry lies outside the limits";
+    return s2_pool_check(map->pool);
 }

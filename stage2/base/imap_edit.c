@@ -1,9 +1,141 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Edits of the interval map. They cannot fail: the caller has promised itself s2_imap_need nodes. */
-#include "base/imap_node.h"
+#include "base/imap_room.h"
 
-/* --- nodes -------------------------------------------------------------------------------------------------------- */
+/* --- entries of a leaf -------------------------------------------------------------------------------------------- */
+
+/* The digits of `order` below the n-th. n <= 16. */
+static uint64_t digits_below(unsigned n)
+{
+    return n < S2_IMAP_LEAF ? (UINT64_C(1) << (4 * n)) - 1 : UINT64_MAX;
+}
+
+static struct s2_ient leaf_entry(const struct s2_imap_leaf *l, unsigned rank)
+{
+    unsigned slot = s2_imap_slot(l, rank);
+
+    return (struct s2_ient){l->rec[slot].start, l->end[slot], l->rec[slot].val};
+}
+
+static void leaf_write(struct s2_imap_leaf *l, unsigned rank, const struct s2_ient *e)
+{
+    unsigned slot = s2_imap_slot(l, rank);
+
+    l->end[slot] = e->end;
+    l->rec[slot].start = e->start;
+    l->rec[slot].val = e->val;
+}
+
+/* The first free slot's digit moves down to `rank`, those between up by one. pre: not full. */
+static void leaf_put(struct s2_imap_leaf *l, unsigned rank, const struct s2_ient *e)
+{
+    uint64_t below = digits_below(rank), moved = digits_below(l->count) & ~below;
+    uint64_t digit = s2_imap_slot(l, l->count);
+
+    l->order = (l->order & ~(digits_below(l->count + 1u) & ~below)) | (l->order & moved) << 4 | digit << (4 * rank);
+    l->count++;
+    leaf_write(l, rank, e);
+}
+
+/* The other way round. */
+static void leaf_drop(struct s2_imap_leaf *l, unsigned rank)
+{
+    uint64_t below = digits_below(rank), last = l->count - 1u;
+    uint64_t moved = digits_below(l->count) & ~digits_below(rank + 1), digit = s2_imap_slot(l, rank);
+
+    l->end[digit] = S2_IMAP_UNUSED;
+    l->order = (l->order & (below | ~digits_below(l->count))) | (l->order & moved) >> 4 | digit << (4 * last);
+    l->count = (uint16_t)last;
+}
+
+static void leaf_init(struct s2_imap_leaf *l)
+{
+    l->count = 0;
+    l->order = S2_IMAP_IN_ORDER;
+    for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
+        l->end[i] = S2_IMAP_UNUSED;
+}
+
+/* Moves the last n entries of `low` to the front of `high`, its upper neighbour. */
+static void leaf_move_up(struct s2_imap_leaf *low, struct s2_imap_leaf *high, unsigned n)
+{
+    while (n-- > 0) {
+        struct s2_ient e = leaf_entry(low, low->count - 1u);
+
+        leaf_drop(low, low->count - 1u);
+        leaf_put(high, 0, &e);
+    }
+}
+
+/* Moves the first n of `high` to the end of `low`. */
+static void leaf_move_down(struct s2_imap_leaf *low, struct s2_imap_leaf *high, unsigned n)
+{
+    while (n-- > 0) {
+        struct s2_ient e = leaf_entry(high, 0);
+
+        leaf_drop(high, 0);
+        leaf_put(low, low->count, &e);
+    }
+}
+
+/* --- children of an inner node ------------------------------------------------------------------------------------ */
+
+/* Copies n children with their records, whichever way they overlap. */
+static void inner_copy(struct s2_imap_inner *to, unsigned at, const struct s2_imap_inner *from, unsigned first,
+                       unsigned n)
+{
+    __builtin_memmove(&to->end[at], &from->end[first], n * sizeof(to->end[0]));
+    __builtin_memmove(&to->child[at], &from->child[first], n * sizeof(to->child[0]));
+    for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++)
+        __builtin_memmove(&to->room[c][at], &from->room[c][first], n * sizeof(to->room[0][0]));
+}
+
+static void inner_resize(struct s2_imap_inner *n, unsigned count)
+{
+    for (unsigned i = count; i < n->count; i++)
+        n->end[i] = S2_IMAP_UNUSED;
+    n->count = (uint16_t)count;
+}
+
+static void inner_init(struct s2_imap_inner *n)
+{
+    n->count = S2_IMAP_INNER;
+    inner_resize(n, 0);
+}
+
+static void inner_put(struct s2_imap_inner *n, unsigned at, uint32_t child, uint64_t end, struct s2_room room)
+{
+    inner_copy(n, at + 1, n, at, n->count - at);
+    n->child[at] = child;
+    n->end[at] = end;
+    s2_room_set(n, at, room);
+    n->count++;
+}
+
+static void inner_drop(struct s2_imap_inner *n, unsigned at)
+{
+    inner_copy(n, at, n, at + 1, n->count - at - 1u);
+    inner_resize(n, n->count - 1u);
+}
+
+static void inner_move_up(struct s2_imap_inner *low, struct s2_imap_inner *high, unsigned n)
+{
+    inner_copy(high, n, high, 0, high->count);
+    inner_copy(high, 0, low, low->count - n, n);
+    inner_resize(high, high->count + n);
+    inner_resize(low, low->count - n);
+}
+
+static void inner_move_down(struct s2_imap_inner *low, struct s2_imap_inner *high, unsigned n)
+{
+    inner_copy(low, low->count, high, 0, n);
+    inner_resize(low, low->count + n);
+    inner_copy(high, 0, high, n, high->count - n);
+    inner_resize(high, high->count - n);
+}
+
+/* --- nodes of either kind ----------------------------------------------------------------------------------------- */
 
 static uint32_t take_node(struct s2_imap *map)
 {
@@ -22,347 +154,325 @@ static bool is_leaf(const struct s2_imap *map, uint32_t depth)
     return depth == map->height;
 }
 
-static unsigned count_at(const struct s2_imap *map, const struct s2_imap_path *p, uint32_t depth)
+static unsigned count_at(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth)
 {
-    const void *node = p->node[depth];
-
-    return is_leaf(map, depth) ? ((const struct s2_imap_leaf *)node)->count
-                               : ((const struct s2_imap_inner *)node)->count;
+    return is_leaf(map, depth) ? at->leaf->count : at->node[depth]->count;
 }
 
-static bool full_at(const struct s2_imap *map, const struct s2_imap_path *p, uint32_t depth)
+/* The record of child `slot` of the inner node at `depth` of the cursor's way is made anew. */
+static void record(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth, unsigned slot)
 {
-    return count_at(map, p, depth) == (is_leaf(map, depth) ? S2_IMAP_LEAF : S2_IMAP_INNER);
-}
+    struct s2_imap_inner *n = at->node[depth];
+    const void *child = s2_imap_child(map, n, slot);
+    const struct s2_imap_inner *inner = child;
+    const struct s2_imap_leaf *leaf = child;
 
-static struct s2_imap_hull hull_of(const struct s2_imap *map, const void *node, uint32_t depth)
-{
-    return is_leaf(map, depth) ? s2_imap_leaf_hull(node) : s2_imap_inner_hull(node);
-}
+    if (!is_leaf(map, depth + 1)) {
+        n->end[slot] = inner->end[inner->count - 1u];
+        s2_room_set(n, slot, s2_room_inner(inner));
+    } else if (leaf->count > 0) {
+        uint64_t before = slot > 0 ? n->end[slot - 1] : s2_imap_before(map, at, depth);
 
-static void copy_node(const struct s2_imap *map, void *to, const void *from, uint32_t depth)
-{
-    __builtin_memcpy(to, from, is_leaf(map, depth) ? sizeof(struct s2_imap_leaf) : sizeof(struct s2_imap_inner));
-}
-
-/* --- slots -------------------------------------------------------------------------------------------------------- */
-
-/* Copies n entries, whichever way they overlap. */
-static void leaf_copy(struct s2_imap_leaf *to, unsigned at, const struct s2_imap_leaf *from, unsigned first, unsigned n)
-{
-    __builtin_memmove(&to->start[at], &from->start[first], n * sizeof(to->start[0]));
-    __builtin_memmove(&to->end[at], &from->end[first], n * sizeof(to->end[0]));
-    __builtin_memmove(&to->val[at], &from->val[first], n * sizeof(to->val[0]));
-}
-
-static void leaf_resize(struct s2_imap_leaf *l, unsigned count)
-{
-    for (unsigned i = count; i < l->count; i++)
-        l->start[i] = l->end[i] = S2_IMAP_UNUSED;
-    l->count = (uint16_t)count;
-}
-
-static void leaf_put(struct s2_imap_leaf *l, unsigned at, const struct s2_ient *e)
-{
-    leaf_copy(l, at + 1, l, at, l->count - at);
-    l->start[at] = e->start;
-    l->end[at] = e->end;
-    l->val[at] = e->val;
-    l->count++;
-}
-
-static void leaf_drop(struct s2_imap_leaf *l, unsigned at)
-{
-    leaf_copy(l, at, l, at + 1, l->count - at - 1u);
-    leaf_resize(l, l->count - 1u);
-}
-
-static void inner_copy(struct s2_imap_inner *to, unsigned at, const struct s2_imap_inner *from, unsigned first,
-                       unsigned n)
-{
-    __builtin_memmove(&to->start[at], &from->start[first], n * sizeof(to->start[0]));
-    __builtin_memmove(&to->child[at], &from->child[first], n * sizeof(to->child[0]));
-    __builtin_memmove(&to->end[at], &from->end[first], n * sizeof(to->end[0]));
-    __builtin_memmove(&to->gap[at], &from->gap[first], n * sizeof(to->gap[0]));
-}
-
-static void inner_resize(struct s2_imap_inner *n, unsigned count)
-{
-    for (unsigned i = count; i < n->count; i++)
-        n->start[i] = n->end[i] = S2_IMAP_UNUSED;
-    n->count = (uint16_t)count;
-}
-
-static void inner_set(struct s2_imap_inner *n, unsigned at, struct s2_imap_hull hull)
-{
-    n->start[at] = hull.start;
-    n->end[at] = hull.end;
-    n->gap[at] = hull.gap;
-}
-
-static void inner_put(struct s2_imap_inner *n, unsigned at, uint32_t child, struct s2_imap_hull hull)
-{
-    inner_copy(n, at + 1, n, at, n->count - at);
-    n->child[at] = child;
-    inner_set(n, at, hull);
-    n->count++;
-}
-
-static void inner_drop(struct s2_imap_inner *n, unsigned at)
-{
-    inner_copy(n, at, n, at + 1, n->count - at - 1u);
-    inner_resize(n, n->count - 1u);
-}
-
-/* An empty node of the kind that lives at `depth`: all slots unused, so that resize and copy keep the rule. */
-static void make_empty(const struct s2_imap *map, void *node, uint32_t depth, uint16_t level)
-{
-    if (is_leaf(map, depth)) {
-        struct s2_imap_leaf *l = node;
-
-        l->count = S2_IMAP_LEAF;
-        l->level = level;
-        leaf_resize(l, 0);
-    } else {
-        struct s2_imap_inner *n = node;
-
-        n->count = S2_IMAP_INNER;
-        n->level = level;
-        inner_resize(n, 0);
+        n->end[slot] = s2_imap_end(leaf, leaf->count - 1u);
+        s2_room_set(n, slot, s2_room_leaf(map->align, leaf, before, S2_ROOM_ANY));
     }
 }
 
-/* Moves the last n entries or children of `low` to the front of `high`, its upper neighbour. */
-static void move_up(const struct s2_imap *map, void *low, void *high, uint32_t depth, unsigned n)
+/* The last entry of the cursor's leaf ends at `end` now. */
+static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t end)
 {
-    if (is_leaf(map, depth)) {
-        struct s2_imap_leaf *l = low, *h = high;
+    for (uint32_t depth = map->height; depth > 0; depth--) {
+        struct s2_imap_inner *n = at->node[depth - 1];
 
-        leaf_copy(h, n, h, 0, h->count);
-        leaf_copy(h, 0, l, l->count - n, n);
-        leaf_resize(h, h->count + n);
-        leaf_resize(l, l->count - n);
-    } else {
-        struct s2_imap_inner *l = low, *h = high;
-
-        inner_copy(h, n, h, 0, h->count);
-        inner_copy(h, 0, l, l->count - n, n);
-        inner_resize(h, h->count + n);
-        inner_resize(l, l->count - n);
+        n->end[at->slot[depth - 1]] = end;
+        if (at->slot[depth - 1] + 1u < n->count)
+            break;
     }
 }
 
-/* Moves the first n of `high` to the end of `low`. */
-static void move_down(const struct s2_imap *map, void *low, void *high, uint32_t depth, unsigned n)
-{
-    if (is_leaf(map, depth)) {
-        struct s2_imap_leaf *l = low, *h = high;
-
-        leaf_copy(l, l->count, h, 0, n);
-        leaf_resize(l, l->count + n);
-        leaf_copy(h, 0, h, n, h->count - n);
-        leaf_resize(h, h->count - n);
-    } else {
-        struct s2_imap_inner *l = low, *h = high;
-
-        inner_copy(l, l->count, h, 0, n);
-        inner_resize(l, l->count + n);
-        inner_copy(h, 0, h, n, h->count - n);
-        inner_resize(h, h->count - n);
-    }
-}
-
-/* --- paths -------------------------------------------------------------------------------------------------------- */
-
-/* The path to where an entry that starts at key is or would be: in the leaf, slot is the number of entries with start
- * <= key. */
-static void path_to(struct s2_imap *map, uint64_t key, struct s2_imap_path *p)
-{
-    void *node = &map->root;
-    uint32_t depth = 0;
-
-    for (; depth < map->height; depth++) {
-        struct s2_imap_inner *inner = node;
-        unsigned rank = s2_imap_rank(inner->start, S2_IMAP_INNER, key);
-
-        p->node[depth] = node;
-        p->slot[depth] = rank - (rank > 0); /* below all: into the first */
-        node = s2_imap_child(map, inner, p->slot[depth]);
-    }
-    p->node[depth] = node;
-    p->slot[depth] = s2_imap_rank(((struct s2_imap_leaf *)node)->start, S2_IMAP_LEAF, key);
-}
-
-/* The node at `depth` has changed: its record in the parent follows, and so on up, until a record stays as it was. */
-static void refresh(struct s2_imap *map, const struct s2_imap_path *p, uint32_t depth)
-{
-    for (; depth > 0; depth--) {
-        struct s2_imap_hull h = hull_of(map, p->node[depth], depth);
-        struct s2_imap_inner *parent = p->node[depth - 1];
-        unsigned at = p->slot[depth - 1];
-
-        if (parent->start[at] == h.start && parent->end[at] == h.end && parent->gap[at] == h.gap)
-            return;
-        inner_set(parent, at, h);
-    }
-}
-
-/* --- insertion ---------------------------------------------------------------------------------------------------- */
+/* --- putting ------------------------------------------------------------------------------------------------------ */
 
 /* The root moves out into a node of its own and becomes the only child of a new root. */
-static void grow(struct s2_imap *map, struct s2_imap_path *p)
+static void grow(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     struct s2_imap_inner *root = &map->root.inner;
-    struct s2_imap_hull hull = hull_of(map, root, 0);
     uint32_t node = take_node(map);
     void *moved = s2_pool_node(map->pool, node);
 
-    copy_node(map, moved, root, 0);
+    __builtin_memcpy(moved, &map->root, sizeof(map->root));
+    if (map->height == 0)
+        at->leaf = moved;
+    else
+        at->node[0] = moved;
+    __builtin_memmove(&at->node[1], &at->node[0], map->height * sizeof(at->node[0]));
+    __builtin_memmove(&at->slot[1], &at->slot[0], map->height * sizeof(at->slot[0]));
     map->height++;
-    make_empty(map, root, 0, (uint16_t)map->height);
-    inner_put(root, 0, node, hull);
-
-    __builtin_memmove(&p->node[1], &p->node[0], map->height * sizeof(p->node[0]));
-    __builtin_memmove(&p->slot[1], &p->slot[0], map->height * sizeof(p->slot[0]));
-    p->node[0] = root;
-    p->slot[0] = 0;
-    p->node[1] = moved;
+    at->node[0] = root;
+    at->slot[0] = 0;
+    inner_init(root);
+    inner_put(root, 0, node, S2_IMAP_UNUSED, S2_ROOM_NONE);
+    record(map, at, 0, 0);
 }
 
-/* Of a full node, how many stay in the lower half: half of them, but next to all where a run of ascending (descending)
- * insertions grows at the end (front), which would otherwise leave half-empty nodes behind it. */
-static unsigned split_point(unsigned slot, unsigned count, unsigned last, unsigned min)
+/* Of a full node with place `at` (in a leaf, of the new entry; in an inner node, of the child that splits), how many stay
+ * in the lower half: next to none at the front, where a run of descending insertions would otherwise leave half-empty nodes
+ * behind it. `least` of them, and the one that comes, are enough for a node. */
+static unsigned kept(unsigned at, unsigned count, unsigned least)
 {
-    if (slot == last)
-        return count - (min - 1);
-    return slot == 0 ? min - 1 : count / 2;
+    return at == 0 ? least : count / 2;
 }
 
-/* Splits the full node at depth >= 1, whose parent has room; the path goes on to the half where its slot is now. */
-static void split(struct s2_imap *map, struct s2_imap_path *p, uint32_t depth)
+/* Behind everything? Then nodes split so that the lower one stays full: a map built in ascending order is dense. */
+static bool appends(const struct s2_imap_cursor *at)
 {
-    struct s2_imap_inner *parent = p->node[depth - 1];
-    unsigned at = p->slot[depth - 1], slot = p->slot[depth];
-    unsigned keep = is_leaf(map, depth) ? split_point(slot, S2_IMAP_LEAF, S2_IMAP_LEAF, S2_IMAP_LEAF_MIN)
-                                        : split_point(slot, S2_IMAP_INNER, S2_IMAP_INNER - 1u, S2_IMAP_INNER_MIN);
+    return at->rank == S2_IMAP_LEAF;
+}
+
+/* Splits the full leaf, whose parent has room; the cursor goes on to the half where its place is now. */
+static void split_leaf(struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    uint32_t depth = map->height - 1, upper = take_node(map);
+    struct s2_imap_leaf *low = at->leaf, *high = s2_pool_node(map->pool, upper);
+    unsigned keep = appends(at) ? S2_IMAP_LEAF : kept(at->rank, S2_IMAP_LEAF, S2_IMAP_LEAF_MIN - 1);
+    unsigned slot = at->slot[depth];
+
+    leaf_init(high);
+    leaf_move_up(low, high, S2_IMAP_LEAF - keep);
+    inner_put(at->node[depth], slot + 1, upper, S2_IMAP_UNUSED, S2_ROOM_NONE);
+    record(map, at, depth, slot);
+    record(map, at, depth, slot + 1);
+    if (at->rank >= keep) {
+        at->slot[depth]++;
+        at->leaf = high;
+        at->rank -= keep;
+    }
+}
+
+/* The same for the full inner node at `depth` >= 1. */
+static void split_inner(struct s2_imap *map, struct s2_imap_cursor *at, uint32_t depth)
+{
     uint32_t upper = take_node(map);
-    void *low = p->node[depth], *high = s2_pool_node(map->pool, upper);
+    struct s2_imap_inner *low = at->node[depth], *high = s2_pool_node(map->pool, upper);
+    unsigned slot = at->slot[depth - 1];
+    unsigned keep =
+        appends(at) ? S2_IMAP_INNER - S2_IMAP_LAST_MIN : kept(at->slot[depth], S2_IMAP_INNER, S2_IMAP_INNER_MIN - 1);
 
-    make_empty(map, high, depth, (uint16_t)(map->height - depth));
-    move_up(map, low, high, depth, count_at(map, p, depth) - keep);
-    inner_set(parent, at, hull_of(map, low, depth));
-    inner_put(parent, at + 1, upper, hull_of(map, high, depth));
-    if (slot >= keep) {
-        p->slot[depth - 1]++;
-        p->node[depth] = high;
-        p->slot[depth] -= keep;
+    inner_init(high);
+    inner_move_up(low, high, S2_IMAP_INNER - keep);
+    inner_put(at->node[depth - 1], slot + 1, upper, S2_IMAP_UNUSED, S2_ROOM_NONE);
+    record(map, at, depth - 1, slot);
+    record(map, at, depth - 1, slot + 1);
+    if (at->slot[depth] >= keep) {
+        at->slot[depth - 1]++;
+        at->node[depth] = high;
+        at->slot[depth] = (uint8_t)(at->slot[depth] - keep);
     }
 }
 
 /* Splits what is full from the leaf upwards, so that the leaf has a free slot. */
-static void make_room(struct s2_imap *map, struct s2_imap_path *p)
+static void make_room(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     uint32_t top = map->height;
 
-    if (!full_at(map, p, top))
-        return;
-    while (top > 0 && full_at(map, p, top - 1))
+    while (top > 0 && at->node[top - 1]->count == S2_IMAP_INNER)
         top--;
     if (top == 0) {
-        grow(map, p);
+        grow(map, at);
         top = 1;
     }
-    for (; top <= map->height; top++)
-        split(map, p, top);
+    for (; top < map->height; top++)
+        split_inner(map, at, top);
+    split_leaf(map, at);
 }
 
-void s2_imap_insert(struct s2_imap *map, const struct s2_ient *e)
+void s2_imap_put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
 {
-    struct s2_imap_path p;
+    struct s2_room lost = S2_ROOM_NONE, gained;
+    struct s2_imap_leaf *leaf;
+    uint64_t before;
 
-    path_to(map, e->start, &p);
-    make_room(map, &p);
-    leaf_put(p.node[map->height], p.slot[map->height], e);
+    if (at->leaf->count == S2_IMAP_LEAF)
+        make_room(map, at);
+    leaf = at->leaf;
+    before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
+    gained = s2_room_of(map->align, before, e->start);
+    if (at->rank < leaf->count) {
+        uint64_t next = s2_imap_start(leaf, at->rank);
+
+        lost = s2_room_of(map->align, before, next);
+        s2_room_max(&gained, s2_room_of(map->align, e->end, next));
+    } else {
+        end_moved(map, at, e->end);
+    }
+    leaf_put(leaf, at->rank, e);
     map->count++;
-    refresh(map, &p, map->height);
+    s2_room_changed(map, at, lost, gained);
 }
 
-/* --- erasure ------------------------------------------------------------------------------------------------------ */
+/* --- dropping ----------------------------------------------------------------------------------------------------- */
 
 /* The only child of the root becomes the root. */
 static void shrink(struct s2_imap *map)
 {
     uint32_t node = map->root.inner.child[0];
-    const void *child = s2_pool_node(map->pool, node);
 
-    copy_node(map, &map->root, child, 1);
+    __builtin_memcpy(&map->root, s2_pool_node(map->pool, node), sizeof(map->root));
     map->height--;
     give_node(map, node);
 }
 
-/* The node at depth >= 1 has too few: it joins a neighbour, or takes half of what that has. */
-static void rebalance(struct s2_imap *map, struct s2_imap_path *p, uint32_t depth)
+/* Of two neighbours with nlow and nhigh in all: 0 when they become one, else how many the lower one has then. */
+static unsigned shared_out(unsigned nlow, unsigned nhigh, unsigned join)
 {
-    struct s2_imap_inner *parent = p->node[depth - 1];
-    unsigned at = p->slot[depth - 1] > 0 ? p->slot[depth - 1] - 1 : 0; /* of the lower one of the two */
-    void *low = s2_imap_child(map, parent, at), *high = s2_imap_child(map, parent, at + 1);
-    unsigned join = is_leaf(map, depth) ? S2_IMAP_LEAF_JOIN : S2_IMAP_INNER_JOIN, nlow, nhigh;
-
-    p->node[depth] = high;
-    nhigh = count_at(map, p, depth);
-    p->node[depth] = low;
-    nlow = count_at(map, p, depth);
-    if (nlow + nhigh <= join) {
-        move_down(map, low, high, depth, nhigh);
-        give_node(map, parent->child[at + 1]);
-        inner_drop(parent, at + 1);
-    } else {
-        unsigned half = (nlow + nhigh) / 2;
-
-        if (nlow > half)
-            move_up(map, low, high, depth, nlow - half);
-        else
-            move_down(map, low, high, depth, half - nlow);
-        inner_set(parent, at + 1, hull_of(map, high, depth));
-    }
-    inner_set(parent, at, hull_of(map, low, depth));
+    return nlow + nhigh <= join ? 0 : (nlow + nhigh) / 2;
 }
 
-void s2_imap_erase(struct s2_imap *map, uint64_t start)
+/* Evens two leaves, or two inner nodes, out; true when all is in `low` then. */
+static bool even_leaves(struct s2_imap_leaf *low, struct s2_imap_leaf *high)
 {
-    struct s2_imap_path p;
+    unsigned nlow = low->count, part = shared_out(nlow, high->count, S2_IMAP_LEAF_JOIN);
+
+    if (part < nlow && part > 0)
+        leaf_move_up(low, high, nlow - part);
+    else
+        leaf_move_down(low, high, part ? part - nlow : high->count);
+    return part == 0;
+}
+
+static bool even_inners(struct s2_imap_inner *low, struct s2_imap_inner *high)
+{
+    unsigned nlow = low->count, part = shared_out(nlow, high->count, S2_IMAP_INNER_JOIN);
+
+    if (part < nlow && part > 0)
+        inner_move_up(low, high, nlow - part);
+    else
+        inner_move_down(low, high, part ? part - nlow : high->count);
+    return part == 0;
+}
+
+/* The node at depth >= 1 has too few: it joins a neighbour, or they share what they have. */
+static void rebalance(struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth)
+{
+    struct s2_imap_inner *parent = at->node[depth - 1];
+    unsigned slot = at->slot[depth - 1] > 0 ? at->slot[depth - 1] - 1u : 0; /* of the lower one of the two */
+    void *low = s2_imap_child(map, parent, slot), *high = s2_imap_child(map, parent, slot + 1);
+    bool joined = is_leaf(map, depth) ? even_leaves(low, high) : even_inners(low, high);
+
+    if (joined) {
+        give_node(map, parent->child[slot + 1]);
+        inner_drop(parent, slot + 1);
+    }
+    record(map, at, depth - 1, slot);
+    if (!joined)
+        record(map, at, depth - 1, slot + 1);
+}
+
+/* The gap before the cursor's entry, of which nothing else has changed, began at `was` and begins at `before` now. */
+static void gap_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t before)
+{
+    uint64_t start = s2_imap_start(at->leaf, at->rank);
+
+    s2_room_changed(map, at, s2_room_of(map->align, was, start), s2_room_of(map->align, before, start));
+}
+
+/* What lies behind the last entry of the cursor's leaf, which ended at `was` and ends at `end` now. */
+static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t end)
+{
+    struct s2_imap_cursor next = *at;
+
+    end_moved(map, at, end);
+    if (s2_imap_next_leaf(map, &next))
+        gap_moved(map, &next, was, end);
+}
+
+/* The entry is gone from the cursor's leaf, which has too few now. */
+static void mend(struct s2_imap *map, struct s2_imap_cursor *at, uint64_t start)
+{
     uint32_t depth = map->height;
 
-    path_to(map, start, &p);
-    leaf_drop(p.node[depth], p.slot[depth] - 1);
-    map->count--;
-    while (depth > 0 && count_at(map, &p, depth) < (is_leaf(map, depth) ? S2_IMAP_LEAF_MIN : S2_IMAP_INNER_MIN))
-        rebalance(map, &p, depth--);
-    refresh(map, &p, depth);
+    while (depth > 0 && count_at(map, at, depth) < (is_leaf(map, depth) ? S2_IMAP_LEAF_MIN : S2_IMAP_INNER_MIN))
+        rebalance(map, at, depth--);
     if (map->height > 0 && map->root.inner.count == 1)
         shrink(map);
+    (void)s2_imap_seek(map, start, at);
+}
+
+void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    struct s2_imap_leaf *leaf = at->leaf;
+    struct s2_ient e = leaf_entry(leaf, at->rank);
+    uint64_t before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
+
+    leaf_drop(leaf, at->rank);
+    map->count--;
+    if (at->rank < leaf->count) {
+        gap_moved(map, at, e.end, before);
+    } else {
+        s2_room_changed(map, at, s2_room_of(map->align, before, e.start), S2_ROOM_NONE);
+        leaf_end_moved(map, at, e.end, before);
+    }
+    if (map->height > 0 && leaf->count < S2_IMAP_LEAF_MIN)
+        mend(map, at, e.start);
+    else if (at->rank == leaf->count)
+        (void)s2_imap_next_leaf(map, at);
 }
 
 /* --- in place ----------------------------------------------------------------------------------------------------- */
 
+void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
+{
+    struct s2_imap_leaf *leaf = at->leaf;
+    struct s2_ient was = leaf_entry(leaf, at->rank);
+    struct s2_imap_cursor next = *at;
+
+    leaf_write(leaf, at->rank, e);
+    if (e->start != was.start) {
+        uint64_t before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
+
+        s2_room_changed(map, at, s2_room_of(map->align, before, was.start), s2_room_of(map->align, before, e->start));
+    }
+    if (e->end != was.end) {
+        if (++next.rank < leaf->count)
+            gap_moved(map, &next, was.end, e->end);
+        else
+            leaf_end_moved(map, at, was.end, e->end);
+    }
+}
+
+/* --- by key ------------------------------------------------------------------------------------------------------- */
+
+void s2_imap_insert(struct s2_imap *map, const struct s2_ient *e)
+{
+    struct s2_imap_cursor at;
+
+    (void)s2_imap_seek(map, e->start, &at);
+    s2_imap_put(map, &at, e);
+}
+
+void s2_imap_erase(struct s2_imap *map, uint64_t start)
+{
+    struct s2_imap_cursor at;
+
+    (void)s2_imap_seek(map, start, &at);
+    s2_imap_drop(map, &at);
+}
+
 void s2_imap_set(struct s2_imap *map, uint64_t start, const struct s2_ival *val)
 {
-    struct s2_imap_path p;
+    struct s2_imap_cursor at;
 
-    path_to(map, start, &p);
-    ((struct s2_imap_leaf *)p.node[map->height])->val[p.slot[map->height] - 1] = *val;
+    (void)s2_imap_seek(map, start, &at);
+    at.leaf->rec[s2_imap_slot(at.leaf, at.rank)].val = *val;
 }
 
 void s2_imap_resize(struct s2_imap *map, uint64_t start, uint64_t new_start, uint64_t new_end)
 {
-    struct s2_imap_path p;
-    struct s2_imap_leaf *leaf;
-    unsigned slot;
+    struct s2_imap_cursor at;
+    struct s2_ient e;
 
-    path_to(map, start, &p);
-    leaf = p.node[map->height];
-    slot = p.slot[map->height] - 1;
-    leaf->start[slot] = new_start;
-    leaf->end[slot] = new_end;
-    refresh(map, &p, map->height);
+    (void)s2_imap_seek(map, start, &at);
+    e = leaf_entry(at.leaf, at.rank);
+    e.start = new_start;
+    e.end = new_end;
+    s2_imap_alter(map, &at, &e);
 }

@@ -2,8 +2,10 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* How the interval map looks inside: shared by its searches, its edits and its check.
  *
- * A B+-tree. Depth counts from the root (0) to the leaves (map->height); the root lives in the map itself. Every inner
- * node keeps the exact hull and the largest inner gap of each child (struct s2_imap_inner). */
+ * A B+-tree. Depth counts from the root (0) to the leaves (map->height); the root lives in the map itself. A leaf keeps its
+ * entries where they happen to be and their order in one word, so that an edit moves no entry; an inner node keeps its
+ * children in order. Every gap belongs to the entry behind it, and what is known of the gaps under a child (struct
+ * s2_imap_inner) changes with an edit only where the gap that went was the largest (imap_room.h). */
 #ifndef STAGE2_BASE_IMAP_NODE_H
 #define STAGE2_BASE_IMAP_NODE_H
 
@@ -12,45 +14,69 @@
 #include "base/pool.h"
 
 enum {
-    S2_IMAP_LEAF_MIN = 6,   /* fewest entries in a leaf that is not the root */
-    S2_IMAP_INNER_MIN = 8,  /* fewest children of an inner node that is not the root */
+    S2_IMAP_LEAF_MIN = 6,   /* fewest entries in a leaf that is neither the root nor the last */
+    S2_IMAP_INNER_MIN = 8,  /* fewest children of an inner node that is neither the root nor the last of its level */
+    S2_IMAP_LAST_MIN = 2,   /* fewest of those */
     S2_IMAP_LEAF_JOIN = 12, /* two leaves with up to this many in all become one: below full, so that the next */
-    S2_IMAP_INNER_JOIN = 18 /* insertion does not split it again */
+    S2_IMAP_INNER_JOIN = 20 /* insertion does not split it again */
 };
 
-#define S2_IMAP_UNUSED UINT64_MAX /* in start and end of slots past the count */
+#define S2_IMAP_UNUSED   UINT64_MAX                   /* in `end` of slots that hold nothing */
+#define S2_IMAP_IN_ORDER UINT64_C(0xfedcba9876543210) /* entry i in slot i */
 
-struct s2_imap_hull {
-    uint64_t start, end, gap;
-};
-
-/* The way from the root to a leaf. In an inner node `slot` is the child that was taken. */
-struct s2_imap_path {
-    void *node[S2_IMAP_HEIGHT + 1];
-    unsigned slot[S2_IMAP_HEIGHT + 1];
-};
-
-/* How many of the n ascending keys are <= x. Without a branch, over unused slots too: they count only for x =
- * UINT64_MAX, which callers exclude. */
+/* How many of the n keys are <= x; n is a multiple of 4. Without a branch, over unused slots too, in four sums that do not
+ * wait for each other. */
 static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
 {
+#ifdef __OPTIMIZE_SIZE__
     unsigned rank = 0;
 
     for (unsigned i = 0; i < n; i++)
         rank += key[i] <= x;
     return rank;
+#else
+    unsigned rank[4] = {0};
+
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < n; i += 4) {
+        rank[0] += key[i] <= x;
+        rank[1] += key[i + 1] <= x;
+        rank[2] += key[i + 2] <= x;
+        rank[3] += key[i + 3] <= x;
+    }
+    return rank[0] + rank[1] + rank[2] + rank[3];
+#endif
 }
 
-/* The child through which the search for the first entry with end > key goes; count when there is none. key <
- * UINT64_MAX. */
+/* The child through which the search for the first entry with end > key goes: the last one when there is no such entry. */
 static inline unsigned s2_imap_inner_from(const struct s2_imap_inner *n, uint64_t key)
 {
-    return s2_imap_rank(n->end, S2_IMAP_INNER, key);
+    unsigned slot = s2_imap_rank(n->end, S2_IMAP_INNER, key);
+
+    return slot < n->count ? slot : n->count - 1u;
 }
 
+/* The rank of that entry in a leaf; count when it is not there. */
 static inline unsigned s2_imap_leaf_from(const struct s2_imap_leaf *l, uint64_t key)
 {
-    return s2_imap_rank(l->end, S2_IMAP_LEAF, key);
+    unsigned rank = s2_imap_rank(l->end, S2_IMAP_LEAF, key);
+
+    return rank < l->count ? rank : l->count;
+}
+
+static inline unsigned s2_imap_slot(const struct s2_imap_leaf *l, unsigned rank)
+{
+    return (unsigned)(l->order >> (4 * rank)) & 15u;
+}
+
+static inline uint64_t s2_imap_start(const struct s2_imap_leaf *l, unsigned rank)
+{
+    return l->rec[s2_imap_slot(l, rank)].start;
+}
+
+static inline uint64_t s2_imap_end(const struct s2_imap_leaf *l, unsigned rank)
+{
+    return l->end[s2_imap_slot(l, rank)];
 }
 
 static inline void *s2_imap_child(const struct s2_imap *map, const struct s2_imap_inner *n, unsigned slot)
@@ -58,27 +84,16 @@ static inline void *s2_imap_child(const struct s2_imap *map, const struct s2_ima
     return s2_pool_node(map->pool, n->child[slot]);
 }
 
-static inline struct s2_imap_hull s2_imap_leaf_hull(const struct s2_imap_leaf *l)
+/* The end of the last entry before the node at `depth` of the cursor's way: where the gap of that one's first begins. */
+static inline uint64_t s2_imap_before(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth)
 {
-    struct s2_imap_hull h = {l->start[0], l->end[l->count - 1u], 0};
-
-    for (unsigned i = 1; i < l->count; i++) {
-        uint64_t gap = l->start[i] - l->end[i - 1];
-        h.gap = gap > h.gap ? gap : h.gap;
-    }
-    return h;
+    for (; depth > 0; depth--)
+        if (at->slot[depth - 1] > 0)
+            return at->node[depth - 1]->end[at->slot[depth - 1] - 1];
+    return map->lo;
 }
 
-static inline struct s2_imap_hull s2_imap_inner_hull(const struct s2_imap_inner *n)
-{
-    struct s2_imap_hull h = {n->start[0], n->end[n->count - 1u], n->gap[0]};
-
-    for (unsigned i = 1; i < n->count; i++) {
-        uint64_t gap = n->start[i] - n->end[i - 1];
-        gap = n->gap[i] > gap ? n->gap[i] : gap;
-        h.gap = gap > h.gap ? gap : h.gap;
-    }
-    return h;
-}
+/* The cursor's way on from child `slot` of the inner node at `depth`, down to the first entry there. */
+void s2_imap_descend(const struct s2_imap *map, struct s2_imap_cursor *at, uint32_t depth, unsigned slot);
 
 #endif

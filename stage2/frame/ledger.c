@@ -191,7 +191,7 @@ void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *p
     l->lock = (struct s2_lock){0};
     l->port = port;
     l->pending = NULL;
-    s2_imap_init(&l->map, pool, 0, 1ull << pa_bits);
+    s2_imap_init(&l->map, pool, 0, 1ull << pa_bits, S2_IMAP_BYTES);
 }
 
 enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d)

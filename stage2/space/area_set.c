@@ -3,6 +3,8 @@
 /* The area set: its records, lookups, and what its operations (area_set_map.c, area_set_protect.c) have in common. */
 #include "space/area_set.h"
 
+#include <stage2/frames.h>
+
 #include "base/bits.h"
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
@@ -90,6 +92,15 @@ void s2_area_settle(struct s2_area_set *set, const struct s2_area *area)
 
 /* --- life and lookups --------------------------------------------------------------------------------------------- */
 
+/* The granule and, where it is one of translation tables, the sizes of the blocks above it: an entry of one level covers a
+ * whole table of the level below, granule / 8 descriptors. */
+static struct s2_imap_align leaf_aligns(uint64_t granule)
+{
+    uint8_t page = (uint8_t)s2_log2(granule), table = page >= S2_FRAME_LOG2 ? (uint8_t)(page - 3) : 0;
+
+    return (struct s2_imap_align){{page, (uint8_t)(page + table), (uint8_t)(page + 2 * table)}};
+}
+
 enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_ipa lo, s2_ipa hi, uint64_t granule,
                              void *ctx)
 {
@@ -98,7 +109,7 @@ enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_i
     if (!s2_is_pow2(granule) || ((lo.v | hi.v) & (granule - 1)) != 0)
         return S2_EALIGN;
     *set = (struct s2_area_set){.granule = granule, .ctx = ctx};
-    s2_imap_init(&set->map, pool, lo.v, hi.v);
+    s2_imap_init(&set->map, pool, lo.v, hi.v, leaf_aligns(granule));
     return S2_OK;
 }
 

@@ -29,8 +29,8 @@ enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg
     *sp = (struct s2_space){.cfg = *cfg, .cut = S2_TSTASH_EMPTY};
     if (!sp->cfg.chunk_log2)
         sp->cfg.chunk_log2 = (uint8_t)s2_level_shift(&cfg->geometry, LEVEL_OF_CHUNKS);
-    s2_imap_init(&sp->chunks, cfg->nodes, 0, limit);
-    s2_imap_init(&sp->taken, cfg->nodes, 0, limit);
+    s2_imap_init(&sp->chunks, cfg->nodes, 0, limit, S2_IMAP_BYTES);
+    s2_imap_init(&sp->taken, cfg->nodes, 0, limit, S2_IMAP_BYTES);
     err = s2_area_set_init(&sp->areas, cfg->nodes, S2_IPA(0), S2_IPA(limit), s2_granule_bytes(&cfg->geometry), sp);
     if (!err)
         err = s2_table_init(&sp->table, cfg->port, cfg->caps, &cfg->geometry, cfg->tables, cfg->vmids, cfg->table_pages,

@@ -47,7 +47,7 @@ static int setup(void **state)
     f->ref = calloc(MOST, sizeof(*f->ref));
     f->seed = 0x9e3779b97f4a7c15u;
     s2_pool_init(&f->pool, f->mem, (size_t)NODES * S2_NODE_BYTES);
-    s2_imap_init(&f->map, &f->pool, 0, 1u << 20);
+    s2_imap_init(&f->map, &f->pool, 0, 1u << 20, S2_IMAP_BYTES);
     *state = f;
     return 0;
 }
@@ -323,7 +323,7 @@ static void test_touching_entries_leave_no_gap(void **state)
     struct fixture *f = *state;
     uint64_t at;
 
-    s2_imap_init(&f->map, &f->pool, 0, 1000 * 16);
+    s2_imap_init(&f->map, &f->pool, 0, 1000 * 16, S2_IMAP_BYTES);
     for (uint64_t i = 0; i < 1000; i++)
         insert(f, ((i * 7) % 1000) * 16, ((i * 7) % 1000) * 16 + 16);
     compare_all(f);
@@ -345,7 +345,7 @@ static void test_top_of_the_keys(void **state)
     struct s2_ient e;
     uint64_t at;
 
-    s2_imap_init(&f->map, &f->pool, 0, UINT64_MAX);
+    s2_imap_init(&f->map, &f->pool, 0, UINT64_MAX, S2_IMAP_BYTES);
     insert(f, UINT64_MAX - 1, UINT64_MAX);
     insert(f, 0, 1);
     compare_all(f);
@@ -446,7 +446,7 @@ static void test_need_is_reached_and_never_passed(void **state)
     assert_int_equal(f->map.nodes, 0);
     assert_int_equal(s2_imap_need(&f->map, 0), 0);
     assert_int_equal(s2_imap_need(&f->map, 1), 2);
-    for (uint64_t i = 16; i < 8000; i++) {
+    for (uint64_t i = 16; i < 13000; i++) {
         uint32_t height = f->map.height, need = s2_imap_need(&f->map, 1), before = f->map.nodes;
 
         assert_int_equal(need, height + 2);
@@ -542,12 +542,13 @@ static void test_check_sees_damage(void **state)
     struct fixture *f = *state;
     struct s2_imap_inner *root = &f->map.root.inner, *inner;
     struct s2_imap_leaf *leaf;
+    uint64_t first, second, last;
 
     insert(f, 16, 20);
-    damage(f->map.root.leaf.end[0], (1u << 20) + 1, "an entry lies outside the limits");
-    damage(f->map.lo, 17, "an entry lies outside the limits");
-    damage(f->map.root.leaf.start[3], 99, "an unused slot looks used");
+    damage(f->map.hi, 19, "an entry lies outside the limits");
+    damage(f->map.lo, 17, "entries are out of order or overlap");
     damage(f->map.root.leaf.end[3], 99, "an unused slot looks used");
+    damage(f->map.root.leaf.order, UINT64_C(0xfedcba9876543211), "a leaf's order names a slot twice");
     damage(f->map.root.leaf.count, 17, "a leaf has too many entries");
     damage(f->map.count, 2, "the count of entries is wrong");
     damage(f->map.height, S2_IMAP_HEIGHT + 1, "the tree is too high");
@@ -557,18 +558,21 @@ static void test_check_sees_damage(void **state)
     assert_int_equal(f->map.height, 2);
     inner = s2_pool_node(&f->pool, root->child[1]);
     leaf = s2_pool_node(&f->pool, inner->child[2]);
-    damage(leaf->level, 1, "a leaf is not on level 0");
+    first = leaf->order & 15u;
+    second = leaf->order >> 4 & 15u;
+    last = leaf->order >> 4 * (leaf->count - 1u) & 15u;
     damage(leaf->count, 5, "a leaf has too few entries");
-    damage(leaf->end[0], leaf->start[0], "an entry is empty");
-    damage(leaf->start[1], leaf->end[0] - 1, "entries are out of order or overlap");
-    damage(leaf->start[1], leaf->start[1] + 1, "a child's largest gap is not what its parent says");
-    damage(leaf->start[0], leaf->start[0] + 1, "a child's hull is not what its parent says");
-    damage(leaf->end[leaf->count - 1u], leaf->end[leaf->count - 1u] + 1, "a child's hull is not what its parent says");
-    damage(inner->level, 2, "an inner node is on the wrong level");
-    damage(inner->count, 25, "an inner node has too many children");
+    damage(leaf->end[first], leaf->rec[first].start, "an entry is empty");
+    damage(leaf->rec[second].start, leaf->end[first] - 1, "entries are out of order or overlap");
+    damage(leaf->rec[second].start, leaf->rec[second].start + 1,
+           "the most room under a child is not what its parent says");
+    damage(leaf->end[last], leaf->end[last] + 1, "a child's end is not what its parent says");
+    damage(inner->count, 29, "an inner node has too many children");
     damage(inner->count, 7, "an inner node has too few children");
-    damage(inner->gap[2], 5, "a child's largest gap is not what its parent says");
+    damage(inner->room[0][2], 5, "the most room under a child is not what its parent says");
+    damage(inner->room[2][2], 5, "the most room under a child is not what its parent says");
     damage(inner->child[2], NODES, "a child lies outside the pool");
+    damage(inner->end[27], 1, "an unused slot looks used");
     damage(f->map.nodes, 1, "the count of nodes is wrong");
     damage(f->pool.free, 1, "the free list is longer than its count");
 }

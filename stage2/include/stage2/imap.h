@@ -16,9 +16,8 @@
 
 /* --- node pool ------------------------------------------------------------------------------------------------- */
 
-/* The size of every pool node, whatever it holds: eleven cache lines, 64-byte aligned. A leaf of 16 entries of 40 bytes
- * takes 640 and a counter; the same node seen as an inner one has room for 24 children of 28 bytes. 512 bytes would hold
- * only 12 entries in a pool leaf, and an inline leaf of 16 could then not move out by one copy. */
+/* The size of every pool node, whatever it holds: eleven cache lines, 64-byte aligned. A leaf of 16 entries takes all of
+ * them, an inner node of 28 children all but 24 bytes. An odd number of lines spreads the nodes over the sets of a cache. */
 #define S2_NODE_BYTES 704u
 #define S2_NODE_NONE  UINT32_MAX
 
@@ -48,61 +47,74 @@ struct s2_ient {
 };
 
 #define S2_IMAP_LEAF  16u /* entries in a leaf */
-#define S2_IMAP_INNER 24u /* children of an inner node */
-/* Levels of inner nodes. A leaf that is not the root has at least 6 entries, an inner node that is not the root 8
- * children, the root 2; with fewer than 2^32 nodes 2 * 8^(h-1) < 2^32, hence h <= 11. */
+#define S2_IMAP_INNER 28u /* children of an inner node */
+/* Levels of inner nodes. Only the last leaf of a map may have fewer than 6 entries and only the last inner node of a level
+ * fewer than 8 children, but never fewer than 2; with fewer than 2^32 nodes 8^(h-1) < 2^32, hence h <= 11. */
 #define S2_IMAP_HEIGHT 11u
 
-/* The nodes; their fields are the map's own. Unused slots of start and end hold UINT64_MAX (no key can: an entry is not
- * empty), so that a search counts a whole array without a branch. */
-struct s2_imap_leaf {
-    uint64_t start[S2_IMAP_LEAF], end[S2_IMAP_LEAF];
-    struct s2_ival val[S2_IMAP_LEAF];
-    uint16_t count, level; /* level 0 */
+/* What gaps are measured and searched by: alignments as log2, ascending. [0] is the unit: every key of the map is a multiple
+ * of it. Of [1] and [2] (leaf sizes of translation tables; equal to [0] where none matters) the map knows, as of the unit, how
+ * much room each gap has behind its first address so aligned. */
+#define S2_IMAP_ALIGNS 3u
+struct s2_imap_align {
+    uint8_t log2[S2_IMAP_ALIGNS];
 };
-/* Of each child: the exact hull [start, end) of its entries and the largest gap inside that hull. The gap between two
- * neighbours is start[i + 1] - end[i], so that an edit changes only what lies on the path to the root. */
+#define S2_IMAP_BYTES ((struct s2_imap_align){{0, 0, 0}})
+
+/* The nodes; their fields are the map's own. Slots of `end` that hold nothing are UINT64_MAX (which is the end of no entry
+ * but one, that ends the key space), so that a search counts a whole array without a branch. */
+struct s2_imap_leaf {
+    uint64_t end[S2_IMAP_LEAF]; /* in no order: what counts how many are below a key need not have them sorted */
+    uint64_t order; /* sixteen digits of four bits: digit i is the slot of entry i, or, past count, a free slot */
+    uint16_t count;
+    uint64_t to_next_line[5]; /* a record lies in one line */
+    struct s2_imap_rec {
+        uint64_t start;
+        struct s2_ival val;
+    } rec[S2_IMAP_LEAF];
+};
+/* Of each child: the end of its last entry, and for each alignment the most room, in units, that a gap before one of its
+ * entries has (the gap before its first entry, which begins in the sibling before it, is its own); UINT32_MAX: that or more. */
 struct s2_imap_inner {
-    uint64_t start[S2_IMAP_INNER];
+    uint64_t end[S2_IMAP_INNER]; /* ascending */
     uint32_t child[S2_IMAP_INNER];
-    uint64_t end[S2_IMAP_INNER], gap[S2_IMAP_INNER];
-    uint16_t count, level; /* inner levels from here down, so 1 and more */
+    uint32_t room[S2_IMAP_ALIGNS][S2_IMAP_INNER];
+    uint16_t count;
 };
 
 struct s2_imap {
     struct s2_pool *pool;
-    uint64_t lo, hi;                /* every entry lies in [lo, hi); gaps are gaps in it */
-    uint64_t count;                 /* entries */
-    uint32_t height;                /* levels of inner nodes; 0: the root leaf is the whole map */
-    uint32_t nodes;                 /* pool nodes in use by this map */
+    uint64_t lo, hi; /* every entry lies in [lo, hi); gaps are gaps in it */
+    uint64_t count;  /* entries */
+    uint32_t height; /* levels of inner nodes; 0: the root leaf is the whole map */
+    uint32_t nodes;  /* pool nodes in use by this map */
+    struct s2_imap_align align;
     union {                         /* the root is inline: up to 16 entries take no node at all */
         struct s2_imap_leaf leaf;   /* height == 0 */
         struct s2_imap_inner inner; /* height > 0 */
     } root;
 };
 
-/* lo < hi. Never fails. */
-void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64_t hi);
+/* lo < hi, multiples of the unit. Never fails. */
+void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64_t hi, struct s2_imap_align align);
 
 /* The worst-case number of pool nodes that `inserts` insertions can take, in any order, with any erasures between; 0
  * for none, and while all of them fit in the root leaf. An insertion splits at most one leaf and the inner node at each
  * level; a root that splits moves out by two nodes, so height + 2. The height grows only when the root is full, and a
- * root that has grown has two children, so another 22 insertions cannot make it grow again: inserts * (height + 2 +
- * inserts / 22) covers any number. */
+ * root that has grown has two children, so another 26 insertions cannot make it grow again: inserts * (height + 2 +
+ * inserts / 26) covers any number. */
 uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts);
 /* The same, when meanwhile nobody else changes the map or takes from the pool, so that nodes which come back are there
  * for the next insertion: no more than the emptiest map of that many entries has, less what this one has. */
 uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts);
+/* So many entries fit, whatever the order of insertions and erasures that led there, in a map whose pool of that many nodes
+ * serves no other, each insertion with its need promised. About 5 for each node; 16 without any. */
+uint64_t s2_imap_capacity(uint32_t nodes);
 
 /* Lookups: O(log n); true and *out (which may be null) when there is one. */
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out);       /* entry that holds key */
 bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *out);  /* first with end > key */
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out); /* last with start < key */
-/* Range iteration: for (k = start; s2_imap_find_from(map, k, &e) && e.start < end; k = e.end) — valid whatever the
- * body does to the map. s2_imap_walk is the fast read-only form: calls fn in ascending order on every entry that
- * meets [start, end) until it returns false; fn must not change the map. */
-typedef bool s2_imap_fn(void *arg, const struct s2_ient *e);
-void s2_imap_walk(const struct s2_imap *map, uint64_t start, uint64_t end, s2_imap_fn *fn, void *arg);
 static inline bool s2_imap_overlaps(const struct s2_imap *map, uint64_t start, uint64_t end, struct s2_ient *out)
 {
     struct s2_ient e;
@@ -113,22 +125,82 @@ static inline bool s2_imap_overlaps(const struct s2_imap *map, uint64_t start, u
     return true;
 }
 
-enum s2_fit { S2_FIT_LOWEST, S2_FIT_HIGHEST };
-/* A gap of `size` bytes, aligned to `align` (a power of two), wholly inside [lo, hi) and the map's own limits.
- * S2_EINVAL: size 0, lo >= hi. S2_EALIGN: align 0 or not a power of two. S2_ENOENT: none. */
-S2_NODISCARD enum s2_err s2_imap_find_gap(const struct s2_imap *map, uint64_t lo, uint64_t hi, uint64_t size,
-                                          uint64_t align, enum s2_fit fit, uint64_t *out);
+/* --- cursors --------------------------------------------------------------------------------------------------- */
 
-/* Edits: the caller has checked the preconditions and reserved the nodes (a promise is kept, not spent: the operation
- * gives the whole of it back with s2_pool_unreserve at its end); they cannot fail. */
+/* A place in a map: an entry, or the end behind the last one. Good until the map changes other than through this cursor.
+ * Its fields are the map's own. */
+struct s2_imap_cursor {
+    struct s2_imap_leaf *leaf;
+    uint32_t rank; /* in the leaf; its count: the end of the map */
+    uint8_t slot[S2_IMAP_HEIGHT];
+    struct s2_imap_inner *node[S2_IMAP_HEIGHT]; /* the way down, with the child that was taken in `slot` */
+};
+
+/* To the first entry with end > key, O(log n); false: there is none, the cursor is at the end. */
+bool s2_imap_seek(const struct s2_imap *map, uint64_t key, struct s2_imap_cursor *at);
+
+/* The entry there; false at the end. O(1). */
+static inline bool s2_imap_get(const struct s2_imap_cursor *at, struct s2_ient *out)
+{
+    const struct s2_imap_leaf *leaf = at->leaf;
+    unsigned slot;
+
+    if (at->rank >= leaf->count)
+        return false;
+    slot = leaf->order >> (4 * at->rank) & 15u;
+    *out = (struct s2_ient){leaf->rec[slot].start, leaf->end[slot], leaf->rec[slot].val};
+    return true;
+}
+
+/* On to the next entry; false: that was the last, the cursor is at the end. O(1) on average, as is prev: back to the one
+ * before; false and no move at the first. */
+bool s2_imap_next_leaf(const struct s2_imap *map, struct s2_imap_cursor *at);
+bool s2_imap_prev(const struct s2_imap *map, struct s2_imap_cursor *at);
+static inline bool s2_imap_next(const struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    return ++at->rank < at->leaf->count || s2_imap_next_leaf(map, at);
+}
+
+/* Iteration over what meets [start, end):
+ *   for (ok = s2_imap_seek(map, start, &at); ok && s2_imap_get(&at, &e) && e.start < end; ok = s2_imap_next(map, &at))
+ * and, valid whatever the body does to the map, for (k = start; s2_imap_find_from(map, k, &e) && e.start < end; k = e.end).
+ * s2_imap_walk calls fn in ascending order on every such entry until it returns false; fn must not change the map. */
+typedef bool s2_imap_fn(void *arg, const struct s2_ient *e);
+void s2_imap_walk(const struct s2_imap *map, uint64_t start, uint64_t end, s2_imap_fn *fn, void *arg);
+
+/* Edits at a cursor, O(1) on average. They cannot fail: the caller has checked the preconditions and reserved the nodes (a
+ * promise is kept, not spent: the operation gives the whole of it back with s2_pool_unreserve at its end). */
+/* Inserts *e before the cursor, which is then on it. pre: not empty, fits between the entry before and the one there. */
+void s2_imap_put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e);
+/* Erases the entry there; the cursor is then on the next. pre: not at the end. */
+void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at);
+/* The entry there becomes *e: other ends, other value. pre: not at the end; *e is not empty and stays between its neighbours. */
+void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e);
+
+/* The same by key, O(log n). */
 void s2_imap_insert(struct s2_imap *map, const struct s2_ient *e);                /* pre: no overlap, inside limits */
 void s2_imap_erase(struct s2_imap *map, uint64_t start);                          /* pre: an entry starts there */
 void s2_imap_set(struct s2_imap *map, uint64_t start, const struct s2_ival *val); /* pre: an entry starts there */
-/* Moves the ends of the entry at `start`; it may grow into free space or shrink. pre: not empty, no overlap, the
- * order of entries does not change. */
+/* Moves the ends of the entry at `start`; it may grow into free space or shrink. pre: an entry starts there; as alter. */
 void s2_imap_resize(struct s2_imap *map, uint64_t start, uint64_t new_start, uint64_t new_end);
 /* Gives every node back. */
 void s2_imap_clear(struct s2_imap *map);
+
+/* --- gaps ------------------------------------------------------------------------------------------------------- */
+
+enum s2_fit { S2_FIT_LOWEST, S2_FIT_HIGHEST };
+/* The lowest (highest) place for `size` bytes, aligned to `align` (a power of two), wholly inside [lo, hi), the map's own
+ * limits, and a gap. S2_EINVAL: size 0, lo >= hi. S2_EALIGN: align 0 or not a power of two. S2_ENOENT: none.
+ *
+ * O(log n) and exact for alignments up to the unit and for the map's larger two. Another alignment may meet gaps that have the
+ * room by the next smaller of these and yet do not fit, each of which costs a step and at most a descent. After
+ * S2_IMAP_TRIES of them the search goes on from there to the lowest (highest) gap of at least size + align - unit, in which it
+ * must fit; only when there is none does it look at every gap with room. So it is O(log n) whenever such a gap exists, and an
+ * answer is always found when there is one. A size of 2^32 units or more may meet gaps that are as large and do not do: fewer than
+ * (hi - lo) / 2^32 units. */
+#define S2_IMAP_TRIES 32u
+S2_NODISCARD enum s2_err s2_imap_find_gap(const struct s2_imap *map, uint64_t lo, uint64_t hi, uint64_t size,
+                                          uint64_t align, enum s2_fit fit, uint64_t *out);
 
 /* Structural check for tests and debug builds: order, balance, gap maxima, counts. Null when sound, else a static
  * phrase. */
