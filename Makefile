@@ -40,6 +40,7 @@ include tools/make/guest.mk
 include tools/make/bundle.mk
 include tools/make/coverage.mk
 include tools/make/check.mk
+include tools/make/bench.mk
 include tools/make/install.mk
 include tools/make/help.mk
 
