@@ -14,6 +14,7 @@ struct record {
 
 typedef struct {
     struct maple_tree tree;
+    uint64_t promised;
 } peer_map;
 
 static struct kmem_cache *records;
@@ -176,25 +177,36 @@ static void peer_clear(void *arg)
     mt_init_flags(&map->tree, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
 }
 
+/* A leaf that is not the root has more than three areas and the gaps between them, so this is enough. */
+static size_t most_nodes(uint64_t areas)
+{
+    return areas / 2 + 16;
+}
+
 static void *peer_create(uint64_t max_areas)
 {
     peer_map *map = calloc(1, sizeof *map);
 
-    (void)max_areas;
+    if (!map)
+        abort();
     if (!records) {
         maple_tree_init();
         records = kmem_cache_create("record", sizeof(struct record), 8, 0, NULL);
     }
-    if (map)
-        mt_init_flags(&map->tree, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
+    mt_init_flags(&map->tree, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
+    kmem_cache_promise(maple_node_cache, most_nodes(max_areas));
+    kmem_cache_promise(records, max_areas);
+    map->promised = max_areas;
     return map;
 }
 
-static void peer_destroy(void *map)
+static void peer_destroy(void *arg)
 {
+    peer_map *map = arg;
+
     peer_clear(map);
-    kmem_cache_settle(maple_node_cache);
-    kmem_cache_settle(records);
+    kmem_cache_settle(maple_node_cache, most_nodes(map->promised));
+    kmem_cache_settle(records, map->promised);
     free(map);
 }
 

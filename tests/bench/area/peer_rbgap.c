@@ -21,6 +21,7 @@ struct rb_area {
 typedef struct {
     struct rb_root root;
     uint64_t top; /* end of the last area, 0 when there is none: no node has the gap above it */
+    uint64_t promised;
 } peer_map;
 
 static struct kmem_cache *areas;
@@ -325,21 +326,29 @@ static void peer_clear(void *arg)
     struct rb_area *a, *next;
 
     rbtree_postorder_for_each_entry_safe(a, next, &map->root, rb) kmem_cache_free(areas, a);
-    *map = (peer_map){RB_ROOT, 0};
+    map->root = RB_ROOT;
+    map->top = 0;
 }
 
 static void *peer_create(uint64_t max_areas)
 {
-    (void)max_areas;
+    peer_map *map = calloc(1, sizeof *map);
+
+    if (!map)
+        abort();
     if (!areas)
         areas = kmem_cache_create("area", sizeof(struct rb_area), 8, 0, NULL);
-    return calloc(1, sizeof(peer_map));
+    kmem_cache_promise(areas, max_areas);
+    map->promised = max_areas;
+    return map;
 }
 
-static void peer_destroy(void *map)
+static void peer_destroy(void *arg)
 {
+    peer_map *map = arg;
+
     peer_clear(map);
-    kmem_cache_settle(areas);
+    kmem_cache_settle(areas, map->promised);
     free(map);
 }
 

@@ -148,8 +148,9 @@ struct kmem_block {
     struct kmem_block *next;
 };
 struct kmem_cache {
-    size_t size, live; /* bytes of an object; objects given out */
-    void *free;
+    size_t size, live;       /* bytes of an object; objects given out */
+    size_t room, promised;   /* objects that there is memory for; that somebody has asked room for */
+    void *free;              /* given out and back again */
     char *fresh, *fresh_end; /* never given out */
     struct kmem_block *blocks;
 };
@@ -166,20 +167,63 @@ static inline struct kmem_cache *kmem_cache_create(const char *name, size_t size
     return cache;
 }
 
+static inline void kmem_cache_free(struct kmem_cache *cache, void *object)
+{
+    cache->live--;
+    memcpy(object, &cache->free, sizeof cache->free);
+    cache->free = object;
+}
+
+/* A new block of so many bytes at least, after the objects of the one before. Its head takes 256 bytes: objects of that size are
+ * aligned so, and smaller ones need less. It is written to, so that its pages are there. */
+static inline void kmem_cache_grow(struct kmem_cache *cache, size_t bytes)
+{
+    struct kmem_block *block;
+
+    bytes = (max(bytes, SHIM_BLOCK_BYTES) + 4095) & ~(size_t)4095;
+    block = aligned_alloc(4096, bytes);
+    if (!block)
+        abort();
+    memset(block, 0, bytes);
+    for (; (size_t)(cache->fresh_end - cache->fresh) >= cache->size; cache->fresh += cache->size) {
+        cache->live++;
+        kmem_cache_free(cache, cache->fresh);
+    }
+    block->next = cache->blocks;
+    cache->blocks = block;
+    cache->fresh = (char *)block + 256;
+    cache->fresh_end = (char *)block + bytes;
+    cache->room += (bytes - 256) / cache->size;
+}
+
+/* Makes room for n more objects than were asked for so far, before anything is measured. */
+static inline void kmem_cache_promise(struct kmem_cache *cache, size_t n)
+{
+    cache->promised += n;
+    if (cache->promised > cache->room)
+        kmem_cache_grow(cache, (cache->promised - cache->room) * cache->size + 256);
+}
+
+/* Takes such a promise back. When nothing is left, the memory goes too: a structure that is built after another one was
+ * destroyed finds its memory in order. */
+static inline void kmem_cache_settle(struct kmem_cache *cache, size_t n)
+{
+    cache->promised -= n;
+    if (cache->live || cache->promised)
+        return;
+    for (struct kmem_block *block = cache->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    *cache = (struct kmem_cache){.size = cache->size};
+}
+
 static __attribute__((noinline, unused)) void *kmem_cache_fresh(struct kmem_cache *cache)
 {
     void *object;
 
-    if ((size_t)(cache->fresh_end - cache->fresh) < cache->size) {
-        struct kmem_block *block = aligned_alloc(4096, SHIM_BLOCK_BYTES);
-
-        if (!block)
-            abort();
-        block->next = cache->blocks;
-        cache->blocks = block;
-        cache->fresh = (char *)block + 256; /* objects of 256 bytes are aligned so, and smaller ones need less */
-        cache->fresh_end = (char *)block + SHIM_BLOCK_BYTES;
-    }
+    if ((size_t)(cache->fresh_end - cache->fresh) < cache->size)
+        kmem_cache_grow(cache, SHIM_BLOCK_BYTES);
     object = cache->fresh;
     cache->fresh += cache->size;
     return object;
@@ -197,13 +241,6 @@ static inline void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
     return object;
 }
 
-static inline void kmem_cache_free(struct kmem_cache *cache, void *object)
-{
-    cache->live--;
-    memcpy(object, &cache->free, sizeof cache->free);
-    cache->free = object;
-}
-
 static inline int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t n, void **objects)
 {
     for (size_t i = 0; i < n; i++)
@@ -215,21 +252,6 @@ static inline void kmem_cache_free_bulk(struct kmem_cache *cache, size_t n, void
 {
     for (size_t i = 0; i < n; i++)
         kmem_cache_free(cache, objects[i]);
-}
-
-/* Once nothing is given out any more, the next object is the first of a new block again: a structure that is built
- * after another one was destroyed finds memory in order. */
-static inline void kmem_cache_settle(struct kmem_cache *cache)
-{
-    if (cache->live)
-        return;
-    for (struct kmem_block *block = cache->blocks, *next; block; block = next) {
-        next = block->next;
-        free(block);
-    }
-    cache->blocks = NULL;
-    cache->free = NULL;
-    cache->fresh = cache->fresh_end = NULL;
 }
 
 #endif
