@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The area set: its records, lookups, and what its operations (area_set_map.c, area_set_protect.c) have in common. */
+/* The area set: its records, and what its operations (area_set_map.c, _grow.c, _protect.c) have in common. */
 #include "space/area_set.h"
-
-#include <stage2/frames.h>
 
 #include "base/bits.h"
 
@@ -46,7 +44,7 @@ void s2_area_replace(struct s2_area_set *set, s2_ipa start, const struct s2_area
     s2_imap_set(&set->map, area->range.start.v, &val);
 }
 
-static uint64_t backing_at(const struct s2_area *area, s2_ipa start)
+uint64_t s2_area_backing_at(const struct s2_area *area, s2_ipa start)
 {
     return area->backend->backing_at ? area->backend->backing_at(area, start) : area->backing;
 }
@@ -59,7 +57,7 @@ struct s2_area s2_area_part(const struct s2_area *area, struct s2_ipa_range rang
         part.range.end = range.end;
     if (range.start.v > part.range.start.v) {
         part.range.start = range.start;
-        part.backing = backing_at(area, range.start);
+        part.backing = s2_area_backing_at(area, range.start);
     }
     return part;
 }
@@ -71,7 +69,7 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high)
         return false;
     if (low->backend->mergeable)
         return low->backend->mergeable(low, high);
-    return backing_at(low, high->range.start) == high->backing;
+    return s2_area_backing_at(low, high->range.start) == high->backing;
 }
 
 void s2_area_settle(struct s2_area_set *set, const struct s2_area *area)
@@ -90,13 +88,28 @@ void s2_area_settle(struct s2_area_set *set, const struct s2_area *area)
     s2_area_replace(set, whole.range.start, &whole);
 }
 
-/* --- life and lookups --------------------------------------------------------------------------------------------- */
+unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *area, struct s2_change c[2])
+{
+    struct s2_area whole = *area, low, high;
+    unsigned n = 0;
+
+    if (s2_area_set_find_below(set, area->range.start, &low) && s2_area_joins(&low, area)) {
+        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = low, .part = area->range};
+        low.range.end = area->range.end;
+        whole = low;
+    }
+    if (s2_area_set_find(set, area->range.end, &high) && s2_area_joins(&whole, &high))
+        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = whole, .part = high.range};
+    return n;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* The granule and, where it is one of translation tables, the sizes of the blocks above it: an entry of one level covers a
  * whole table of the level below, granule / 8 descriptors. */
 static struct s2_imap_align leaf_aligns(uint64_t granule)
 {
-    uint8_t page = (uint8_t)s2_log2(granule), table = page >= S2_FRAME_LOG2 ? (uint8_t)(page - 3) : 0;
+    uint8_t page = (uint8_t)s2_log2(granule), table = page >= 12 && page <= 16 ? (uint8_t)(page - 3) : 0;
 
     return (struct s2_imap_align){{page, (uint8_t)(page + table), (uint8_t)(page + 2 * table)}};
 }
@@ -113,70 +126,44 @@ enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_i
     return S2_OK;
 }
 
-static bool answer(bool found, const struct s2_ient *e, struct s2_area *out)
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
+
+uint32_t s2_area_set_need(const struct s2_area_set *set, enum s2_area_op op)
 {
-    if (found && out)
-        *out = s2_area_unpack(e);
-    return found;
+    uint32_t inserts = 0;
+
+    if (op == S2_AREA_OP_MAP || op == S2_AREA_OP_UNMAP)
+        inserts = 1;
+    else if (op == S2_AREA_OP_REPLACE || op == S2_AREA_OP_PROTECT || op == S2_AREA_OP_SWAP)
+        inserts = 2;
+    return s2_imap_need(&set->map, inserts);
 }
 
-bool s2_area_set_find(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out)
+uint64_t s2_area_set_capacity(uint32_t nodes)
 {
-    struct s2_ient e;
-    bool found = s2_imap_find(&set->map, ipa.v, &e);
-
-    return answer(found, &e, out);
+    return s2_imap_capacity(nodes);
 }
 
-bool s2_area_set_find_from(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out)
+static void fill_cut(struct s2_area_set *set)
 {
-    struct s2_ient e;
-    bool found = s2_imap_find_from(&set->map, ipa.v, &e);
-
-    return answer(found, &e, out);
+    while (set->cut < set->cut_most && !s2_pool_reserve(set->map.pool, 1))
+        set->cut++;
 }
 
-bool s2_area_set_find_below(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out)
+enum s2_err s2_area_set_keep_cut(struct s2_area_set *set)
 {
-    struct s2_ient e;
-    bool found = s2_imap_find_below(&set->map, ipa.v, &e);
-
-    return answer(found, &e, out);
+    if (set->busy)
+        return S2_EBUSY;
+    if (s2_pool_reserve(set->map.pool, S2_AREA_CUT_NODES - set->cut))
+        return S2_ENODES;
+    set->cut = set->cut_most = S2_AREA_CUT_NODES;
+    return S2_OK;
 }
 
-bool s2_area_set_overlaps(const struct s2_area_set *set, struct s2_ipa_range range, struct s2_area *out)
+void s2_area_set_drop_cut(struct s2_area_set *set)
 {
-    struct s2_ient e;
-    bool found = s2_imap_overlaps(&set->map, range.start.v, range.end.v, &e);
-
-    return answer(found, &e, out);
-}
-
-uint64_t s2_area_set_count(const struct s2_area_set *set)
-{
-    return set->map.count;
-}
-
-enum s2_err s2_area_set_find_free(const struct s2_area_set *set, s2_ipa hint, uint64_t size, struct s2_ipa_range limit,
-                                  uint64_t align, enum s2_fit fit, s2_ipa *out)
-{
-    uint64_t lo = limit.start.v, hi = limit.end.v, at;
-    enum s2_err err;
-
-    if (size == 0 || lo >= hi)
-        return S2_EINVAL;
-    if (!s2_is_pow2(align) || (size & (set->granule - 1)) != 0)
-        return S2_EALIGN;
-    if (fit == S2_FIT_HIGHEST)
-        hi = s2_min_u64(hi, hint.v);
-    else
-        lo = s2_max_u64(lo, hint.v);
-    if (lo >= hi)
-        return S2_ENOENT; /* the hint lies beyond the limit */
-    err = s2_imap_find_gap(&set->map, lo, hi, size, s2_max_u64(align, set->granule), fit, &at);
-    if (!err)
-        *out = S2_IPA(at);
-    return err;
+    s2_pool_unreserve(set->map.pool, set->cut);
+    set->cut = set->cut_most = 0;
 }
 
 /* --- what operations share ---------------------------------------------------------------------------------------- */
@@ -213,8 +200,17 @@ enum s2_err s2_area_enter(struct s2_area_set *set, struct s2_op *op, struct s2_i
 enum s2_err s2_area_leave(struct s2_area_set *set, struct s2_op *op, enum s2_err err)
 {
     s2_op_end(op);
+    fill_cut(set);
     set->busy = NULL;
     return err;
+}
+
+enum s2_err s2_area_refuse(struct s2_op *op, enum s2_err err, struct s2_ipa_range range, const struct s2_area *found,
+                           const char *what)
+{
+    struct s2_ipa_range none = {S2_IPA(0), S2_IPA(0)}, there = found ? found->range : none;
+
+    return s2_refuse_found(op->detail, err, S2_AXIS_IPA, range.start.v, range.end.v, there.start.v, there.end.v, what);
 }
 
 enum s2_err s2_area_refused(struct s2_op *op, enum s2_err err, const struct s2_change *c)
@@ -232,9 +228,70 @@ enum s2_err s2_area_prepare(const struct s2_area_set *set, struct s2_op *op, con
     return s2_area_refused(op, c->area.backend->prepare(set->ctx, op, c), c);
 }
 
-enum s2_err s2_area_reserve(const struct s2_area_set *set, struct s2_op *op, uint32_t inserts)
+/* Once more, with the nodes that are kept for this. The set's lock is held: what is given up here is still there. */
+static enum s2_err reserve_kept(struct s2_area_set *set, struct s2_op *op)
+{
+    s2_pool_unreserve(set->map.pool, set->cut);
+    set->cut = 0;
+    if (!s2_op_reserve(op))
+        return S2_OK;
+    fill_cut(set);
+    return s2_refuse(op->detail, S2_ECUT, S2_AXIS_NONE, 0, 0,
+                     "makes a hole in an area, and the nodes kept for that are used up");
+}
+
+enum s2_err s2_area_reserve(struct s2_area_set *set, struct s2_op *op, uint32_t inserts, bool cut)
 {
     enum s2_err err = s2_op_need_nodes(op, set->map.pool, s2_imap_need(&set->map, inserts));
 
-    return err ? err : s2_op_reserve(op);
+    if (!err)
+        err = s2_op_reserve(op);
+    return err == S2_ENODES && cut && set->cut_most ? reserve_kept(set, op) : err;
+}
+
+/* --- phases ------------------------------------------------------------------------------------------------------- */
+
+static enum s2_err one_phase(const struct s2_area_set *set, struct s2_op *op, enum s2_phase phase,
+                             const struct s2_change *c)
+{
+    const struct s2_backend *b = c->area.backend;
+
+    switch (phase) {
+    case S2_PREPARE:
+        return s2_area_prepare(set, op, c);
+    case S2_TAKE:
+        return b->take ? s2_area_refused(op, b->take(set->ctx, op, c), c) : S2_OK;
+    case S2_COMMIT:
+        b->commit(set->ctx, op, c);
+        break;
+    case S2_RELEASE:
+        if (b->release)
+            b->release(set->ctx, op, c);
+        break;
+    }
+    return S2_OK;
+}
+
+enum s2_err s2_area_phase(const struct s2_area_set *set, struct s2_op *op, enum s2_phase phase,
+                          const struct s2_change *c, unsigned n, uint64_t *done)
+{
+    enum s2_err err = S2_OK;
+
+    for (unsigned i = 0; !err && i < n; i++) {
+        err = one_phase(set, op, phase, &c[i]);
+        *done += !err;
+    }
+    return err;
+}
+
+uint64_t s2_area_undo(const struct s2_area_set *set, struct s2_op *op, const struct s2_change *c, unsigned n,
+                      uint64_t end, uint64_t taken)
+{
+    while (n-- > 0) {
+        const struct s2_backend *b = c[n].area.backend;
+
+        if (end-- <= taken && b->take && b->undo)
+            b->undo(set->ctx, op, &c[n]);
+    }
+    return end;
 }

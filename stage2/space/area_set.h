@@ -7,6 +7,8 @@
 #include <stage2/area.h>
 #include <stage2/backend.h>
 
+/* The backing of the part that begins at `start`, which may lie outside where the area is to be extended. */
+uint64_t s2_area_backing_at(const struct s2_area *area, s2_ipa start);
 /* Everything of an area but its range, in the 24 bytes of an entry, and back. */
 struct s2_ival s2_area_pack(const struct s2_area *area);
 struct s2_area s2_area_unpack(const struct s2_ient *e);
@@ -21,6 +23,8 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high);
 
 /* The area that starts where this one does becomes it, and one with the neighbours that it joins. */
 void s2_area_settle(struct s2_area_set *set, const struct s2_area *area);
+/* The MERGEs of that, ascending: how many of the two. */
+unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *area, struct s2_change c[2]);
 /* S2_EINVAL, S2_EEXIST: no backend that commits; in new mode, an area is in the way. */
 S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_detail *d,
                                            const struct s2_area *area, enum s2_map_mode mode);
@@ -28,7 +32,10 @@ S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct
 /* Opens an operation: marks the set busy with it, wipes op->detail. S2_EBUSY, S2_EINVAL, S2_EALIGN, S2_ERANGE; then op
  * has been ended, unless it is the very one that is under way. */
 S2_NODISCARD enum s2_err s2_area_enter(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range);
-/* Closes it: ends op, returns err. */
+/* The refusal of an operation on `range` for an area that is there: `found`, or null for none. */
+enum s2_err s2_area_refuse(struct s2_op *op, enum s2_err err, struct s2_ipa_range range, const struct s2_area *found,
+                           const char *what);
+/* Closes it: ends op, fills up the kept cut, returns err. */
 enum s2_err s2_area_leave(struct s2_area_set *set, struct s2_op *op, enum s2_err err);
 /* The plan of a protect alone; the operation stays open. How many areas the range meets. */
 S2_NODISCARD enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
@@ -37,7 +44,17 @@ S2_NODISCARD enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2
 S2_NODISCARD enum s2_err s2_area_prepare(const struct s2_area_set *set, struct s2_op *op, const struct s2_change *c);
 /* The same for what a backend's `take` says. */
 enum s2_err s2_area_refused(struct s2_op *op, enum s2_err err, const struct s2_change *c);
-/* Promises the nodes of `inserts` insertions to op and reserves. */
-S2_NODISCARD enum s2_err s2_area_reserve(const struct s2_area_set *set, struct s2_op *op, uint32_t inserts);
+/* Promises the nodes of `inserts` insertions to op and reserves. `cut`: an unmap, which may use the nodes that are kept. */
+S2_NODISCARD enum s2_err s2_area_reserve(struct s2_area_set *set, struct s2_op *op, uint32_t inserts, bool cut);
+
+/* What an operation does with its changes: each phase wholly before the next. */
+enum s2_phase { S2_PREPARE, S2_TAKE, S2_COMMIT, S2_RELEASE };
+/* One phase of n changes, ascending, until one is refused; *done counts those that were not. Commit and release cannot fail. */
+enum s2_err s2_area_phase(const struct s2_area_set *set, struct s2_op *op, enum s2_phase phase,
+                          const struct s2_change *c, unsigned n, uint64_t *done);
+/* Takes back what was taken, last first: the n changes are the last of `end`, of which the first `taken` have been taken.
+ * How many come before them. */
+uint64_t s2_area_undo(const struct s2_area_set *set, struct s2_op *op, const struct s2_change *c, unsigned n,
+                      uint64_t end, uint64_t taken);
 
 #endif

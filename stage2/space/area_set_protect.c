@@ -4,6 +4,9 @@
  * asked twice about each area and never about another. */
 #include "space/area_set.h"
 
+/* Edits never add an entry that a merge will make superfluous: a protect that leaves no more areas than before takes no
+ * node. A part that is cut off before its merge was seen (`waits`) has no entry until then; an entry that is superfluous
+ * before the cut that needs it (`spare`) stays meanwhile, as the upper end of the area that it was merged into. */
 struct pass {
     struct s2_area_set *set;
     struct s2_op *op;
@@ -11,10 +14,18 @@ struct pass {
     s2_update_fn *update;
     void *arg;
     bool commit;
-    uint32_t cuts; /* areas that the set gains before it loses any */
+    uint32_t cuts, merges; /* areas that the set gains and loses */
     uint64_t changes, areas;
     bool has_last, last_changed;
     struct s2_area last; /* the area below the next one, as it is by then */
+
+    uint32_t inserts; /* commit only: entries that are still to be added, of cuts - merges, */
+    uint32_t to_cut;  /* and cuts that are still to come */
+    bool waits, has_spare;
+    struct s2_area cut, part; /* waits: of the area `cut`, which has its entry still, this part, */
+    bool part_is_last;        /* which is p->last, so that its end is not known yet */
+    bool bare;                /* the next one has no entry: a part that p->last absorbs */
+    s2_ipa spare;
 };
 
 static enum s2_err step(struct pass *p, const struct s2_change *c)
@@ -26,24 +37,133 @@ static enum s2_err step(struct pass *p, const struct s2_change *c)
     return S2_OK;
 }
 
-/* `area` becomes `mid` and what is left of it on both sides. */
+/* --- edits -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t added(const struct pass *p)
+{
+    return p->cuts > p->merges ? p->cuts - p->merges : 0;
+}
+
+static struct s2_area rest_below(const struct s2_area *area, s2_ipa end)
+{
+    return s2_area_part(area, (struct s2_ipa_range){area->range.start, end});
+}
+
+static struct s2_area rest_above(const struct s2_area *area, s2_ipa start)
+{
+    return s2_area_part(area, (struct s2_ipa_range){start, area->range.end});
+}
+
+/* Each entry from `low` up to the superfluous one at `spare` moves up by one place, which makes room for *low. */
+static void move_up(struct s2_area_set *set, struct s2_area low, s2_ipa spare)
+{
+    struct s2_area next;
+
+    do {
+        (void)s2_area_set_find_from(set, low.range.start, &next);
+        if (next.range.start.v == spare.v)
+            low.range.end = next.range.end; /* which was merged into it */
+        s2_area_replace(set, next.range.start, &low);
+        low = next;
+    } while (next.range.start.v != spare.v);
+}
+
+/* Likewise down to `spare`, whose place the area below it has when it is free. */
+static void move_down(struct s2_area_set *set, struct s2_area high, s2_ipa spare)
+{
+    struct s2_area next;
+
+    do {
+        (void)s2_area_set_find_below(set, high.range.start, &next);
+        s2_area_replace(set, next.range.start, &high);
+        high = next;
+    } while (next.range.start.v != spare.v);
+    (void)s2_area_set_find_below(set, spare, &next);
+    next.range.end = high.range.end;
+    s2_area_replace(set, next.range.start, &next);
+}
+
+/* Cuts the entry of p->cut where p->part, the upper end of it, begins. */
+static void end_wait(struct pass *p)
+{
+    struct s2_area rest = rest_below(&p->cut, p->part.range.start);
+
+    s2_area_replace(p->set, p->cut.range.start, &rest);
+    p->waits = p->part_is_last = false;
+}
+
+/* `area` becomes `mid` and what is left of it below. */
+static void edit_low_cut(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
+{
+    p->to_cut--;
+    p->cut = *area;
+    p->part = *mid;
+    p->waits = true;
+    if (p->inserts == 0)
+        return;
+    p->inserts--;
+    end_wait(p);
+    s2_area_insert(p->set, mid);
+}
+
+/* `area` becomes `mid` and what is left of it above. */
+static void edit_high_cut(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
+{
+    struct s2_area rest = rest_above(area, mid->range.end);
+
+    p->to_cut--;
+    s2_area_replace(p->set, area->range.start, &rest);
+    p->bare = p->inserts == 0 && !p->has_spare; /* then the merge that sets it off is its own */
+    if (p->inserts > 0)
+        s2_area_insert(p->set, mid);
+    else if (p->has_spare)
+        move_down(p->set, *mid, p->spare);
+    p->has_spare = false;
+}
+
 static void edit_change(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
 {
-    struct s2_ipa_range below = {area->range.start, mid->range.start}, above = {mid->range.end, area->range.end};
-    struct s2_area rest;
+    bool low = mid->range.start.v > area->range.start.v, high = mid->range.end.v < area->range.end.v;
+    struct s2_area upper = rest_above(area, mid->range.start);
 
-    if (below.start.v < below.end.v) {
-        rest = s2_area_part(area, below);
-        s2_area_replace(p->set, area->range.start, &rest);
-        s2_area_insert(p->set, mid);
-    } else {
+    if (low)
+        edit_low_cut(p, area, high ? &upper : mid);
+    if (high)
+        edit_high_cut(p, low ? &upper : area, mid);
+    if (!low && !high)
         s2_area_replace(p->set, area->range.start, mid);
-    }
-    if (above.start.v < above.end.v) {
-        rest = s2_area_part(area, above);
-        s2_area_insert(p->set, &rest);
+}
+
+/* The entry of p->last, or the upper one of two, now that it has become `all`. */
+static void edit_last(struct pass *p, const struct s2_area *all)
+{
+    struct s2_area upper = rest_above(all, p->spare);
+    bool two = p->has_spare && p->spare.v > all->range.start.v;
+
+    s2_area_replace(p->set, two ? p->spare : all->range.start, two ? &upper : all);
+}
+
+/* p->last becomes `all`, which is itself and the next one, at `next`. */
+static void edit_merge(struct pass *p, s2_ipa next, const struct s2_area *all)
+{
+    if (p->bare) {
+        edit_last(p, all);
+    } else if (p->part_is_last) {
+        end_wait(p);
+        s2_area_replace(p->set, next, all);
+    } else if (p->waits) {
+        end_wait(p);
+        move_up(p->set, p->part, next);
+    } else if (p->inserts < p->to_cut && !p->has_spare) {
+        p->has_spare = true;
+        p->spare = next;
+    } else {
+        s2_imap_erase(&p->set->map, next.v);
+        edit_last(p, all);
     }
 }
+
+/* --- one pass ----------------------------------------------------------------------------------------------------- */
 
 static enum s2_err change(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
 {
@@ -76,18 +196,20 @@ static enum s2_err join(struct pass *p, const struct s2_area *next, bool changed
     enum s2_err err;
 
     if (!p->has_last || !(changed || p->last_changed) || !s2_area_joins(&p->last, next)) {
+        if (p->part_is_last)
+            p->part = p->last;
+        p->part_is_last = p->waits && next->range.start.v == p->part.range.start.v;
         p->last = *next;
         p->last_changed = changed;
         p->has_last = true;
         return S2_OK;
     }
+    p->merges++;
     err = step(p, &merge);
     p->last.range.end = next->range.end;
     p->last_changed = true;
-    if (p->commit) {
-        s2_imap_erase(&p->set->map, next->range.start.v);
-        s2_area_replace(p->set, p->last.range.start, &p->last);
-    }
+    if (p->commit)
+        edit_merge(p, next->range.start, &p->last);
     return err;
 }
 
@@ -123,17 +245,26 @@ static enum s2_err one_pass(struct pass *p)
     return S2_OK;
 }
 
+static enum s2_err check_update(struct s2_op *op, struct s2_ipa_range range, s2_update_fn *update)
+{
+    return update ? S2_OK : s2_area_refuse(op, S2_EINVAL, range, NULL, "has no update function");
+}
+
 static enum s2_err plan_and_do(const struct pass *start)
 {
     struct pass plan = *start, act = *start;
-    enum s2_err err = one_pass(&plan);
+    enum s2_err err = check_update(start->op, start->range, start->update);
 
+    if (!err)
+        err = one_pass(&plan);
     if (err || plan.changes == 0)
         return err;
-    err = s2_area_reserve(start->set, start->op, plan.cuts);
+    err = s2_area_reserve(start->set, start->op, added(&plan), false);
     if (err)
         return err;
     act.commit = true;
+    act.inserts = added(&plan);
+    act.to_cut = plan.cuts;
     (void)one_pass(&act); /* only planning can fail */
     s2_op_flush(start->op);
     return S2_OK;
@@ -156,7 +287,9 @@ enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2_op *op, stru
 
     if (err)
         return err;
-    err = one_pass(&plan);
+    err = check_update(op, range, update);
+    if (!err)
+        err = one_pass(&plan);
     *areas = plan.areas;
     return err ? s2_area_leave(set, op, err) : S2_OK;
 }

@@ -29,7 +29,7 @@ static enum s2_err take(struct s2_long *l, struct s2_space *sp)
         return err;
     /* Tables at the two ends that stand for others' sake may be gone when the steps come there. */
     s2_op_need_tables(op, sp, 2u * (uint32_t)(3 - g->start_level));
-    err = s2_area_reserve(&sp->areas, op, 0);
+    err = s2_area_reserve(&sp->areas, op, 0, false);
     if (!err)
         err = s2_op_more_nodes(op, sp->cfg.nodes, AREA_NODES);
     if (!err && s2_ledger_promise(sp->cfg.ledger, LEDGER_PROMISES))

@@ -9,7 +9,8 @@
 
 /* MAP, UNMAP: `part` of `area` comes or goes. PROTECT: `part` gets `attr`. SPLIT: `area` will be cut at part.start
  * (part is empty); it is told before the UNMAP or PROTECT that needs it. MERGE: `area`, as the changes before it in the
- * same operation leave it, will absorb its upper neighbour `part`. */
+ * same operation leave it, will absorb its upper neighbour `part`. An area that is extended gets a MAP of what comes at each
+ * end, as areas by themselves, and then the MERGEs that make them one; one that is renamed, only the MERGEs. */
 enum s2_step { S2_STEP_MAP, S2_STEP_UNMAP, S2_STEP_PROTECT, S2_STEP_SPLIT, S2_STEP_MERGE };
 
 struct s2_change {
@@ -39,11 +40,15 @@ struct s2_backend {
     /* After the flush: what UNMAP took away (frames, rights) goes back. May be null. */
     void (*release)(void *ctx, struct s2_op *op, const struct s2_change *c);
 
-    /* Pure: the backing of the part of `area` that begins at `start`; null: area->backing whatever the start. */
+    /* Pure: the backing of the part of `area` that begins at `start`; null: area->backing whatever the start. Ascends with
+     * `start`; for an extension it is asked outside the area too, and a backing that comes round modulo 2^64 refuses it. */
     uint64_t (*backing_at)(const struct s2_area *area, s2_ipa start);
     /* Pure: may these neighbours, equal in attr, name, flags and backend, become one? null: backing_at(low,
      * high.start) == high.backing. */
     bool (*mergeable)(const struct s2_area *low, const struct s2_area *high);
+
+    /* Reads only: out->bytes is set; fills in the rest, which is 0. May be null. The owner's lock may be held shared. */
+    void (*stats)(void *ctx, const struct s2_area *area, struct s2_area_stats *out);
 };
 
 /* The library's own. ctx is a struct s2_space. */
