@@ -33,7 +33,7 @@ static unsigned going(const struct run *r, const struct s2_area *area, struct s2
         c[n++] = (struct s2_change){.step = S2_STEP_SPLIT, .area = *area, .part = {part.start, part.start}};
     if (part.end.v < area->range.end.v)
         c[n++] = (struct s2_change){.step = S2_STEP_SPLIT, .area = *area, .part = {part.end, part.end}};
-    c[n++] = (struct s2_change){.step = S2_STEP_UNMAP, .area = *area, .part = part};
+    c[n++] = (struct s2_change){.step = S2_STEP_UNMAP, .area = *area, .part = part, .goes = r->range};
     return n;
 }
 

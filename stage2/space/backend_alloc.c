@@ -22,14 +22,14 @@ static enum s2_err check_attr(struct s2_space *sp, struct s2_op *op, s2_attr att
     return s2_space_attr(sp, attr, op->detail);
 }
 
-static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range part)
+static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
-    struct s2_chunk c;
+    struct s2_chunk k;
 
-    s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, part));
-    for (struct s2_ipa_range left = part; s2_chunk_next(&sp->chunks, left, &c); left.start = c.range.end)
-        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, s2_pa_run(c.pa, s2_range_bytes(c.range))));
-    return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, part));
+    s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+    for (struct s2_ipa_range left = c->part; s2_chunk_next(&sp->chunks, left, &k); left.start = k.range.end)
+        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, k.range, k.pa, c->goes));
+    return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->part));
 }
 
 static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *c)
@@ -44,7 +44,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
             s2_op_need_frames(op, sp, frames_in(c->part));
         return err;
     case S2_STEP_UNMAP:
-        return prepare_unmap(sp, op, c->part);
+        return prepare_unmap(sp, op, c);
     case S2_STEP_PROTECT:
         err = check_attr(sp, op, c->attr);
         if (!err)
@@ -145,7 +145,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_UNMAP)
         return;
-    held = s2_chunks_release(sp, c->part, false);
+    held = s2_chunks_release(sp, c->part, c->goes, false);
     if (!s2_area_promised(&c->area))
         return;
     untouched = frames_in(c->part) - held;

@@ -83,7 +83,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
         return prepare_map(sp, op, c);
     case S2_STEP_UNMAP:
         s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
-        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, run_of(c)));
+        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, c->part, run_of(c).start, c->goes));
         return S2_OK;
     case S2_STEP_PROTECT:
         err = s2_space_attr(sp, c->attr, op->detail);
@@ -110,22 +110,25 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
         s2_edit_run(sp, op, c);
 }
 
-/* The frames stay the VM's; the ledger forgets where they were mapped. When the operation maps them anew, its claim says
- * so at the end, after this. */
+/* The frames stay the VM's; the ledger forgets where they were mapped, an entry at a time, though areas that go next share
+ * it. When the operation maps them anew, its claim says so at the end, after this. */
 static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
     struct s2_pa_range run = run_of(c);
     struct s2_ledger_entry e;
+    s2_pa next;
 
     (void)op;
     if (c->step != S2_STEP_UNMAP)
         return;
-    while (run.start.v < run.end.v && s2_ledger_find(sp->cfg.ledger, run.start, &e)) {
-        e.range.start = run.start;
-        e.range.end.v = s2_min_u64(e.range.end.v, run.end.v);
+    for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_find(sp->cfg.ledger, at, &e); at = next) {
+        next = e.range.end;
+        if (e.ipa.v == S2_IPA_NONE.v)
+            continue; /* went with the area below */
+        next = s2_ledger_goes(&e, at, S2_IPA(c->part.start.v + (at.v - run.start.v)), c->goes);
+        e.range = (struct s2_pa_range){at, next};
         e.ipa = S2_IPA_NONE;
-        run.start = e.range.end;
         s2_ledger_set(sp->cfg.ledger, &e);
     }
 }

@@ -265,18 +265,36 @@ uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range
     return middle ? s2_imap_need(&sp->chunks, 1) : 0;
 }
 
-uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, bool untouched)
+/* The chunk's memory becomes nobody's, an entry at a time, though chunks that go next share it. */
+static void disown(struct s2_space *sp, const struct s2_chunk *c, struct s2_ipa_range goes)
+{
+    struct s2_pa_range run = s2_pa_run(c->pa, s2_range_bytes(c->range));
+    struct s2_ledger_entry e;
+    s2_pa next;
+
+    for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_find(sp->cfg.ledger, at, &e); at = next) {
+        struct s2_ledger_entry nobodys = {
+            .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};
+
+        next = e.range.end;
+        if (e.owner != sp->cfg.id)
+            continue; /* went with what lies below */
+        next = s2_ledger_goes(&e, at, S2_IPA(c->range.start.v + (at.v - run.start.v)), goes);
+        nobodys.range = (struct s2_pa_range){at, next};
+        s2_ledger_set(sp->cfg.ledger, &nobodys);
+    }
+}
+
+uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, struct s2_ipa_range goes, bool untouched)
 {
     struct s2_chunk c;
     uint64_t frames = 0;
 
     while (s2_chunk_next(&sp->chunks, range, &c)) {
         struct s2_pa_range run = s2_pa_run(c.pa, s2_range_bytes(c.range));
-        struct s2_ledger_entry nobodys = {
-            .range = run, .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};
 
         /* The ledger first: who finds the frame in the allocator must find it free there too. */
-        s2_ledger_set(sp->cfg.ledger, &nobodys);
+        disown(sp, &c, goes);
         s2_frames_free(sp->cfg.frames, run, untouched, false);
         cut_out(&sp->chunks, c.range.start.v, c.range.end.v);
         frames += s2_range_bytes(c.range) / S2_FRAME;

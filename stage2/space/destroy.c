@@ -35,6 +35,7 @@ static bool release_areas(struct s2_space *sp, uint64_t budget)
     c.part.end = c.area.range.end;
     if (c.area.backend->release && !goes_by_entry(sp, &c.area)) {
         c.part.end.v = s2_min_u64(c.part.end.v, c.part.start.v + bytes);
+        c.goes = c.part;
         s2_op_begin(&op, sp, NULL);
         c.area.backend->release(sp, &op, &c);
     }

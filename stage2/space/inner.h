@@ -63,8 +63,15 @@ struct s2_tquota s2_space_quota(struct s2_space *sp);
 S2_NODISCARD enum s2_err s2_tables_promise(struct s2_space *sp, struct s2_ipa_range range);
 void s2_tables_recount(struct s2_space *sp);
 S2_NODISCARD enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *stash);
-/* How many ends of the run lie inside a ledger entry rather than at its end: 0 .. 2. */
-uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_pa_range run);
+/* Memory behind range, from pa on, is unmapped, in one operation with all of `goes`. How many ends of `goes` lie in that range
+ * and inside a ledger entry rather than at its end: 0 .. 2. Where areas meet inside of `goes` none is cut, since the entry
+ * goes as a whole: as far as the IPAs that it names go, all that it covers does. */
+uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, struct s2_ipa_range goes);
+/* The end of what goes of an entry from `at` on, which is mapped at ipa. */
+static inline s2_pa s2_ledger_goes(const struct s2_ledger_entry *e, s2_pa at, s2_ipa ipa, struct s2_ipa_range goes)
+{
+    return S2_PA(s2_min_u64(e->range.end.v, at.v + (goes.end.v - ipa.v)));
+}
 static inline bool s2_area_lazy(const struct s2_area *a)
 {
     return a->backend == &s2_backend_alloc && (a->flags & S2_AREA_LAZY);
@@ -120,9 +127,9 @@ void s2_chunks_hold(struct s2_space *sp, uint64_t mark);
 void s2_chunks_unmark(struct s2_space *sp, struct s2_ipa_range range);
 /* Nodes for taking range out of sp->chunks: only a hole in the middle of a chunk needs any. */
 uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range);
-/* Gives the frames of range back: ledger, then allocator. untouched: nothing but zeroes was written. Returns how many they
- * were. */
-uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, bool untouched);
+/* Gives the frames of range back: ledger, then allocator; all of `goes` does in the same operation. untouched: nothing but
+ * zeroes was written. Returns how many they were. */
+uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, struct s2_ipa_range goes, bool untouched);
 /* Memory for one chunk of a lazy area around ipa, as large as alignment, area and neighbours allow. */
 S2_NODISCARD enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa);
 

@@ -241,7 +241,7 @@ static void untake_some(struct s2_long *l, uint64_t budget)
 
     if (budget < all / S2_FRAME)
         top.start.v = l->range.end.v - s2_max_u64((budget * S2_FRAME) & ~(granule - 1), granule);
-    s2_chunks_release(l->space, top, true);
+    s2_chunks_release(l->space, top, top, true);
     l->range.end = top.start;
 }
 
@@ -259,7 +259,7 @@ static void unmap_some(struct s2_long *l, uint64_t budget)
         top.start = leaf.range.start;
     s2_table_unmap(&sp->table, &side->stash, &side->gather, top);
     s2_op_flush(&l->op);
-    s2_chunks_release(sp, top, false);
+    s2_chunks_release(sp, top, top, false);
     l->range.end = l->done = area.range.end = top.start;
     area.flags |= S2_AREA_GROWING;
     if (area.range.end.v > area.range.start.v)

@@ -17,8 +17,9 @@ struct s2_change {
     enum s2_step step;
     struct s2_area area; /* the whole area, as it is before (MAP: as it will be) */
     struct s2_ipa_range part;
-    s2_attr attr;   /* PROTECT: the new attribute */
-    bool replacing; /* MAP: what lies there now is being unmapped by the same operation */
+    struct s2_ipa_range goes; /* UNMAP: all that goes in the same operation; parts of other areas may follow directly */
+    s2_attr attr;             /* PROTECT: the new attribute */
+    bool replacing;           /* MAP: what lies there now is being unmapped by the same operation */
 };
 
 /* An operation calls, for all its changes in ascending order and unmaps before maps: prepare; s2_op_reserve; take;
