@@ -35,6 +35,7 @@ stage2_inc := -Istage2/include -Istage2
 include tools/make/setup.mk
 include tools/make/config.mk
 include tools/make/host.mk
+include tools/make/fuzz.mk
 include tools/make/target.mk
 include tools/make/guest.mk
 include tools/make/bundle.mk
