@@ -54,8 +54,9 @@ bool s2_chunk_around(const struct s2_space *sp, const struct s2_area *area, s2_i
 {
     struct s2_ient e;
 
-    return s2_imap_find(&sp->chunks, ipa.v, &e) &&
-           s2_chunk_next(&sp->chunks, s2_range_meet(area->range, unpack(&e).range), out);
+    if (!s2_imap_find(&sp->chunks, ipa.v, &e))
+        return false;
+    return s2_chunk_next(&sp->chunks, s2_range_meet(area->range, unpack(&e).range), out);
 }
 
 /* --- taking --------------------------------------------------------------------------------------------------------- */
@@ -242,8 +243,7 @@ static void cut_out(struct s2_imap *map, uint64_t start, uint64_t end)
 {
     struct s2_ient e, tail;
 
-    if (!s2_imap_find(map, start, &e))
-        return;
+    (void)s2_imap_find(map, start, &e);
     tail = (struct s2_ient){end, e.end, {{e.val.w[W_PA] + (end - e.start), e.val.w[W_DIRTY], e.val.w[W_MARK]}}};
     if (e.start < start) {
         s2_imap_resize(map, e.start, e.start, start);

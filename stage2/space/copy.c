@@ -114,13 +114,16 @@ static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, size_t 
 {
     struct s2_area a;
     enum s2_err err;
-    bool there;
+    bool there = false;
     s2_pa pa;
 
     *done = 0;
     s2_space_lock_shared(sp);
     err = check(sp, c);
-    there = !err && s2_area_set_find(&sp->areas, c->ipa, &a) && find_run(sp, c, &a, &pa, done);
+    if (!err) {
+        (void)s2_area_set_find(&sp->areas, c->ipa, &a);
+        there = find_run(sp, c, &a, &pa, done);
+    }
     if (there)
         move(sp, c, pa, *done);
     s2_space_unlock_shared(sp);

@@ -21,7 +21,7 @@ static void pad(struct text *t, unsigned column)
 {
     do
         put(t, " ");
-    while (t->length < column && t->length < LINE - 1);
+    while (t->length < column);
 }
 
 static void put_number(struct text *t, uint64_t x, unsigned base)
@@ -44,14 +44,14 @@ static void put_hex(struct text *t, uint64_t x)
     put_number(t, x, 16);
 }
 
-/* Bytes in the largest unit that divides them. */
+/* Bytes, at least a page of them, in the largest unit that divides them. */
 static void put_size(struct text *t, uint64_t bytes)
 {
     static const char unit[] = "KMGT";
     unsigned u = 0;
 
     bytes >>= 10;
-    while (u < sizeof unit - 2 && bytes && !(bytes & 1023)) {
+    while (u < sizeof unit - 2 && !(bytes & 1023)) {
         bytes >>= 10;
         u++;
     }

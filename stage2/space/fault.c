@@ -61,9 +61,9 @@ static bool allowed(const struct s2_space *sp, const struct s2_area *a, const st
     case S2_ACCESS_WRITE:
         return bits & S2_W;
     case S2_ACCESS_EXEC:
-        return bits & (f->user ? S2_UX : S2_X);
+        break;
     }
-    return false;
+    return bits & (f->user ? S2_UX : S2_X);
 }
 
 /* The descriptor is good now. A translation fault left nothing in the TLB; a permission fault may have come from an entry

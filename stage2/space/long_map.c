@@ -213,8 +213,7 @@ void s2_space_map_end(struct s2_long *l)
 
     if (!sp || l->aborts)
         return;
-    while (s2_space_map_step(l, UINT64_MAX))
-        ;
+    (void)s2_space_map_step(l, UINT64_MAX);
     s2_space_lock(sp);
     s2_area_settle(&sp->areas, &l->area);
     s2_chunks_unmark(sp, l->range);
@@ -254,9 +253,10 @@ static void unmap_some(struct s2_long *l, uint64_t budget)
     struct s2_leaf leaf;
 
     /* Whole leaves, so that nothing is split. */
-    for (; budget && top.start.v > l->range.start.v && s2_table_lookup(&sp->table, S2_IPA(top.start.v - 1), &leaf);
-         budget--)
+    for (; budget && top.start.v > l->range.start.v; budget--) {
+        (void)s2_table_lookup(&sp->table, S2_IPA(top.start.v - 1), &leaf);
         top.start = leaf.range.start;
+    }
     s2_table_unmap(&sp->table, &side->stash, &side->gather, top);
     s2_op_flush(&l->op);
     s2_chunks_release(sp, top, top, false);

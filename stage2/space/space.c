@@ -38,9 +38,9 @@ enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg
     if (err)
         return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have the root of its tables");
     if (!s2_cut_refill(sp)) {
-        err = sp->cut_nodes < S2_CUT_NODES || !sp->cut_ledger                              ? S2_ENODES
-              : s2_space_quota(sp).used + s2_cut_tables(&cfg->geometry) > cfg->table_pages ? S2_EQUOTA
-                                                                                           : S2_ETABLES;
+        err = sp->cut_nodes < S2_CUT_NODES || !sp->cut_ledger                          ? S2_ENODES
+              : cfg->geometry.roots + s2_cut_tables(&cfg->geometry) > cfg->table_pages ? S2_EQUOTA
+                                                                                       : S2_ETABLES;
         s2_cut_release(sp);
         s2_table_fini(&sp->table);
         return s2_refuse(d, err, S2_AXIS_NONE, 0, 0, "cannot have its cut reserve");

@@ -186,6 +186,22 @@ static void no_memory_is_said_so(void **state)
     assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(PAGE), pattern, PAGE, 0, false, &w->d), S2_EQUOTA);
 }
 
+/* What the ledger does not know is not taken for memory either. */
+static void what_the_ledger_lost_is_no_memory(void **state)
+{
+    struct world *w = *state;
+    struct s2_ient e;
+
+    world_give(w, FRAME_BASE, PAGE, VM, S2_RW);
+    assert_int_equal(map_new(w, area_linear(0, PAGE, FRAME_BASE, S2_RW)), S2_OK);
+    assert_true(s2_imap_find(&w->ledger.map, FRAME_BASE, &e));
+    s2_imap_erase(&w->ledger.map, FRAME_BASE);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, 1, 0, false, &w->d), S2_EPERM);
+    assert_string_equal(w->d.what, "is in part a device");
+    s2_imap_insert(&w->ledger.map, &e);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(0), pattern, 1, 0, false, &w->d), S2_OK);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -199,6 +215,7 @@ int main(void)
         T(a_device_is_no_memory),
         T(no_memory_is_said_so),
         cmocka_unit_test(a_dying_space_copies_nothing),
+        T(what_the_ledger_lost_is_no_memory),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

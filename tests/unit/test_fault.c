@@ -129,6 +129,11 @@ static void hpfar_is_read_only_where_it_is_valid(void **state)
     f = decode(w, EC_DABT | 0x10 | FNV, 0xabc, POISON);
     assert_false(f.has_ipa);
     assert_int_equal(f.va, 0);
+    /* FnV speaks of external aborts alone. */
+    f = decode(w, EC_DABT | TRANSLATION_L3 | FNV, 0xabc, HPFAR(0x8765000ull));
+    assert_true(f.has_ipa);
+    assert_int_equal(f.ipa.v, 0x8765abc);
+    assert_int_equal(f.va, 0xabc);
     assert_int_equal(at.calls, 2);
     model_script_at(w->port, NULL, NULL);
 }
@@ -486,6 +491,44 @@ static void an_empty_pool_is_reported(void **state)
     assert_int_equal(answer(w, EC_DABT | TRANSLATION_L3, 0, &r), S2_RETRY);
 }
 
+/* A fault without an address: the guest's stage 1 changed meanwhile, or there is nothing to be done about it. */
+static void a_fault_without_an_address(void **state)
+{
+    struct s2_fault f = {.kind = S2_FAULT_PERMISSION, .ipa = S2_IPA_NONE, .retry = true};
+    struct world *w = *state;
+    struct s2_fault_result r;
+
+    assert_int_equal(s2_space_fault(&w->space, &w->cache, &f, &r), S2_RETRY);
+    f.retry = false;
+    assert_int_equal(s2_space_fault(&w->space, &w->cache, &f, &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NOT_OURS);
+}
+
+static void commit_nothing(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    (void)ctx;
+    (void)op;
+    (void)c;
+}
+
+/* An area of another's backend, which has nothing there: only that backend knows why. */
+static void what_another_backend_left_out_is_not_ours(void **state)
+{
+    static const struct s2_backend own = {.kind = "own", .commit = commit_nothing};
+    struct s2_area a = area_trap(MIB(2), PAGE, 0);
+    struct world *w = *state;
+    struct s2_fault_result r;
+
+    a.backend = &own;
+    assert_int_equal(map_new(w, a), S2_OK);
+    assert_int_equal(answer(w, EC_DABT | TRANSLATION_L3, MIB(2), &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NOT_OURS);
+    assert_true(r.has_area);
+    assert_ptr_equal(r.area.backend, &own);
+    assert_int_equal(answer(w, EC_IABT | TRANSLATION_L3, MIB(2), &r), S2_VIOLATION);
+    assert_int_equal(r.why, S2_NO_PERMISSION);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -509,6 +552,8 @@ int main(void)
         T(two_vcpus_need_one_chunk),
         T(the_quota_of_table_pages_holds_for_every_lazy_page),
         T(an_empty_pool_is_reported),
+        T(a_fault_without_an_address),
+        T(what_another_backend_left_out_is_not_ours),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -121,6 +121,15 @@ static void abort_leaves_nothing(void **state)
             do {
                 world_check(w);
                 model_reset_counters(w->port);
+                /* What is given up goes no further. */
+                if (l.aborts) {
+                    s2_ipa done = l.done;
+
+                    assert_false(s2_space_map_step(&l, 1000));
+                    s2_space_map_end(&l);
+                    assert_int_equal(l.done.v, done.v);
+                    assert_ptr_equal(l.space, &w->space);
+                }
             } while (s2_space_map_abort(&l, 30 + steps * 50));
             assert_false(s2_space_map_step(&l, 1));
             s2_space_map_end(&l);
@@ -234,6 +243,9 @@ static void only_populated_memory_is_long_work(void **state)
     assert_int_equal(s2_space_map_begin(&w->space, &l, &bad[0], &w->d), S2_EEXIST);
     bad[0] = area_alloc(AREA + 1, PAGE, S2_RW, 0);
     assert_int_equal(s2_space_map_begin(&w->space, &l, &bad[0], &w->d), S2_EALIGN);
+    bad[0] = area_alloc(AREA, BYTES, S2_RW | S2_MT_DEV_nGnRE, 0);
+    assert_int_equal(s2_space_map_begin(&w->space, &l, &bad[0], &w->d), S2_EATTR);
+    assert_string_equal(w->d.what, "is memory, and the attribute is that of a device");
     take_state(&after, w);
     expect_same();
     unmake(w);
@@ -261,7 +273,13 @@ static void the_checker_sees_work_that_went_wrong(void **state)
     finds(w, "is being populated, and its area is not what is done");
     l.done.v = l.range.end.v + PAGE;
     finds(w, "is memory of an area that is not there");
+    l.done.v = l.range.start.v - PAGE;
+    finds(w, "is worked on outside of its range");
     l.done.v = AREA + 100 * PAGE;
+    /* The work began behind its area's beginning. */
+    l.range.start.v += PAGE;
+    finds(w, "is being populated, and its area is not what is done");
+    l.range.start.v -= PAGE;
     /* The area loses its mark. */
     assert_true(s2_imap_find(m, AREA, &e));
     e.val.w[2] ^= (uint64_t)S2_AREA_GROWING << 48;
@@ -291,6 +309,80 @@ static void the_checker_sees_work_that_went_wrong(void **state)
     unmake(w);
 }
 
+/* Memory of work that has mapped nothing of it yet: it goes from chunks, counts and ledger, and only the work is left. */
+static void the_checker_sees_work_without_its_memory(void **state)
+{
+    struct world *w = make(&kinds[1]);
+    struct s2_long l;
+    struct s2_ient e;
+    struct s2_ledger_entry mine;
+    uint64_t frames;
+
+    (void)state;
+    assert_int_equal(begin_map(w, &l), S2_OK);
+    assert_true(s2_imap_find(&w->space.chunks, AREA + BYTES - PAGE, &e));
+    frames = (e.end - e.start) / PAGE;
+    assert_true(s2_ledger_find(&w->ledger, S2_PA(e.val.w[0]), &mine));
+    mine.range = pa_range(e.val.w[0], frames * PAGE);
+    mine.ipa = S2_IPA_NONE;
+    s2_ledger_set(&w->ledger, &mine);
+    s2_imap_erase(&w->space.chunks, e.start);
+    w->space.frames_held -= frames;
+    finds(w, "is yet to be populated, and the memory for it is not there");
+    assert_int_equal(w->d.asked_start, AREA);
+    assert_int_equal(w->d.asked_end, AREA + BYTES);
+    w->space.frames_held += frames;
+    s2_imap_insert(&w->space.chunks, &e);
+    mine.ipa = S2_IPA(e.start);
+    s2_ledger_set(&w->ledger, &mine);
+    s2_space_map_end(&l);
+    unmake(w);
+}
+
+/* Work that changes rights holds no memory: a chunk in its range, and in no area, is nobody's. */
+static void the_checker_sees_memory_that_no_work_holds(void **state)
+{
+    struct world *w = make(&kinds[1]);
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_ient e = {MIB(40), MIB(40) + PAGE, {{FRAME_BASE + MIB(31), 0, 0}}};
+    struct s2_long l;
+
+    (void)state;
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MIB(32), MIB(16)), set_attr, &attr, &w->d), S2_OK);
+    s2_imap_insert(&w->space.chunks, &e);
+    finds(w, "is memory of an area that is not there");
+    assert_int_equal(w->d.asked_start, MIB(40));
+    s2_imap_erase(&w->space.chunks, e.start);
+    l.done.v = l.range.end.v + PAGE;
+    finds(w, "is worked on outside of its range");
+    l.done = l.range.start;
+    assert_int_equal(s2_space_protect_end(&l), S2_OK);
+    unmake(w);
+}
+
+/* A step of nothing is one of one frame, going and coming back. */
+static void a_step_does_something(void **state)
+{
+    struct world *w = make(&kinds[1]);
+    struct s2_long l;
+
+    (void)state;
+    assert_int_equal(begin_map(w, &l), S2_OK);
+    for (uint64_t n = 1; n <= 3; n++) {
+        assert_true(s2_space_map_step(&l, 0));
+        assert_int_equal(l.done.v, AREA + n * PAGE);
+    }
+    for (uint64_t n = BYTES / PAGE - 3; n-- > 0;) {
+        assert_true(s2_space_map_abort(&l, 0));
+        assert_int_equal(l.range.end.v, AREA + (3 + n) * PAGE);
+    }
+    assert_true(s2_space_map_abort(&l, 0));
+    assert_int_equal(l.done.v, AREA + 2 * PAGE);
+    assert_true(s2_space_map_abort(&l, 0));
+    assert_false(s2_space_map_abort(&l, 0));
+    unmake(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +394,9 @@ int main(void)
         cmocka_unit_test(others_are_refused_and_neighbours_are_not),
         cmocka_unit_test(only_populated_memory_is_long_work),
         cmocka_unit_test(the_checker_sees_work_that_went_wrong),
+        cmocka_unit_test(the_checker_sees_work_without_its_memory),
+        cmocka_unit_test(the_checker_sees_memory_that_no_work_holds),
+        cmocka_unit_test(a_step_does_something),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -106,6 +106,120 @@ static void protect_may_end_early(void **state)
     unmake(w);
 }
 
+/* --- steps that are refused, or do little ------------------------------------------------------------------------------- */
+
+/* A backend that has nothing, and says no to a protect when it is told to. */
+static bool refuses;
+static enum s2_err perhaps(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    (void)ctx;
+    (void)op;
+    return refuses && c->step == S2_STEP_PROTECT ? S2_EREFUSED : S2_OK;
+}
+static void commit_nothing(void *ctx, struct s2_op *op, const struct s2_change *c)
+{
+    (void)ctx;
+    (void)op;
+    (void)c;
+}
+
+static void begin_refuses_what_one_call_would(void **state)
+{
+    struct world *w = make_many(&kinds[0]);
+    s2_attr device = S2_ATTR(S2_RW | S2_MT_DEV_nGnRE), read = S2_ATTR(S2_R);
+    struct s2_long l;
+
+    (void)state;
+    take_state(&before, w);
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, many(), set_attr, &device, &w->d), S2_EATTR);
+    assert_string_equal(w->d.what, "is memory, and the attribute is that of a device");
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY + 1, PAGE), set_attr, &read, &w->d),
+                     S2_EALIGN);
+    assert_false(s2_space_protect_step(&l, 1));
+    assert_int_equal(s2_space_protect_end(&l), S2_OK);
+    take_state(&after, w);
+    expect_same();
+    unmake(w);
+}
+
+/* A backend that agreed at the beginning and refuses later ends the work; what is done stays, what is not stays too. */
+static void a_step_that_is_refused_is_the_last(void **state)
+{
+    static const struct s2_backend own = {.kind = "own", .prepare = perhaps, .commit = commit_nothing};
+    struct world *w = make_many(&kinds[0]);
+    struct s2_area a = area_trap(MANY + MIB(11), MIB(1), 0), found;
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_long l;
+
+    (void)state;
+    refuses = false;
+    assert_int_equal(unmap(w, MANY + MIB(4), MIB(16)), S2_OK);
+    a.backend = &own;
+    assert_int_equal(map_new(w, a), S2_OK);
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, many(), set_attr, &attr, &w->d), S2_OK);
+    assert_true(s2_space_protect_step(&l, 10000));
+    assert_int_equal(l.done.v, MANY + MIB(4));
+    refuses = true;
+    assert_false(s2_space_protect_step(&l, 10000));
+    assert_false(s2_space_protect_step(&l, 10000));
+    assert_int_equal(l.done.v, MANY + MIB(11));
+    refuses = false;
+    assert_false(s2_space_protect_step(&l, 10000));
+    world_check(w);
+    assert_int_equal(s2_space_protect_end(&l), S2_EREFUSED);
+    assert_true(s2_space_find(&w->space, S2_IPA(MANY + MIB(3)), &found));
+    assert_int_equal(found.attr.bits, S2_R);
+    assert_true(s2_space_find(&w->space, S2_IPA(MANY + MIB(11)), &found));
+    assert_int_equal(found.attr.bits, a.attr.bits);
+    unmake(w);
+}
+
+static void a_step_of_nothing_is_one_of_one(void **state)
+{
+    struct world *w = make_many(&kinds[1]);
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_long l;
+
+    (void)state;
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY, 3 * PAGE), set_attr, &attr, &w->d), S2_OK);
+    assert_true(s2_space_protect_step(&l, 0));
+    assert_int_equal(l.done.v, MANY + PAGE);
+    assert_true(s2_space_protect_step(&l, 0));
+    assert_false(s2_space_protect_step(&l, 0));
+    assert_int_equal(l.done.v, MANY + 3 * PAGE);
+    assert_int_equal(s2_space_protect_end(&l), S2_OK);
+    unmake(w);
+}
+
+/* Many small areas become one: the nodes that this frees are the work's until it ends, and then nobody's. */
+static void areas_that_join_give_their_nodes_back(void **state)
+{
+    enum { AREAS = 200 };
+    struct world *w = make(&kinds[0]);
+    uint32_t reserved, nodes, most;
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_long l;
+
+    (void)state;
+    for (uint64_t i = 0; i < AREAS; i++)
+        assert_int_equal(map_new(w, area_alloc(MANY + i * PAGE, PAGE, i % 2 ? S2_R : S2_RW, S2_AREA_LAZY)), S2_OK);
+    reserved = w->nodes.reserved;
+    nodes = w->space.areas.map.nodes;
+    assert_true(nodes > 10);
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY, AREAS * PAGE), set_attr, &attr, &w->d),
+                     S2_OK);
+    most = w->nodes.reserved;
+    assert_int_equal(l.ahead.nodes, most - reserved);
+    while (s2_space_protect_step(&l, 1)) {
+        world_check(w);
+        assert_int_equal(w->nodes.reserved + w->space.areas.map.nodes, most + nodes);
+    }
+    assert_true(w->space.areas.map.nodes < nodes);
+    assert_int_equal(s2_space_protect_end(&l), S2_OK);
+    assert_int_equal(w->nodes.reserved, reserved);
+    unmake(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +227,10 @@ int main(void)
         cmocka_unit_test(a_step_changes_so_many_leaves),
         cmocka_unit_test(a_fault_in_the_range_gets_what_is_true),
         cmocka_unit_test(protect_may_end_early),
+        cmocka_unit_test(begin_refuses_what_one_call_would),
+        cmocka_unit_test(a_step_that_is_refused_is_the_last),
+        cmocka_unit_test(a_step_of_nothing_is_one_of_one),
+        cmocka_unit_test(areas_that_join_give_their_nodes_back),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

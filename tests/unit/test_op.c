@@ -64,6 +64,9 @@ static void a_fixed_number_of_pools(void **state)
     for (unsigned i = 0; i < S2_OP_POOLS; i++)
         assert_int_equal(s2_op_need_nodes(&op, &pool[i], 1), S2_OK);
     assert_int_equal(s2_op_need_nodes(&op, &pool[S2_OP_POOLS], 1), S2_ENODES);
+    assert_int_equal(s2_op_more_nodes(&op, &pool[S2_OP_POOLS], 0), S2_OK);
+    assert_int_equal(s2_op_more_nodes(&op, &pool[S2_OP_POOLS], 1), S2_ENODES);
+    assert_string_equal(d.what, "needs nodes of too many pools");
     assert_int_equal(s2_op_need_nodes(&op, &pool[0], UINT32_MAX), S2_ENODES);
     s2_op_end(&op);
 }
@@ -198,6 +201,41 @@ static void the_reserve_is_for_unmaps(void **state)
     s2_pool_unreserve(&w->ledger_nodes, ledger);
 }
 
+/* Reserve and what was taken ahead are of the space's own pool: nodes of another are that pool's alone. */
+static void nodes_of_another_pool(void **state)
+{
+    static _Alignas(64) unsigned char mem[4 * S2_NODE_BYTES];
+    struct world *w = *state;
+    struct s2_ahead ahead = {.tables = S2_TSTASH_EMPTY, .nodes = 3};
+    uint32_t nodes = w->nodes.reserved;
+    struct s2_pool other;
+    struct s2_op op;
+
+    s2_pool_init(&other, mem, sizeof mem);
+    s2_op_begin(&op, &w->space, &w->d);
+    op.side[0].cut = true;
+    assert_int_equal(s2_op_need_nodes(&op, &other, 5), S2_OK);
+    assert_int_equal(s2_op_reserve(&op), S2_ENODES);
+    assert_string_equal(w->d.what, "needs more area or chunk nodes than there are");
+    assert_int_equal(w->space.cut_nodes, S2_CUT_NODES);
+    s2_op_end(&op);
+
+    assert_int_equal(s2_pool_reserve(&w->nodes, 3), S2_OK);
+    s2_op_begin(&op, &w->space, &w->d);
+    op.ahead = &ahead;
+    assert_int_equal(s2_op_need_nodes(&op, &other, 4), S2_OK);
+    assert_int_equal(s2_op_need_nodes(&op, &w->nodes, 2), S2_OK);
+    assert_int_equal(s2_op_reserve(&op), S2_OK);
+    assert_int_equal(other.reserved, 4);
+    assert_int_equal(ahead.nodes, 1);
+    assert_int_equal(w->nodes.reserved, nodes + 3);
+    s2_op_end(&op);
+    assert_int_equal(other.reserved, 0);
+    assert_int_equal(ahead.nodes, 3);
+    assert_int_equal(w->nodes.reserved, nodes + 3);
+    s2_pool_unreserve(&w->nodes, 3);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -205,6 +243,7 @@ int main(void)
         cmocka_unit_test(nodes_alone), cmocka_unit_test(a_fixed_number_of_pools),
         T(everything_or_nothing),      T(frames_that_others_hold),
         T(each_side_needs_its_own),    T(the_reserve_is_for_unmaps),
+        T(nodes_of_another_pool),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
