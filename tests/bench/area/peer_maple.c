@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 
 #include <lib/maple_tree.c>
+#include <linux_version.h>
 
 #include "peer.h"
 

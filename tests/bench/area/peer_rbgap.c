@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include <lib/rbtree.c>
+#include <linux_version.h>
 
 #include "peer.h"
 
@@ -372,7 +373,7 @@ static void peer_build(void *map, const struct bench_area *area, uint64_t n)
 
 const struct peer peer_rbgap = {
     .name = "rb+gap",
-    .what = "Linux 6.1 lib/rbtree.c (Debian's linux-source-6.1), augmented with the largest gap below each node",
+    .what = "red-black tree of Linux " LINUX_VERSION ", each node with the largest gap of its subtree; in-place edits",
     .create = peer_create,
     .destroy = peer_destroy,
     .build = peer_build,

@@ -12,8 +12,9 @@ area_peer_libs += -Wl,--undefined=peer_rust -lgcc_s -lutil -lrt -lm -ldl
 else
 area_missing += rustc
 endif
-$(call remember,$(area_dir)/.rustc,$(shell $(RUSTC) --version 2> /dev/null))
+rustc_version := $(shell $(RUSTC) --version 2> /dev/null)
+$(call remember,$(area_dir)/.rustc,$(rustc_version))
 
 $(area_dir)/libpeer_rust.a: tests/bench/area/peer_rust.rs $(area_dir)/.rustc
-	$(call say,RUSTC,$@)MAKEFLAGS= $(RUSTC) --edition 2021 --crate-type staticlib --crate-name peer_rust -D warnings \
-		-A non_upper_case_globals -C opt-level=3 -C panic=abort -o $@ $<
+	$(call say,RUSTC,$@)MAKEFLAGS= RUSTC_VERSION='$(rustc_version)' $(RUSTC) --edition 2021 --crate-type staticlib \
+		--crate-name peer_rust -A non_upper_case_globals -C opt-level=3 -C panic=abort -o $@ $<

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: 2026 The Bulkhead authors
 //! Rust's BTreeMap from start to end and payload, as the crate memory_set keeps its areas, by fewer searches: peer.h says
-//! what each function does. A gap is found area by area, for there is no index of them. Stable Rust from 1.59 on.
+//! what each function does. A start that moves and keeps the order is written in place. A gap is found area by area, for
+//! there is no index of them. Stable Rust from 1.59 on.
 
+use std::cell::Cell;
 use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -77,23 +79,36 @@ struct Value {
     w: [u64; 3],
 }
 
-pub struct Map(BTreeMap<u64, Value>);
+/// BTreeMap allows a key to change as long as its order among the others does not.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Start(Cell<u64>);
+
+fn at(start: u64) -> Start {
+    Start(Cell::new(start))
+}
+
+pub struct Map(BTreeMap<Start, Value>);
 
 impl Map {
     #[inline]
     fn find(&self, key: u64) -> Option<(u64, u64)> {
-        match self.0.range(..=key).next_back() {
-            Some((&start, v)) if key < v.end => Some((start, v.w[1])),
+        match self.0.range(..=at(key)).next_back() {
+            Some((start, v)) if key < v.end => Some((start.0.get(), v.w[1])),
             _ => None,
         }
     }
 
     #[inline]
+    fn put(&mut self, start: u64, end: u64, w: [u64; 3]) {
+        self.0.insert(at(start), Value { end, w });
+    }
+
+    #[inline]
     fn insert(&mut self, a: &Area) -> bool {
-        match self.0.range(..a.end).next_back() {
+        match self.0.range(..at(a.end)).next_back() {
             Some((_, below)) if below.end > a.start => false,
             _ => {
-                self.0.insert(a.start, Value { end: a.end, w: a.w });
+                self.put(a.start, a.end, a.w);
                 true
             }
         }
@@ -101,7 +116,7 @@ impl Map {
 
     #[inline]
     fn erase(&mut self, start: u64, end: u64) -> bool {
-        match self.0.entry(start) {
+        match self.0.entry(at(start)) {
             Entry::Occupied(e) if e.get().end == end => {
                 e.remove();
                 true
@@ -113,13 +128,13 @@ impl Map {
     /// Cuts [start, end) out of the area that has it strictly inside; what that area was.
     #[inline]
     fn cut_out(&mut self, start: u64, end: u64) -> Option<Value> {
-        let (_, around) = self.0.range_mut(..start).next_back()?;
+        let (_, around) = self.0.range_mut(..at(start)).next_back()?;
         let was = *around;
         if was.end <= end {
             return None;
         }
         around.end = start;
-        self.0.insert(end, was);
+        self.put(end, was.end, was.w);
         Some(was)
     }
 
@@ -127,8 +142,7 @@ impl Map {
     fn protect(&mut self, job: &Protect) -> bool {
         match self.cut_out(job.start, job.end) {
             Some(was) => {
-                let w = [was.w[0], was.w[1], job.attr];
-                self.0.insert(job.start, Value { end: job.end, w });
+                self.put(job.start, job.end, [was.w[0], was.w[1], job.attr]);
                 true
             }
             None => false,
@@ -137,57 +151,60 @@ impl Map {
 
     #[inline]
     fn map_over(&mut self, a: &Area) -> u64 {
-        const BATCH: usize = 16;
         let mut met = 0;
-        let mut right = None;
+        let mut rest = None; // of an area that has the new one strictly inside
+        let mut inside = None; // the lowest so far of those that go; it becomes the new one
+        let mut gone = Vec::new(); // the others: no memory is taken until there is one
 
-        if let Some((_, left)) = self.0.range_mut(..a.start).next_back() {
-            if left.end > a.start {
-                met += 1;
-                if left.end > a.end {
-                    right = Some(*left);
-                }
-                left.end = a.start;
-            }
-        }
-        loop {
-            let mut inside = [0; BATCH];
-            let mut n = 0;
-            for (&start, _) in self.0.range(a.start..a.end).take(BATCH) {
-                inside[n] = start;
-                n += 1;
-            }
-            for start in &inside[..n] {
-                right = self.0.remove(start).filter(|v| v.end > a.end);
-            }
-            met += n as u64;
-            if n < BATCH {
+        for (start, v) in self.0.range_mut(..at(a.end)).rev() {
+            if v.end <= a.start {
                 break;
             }
+            met += 1;
+            if start.0.get() < a.start {
+                rest = Some(*v).filter(|v| v.end > a.end);
+                v.end = a.start;
+                break;
+            }
+            if v.end > a.end {
+                start.0.set(a.end);
+            } else if let Some((above, _)) = inside.replace((start, v)) {
+                gone.push(above.0.get());
+            }
         }
-        if let Some(v) = right {
-            self.0.insert(a.end, v);
+        match inside {
+            Some((start, v)) => {
+                start.0.set(a.start);
+                *v = Value { end: a.end, w: a.w };
+            }
+            None => self.put(a.start, a.end, a.w),
         }
-        self.0.insert(a.start, Value { end: a.end, w: a.w });
+        for start in gone {
+            self.0.remove(&at(start));
+        }
+        if let Some(v) = rest {
+            self.put(a.end, v.end, v.w);
+        }
         met
     }
 
     #[inline]
     fn find_free(&self, job: &Gap) -> u64 {
         let align_up = |at: u64| (at + (job.align - 1)) & !(job.align - 1);
-        let mut at = align_up(job.lo);
+        let mut free = align_up(job.lo);
 
-        if let Some((_, below)) = self.0.range(..=job.lo).next_back() {
-            at = at.max(align_up(below.end));
+        if let Some((_, below)) = self.0.range(..=at(job.lo)).next_back() {
+            free = free.max(align_up(below.end));
         }
-        for (&start, v) in self.0.range((Excluded(job.lo), Unbounded)) {
-            if start > at && start - at >= job.size {
-                return at;
+        for (start, v) in self.0.range((Excluded(at(job.lo)), Unbounded)) {
+            let start = start.0.get();
+            if start > free && start - free >= job.size {
+                return free;
             }
-            at = at.max(align_up(v.end));
+            free = free.max(align_up(v.end));
         }
-        if at < SPACE_END && SPACE_END - at >= job.size {
-            at
+        if free < SPACE_END && SPACE_END - free >= job.size {
+            free
         } else {
             NONE
         }
@@ -259,8 +276,8 @@ unsafe extern "C" fn find_free(m: *const Maps, job: *const Gap, n: u32) -> u64 {
 
 unsafe extern "C" fn iterate(map: *mut Map) -> u64 {
     let (mut sum, mut before) = (0u64, 0);
-    for (&start, v) in &(*map).0 {
-        sum = sum.wrapping_add(start ^ before).wrapping_add(v.w[1]);
+    for (start, v) in &(*map).0 {
+        sum = sum.wrapping_add(start.0.get() ^ before).wrapping_add(v.w[1]);
         before = v.end;
     }
     sum
@@ -273,7 +290,8 @@ unsafe extern "C" fn clear(map: *mut Map) {
 #[no_mangle]
 pub static peer_rust: Peer = Peer {
     name: b"BTreeMap\0".as_ptr() as *const c_char,
-    what: b"Rust's std::collections::BTreeMap, start to {end, payload}; gaps area by area\0".as_ptr() as *const c_char,
+    what: concat!("BTreeMap of ", env!("RUSTC_VERSION"), ", in-place edits, gaps by a linear walk\0").as_ptr()
+        as *const c_char,
     create,
     destroy,
     build,
