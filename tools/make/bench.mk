@@ -14,7 +14,7 @@ area_cflags := $(std) $(warn) $(area_flags)
 area_cxxflags := -std=c++20 -Wall -Wextra -Wshadow -Werror $(area_flags)
 $(call remember,$(area_dir)/.flags,$(HOSTCC) $(HOSTCXX) $(area_cflags))
 
-area_bench_src := $(patsubst %,tests/bench/area/%.c,bench layout machine measure report table work)
+area_bench_src := $(patsubst %,tests/bench/area/%.c,align bench layout machine measure report table work)
 area_own_src := $(patsubst %,tests/bench/area/%.c,peer_imap peer_areaset peer_limit)
 area_obj := $(patsubst %.c,$(area_dir)/%.o,$(area_bench_src) $(area_own_src))
 area_lib_obj := $(patsubst %.c,$(area_dir)/%.o,$(stage2_src) $(model_src))
@@ -32,6 +32,15 @@ $(area_dir)/libstage2.a: $(area_lib_obj)
 $(area_dir)/bench-area: $(area_obj) $(area_dir)/libstage2.a
 	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^ -lpthread
 
+# For make check: with std::map where there is a compiler of C++.
+area_cxx_has = $(shell echo '\#include <$(1)>' | $(HOSTCXX) -std=c++20 -E -x c++ - > /dev/null 2>&1 && echo yes)
+area_has_cxx := $(if $(shell command -v $(HOSTCXX)),yes)
+area_std_obj := $(if $(area_has_cxx),$(area_dir)/tests/bench/area/peer_std.o)
+area_link := $(if $(area_has_cxx),$(HOSTCXX),$(HOSTCC))
+$(area_dir)/bench-area-check: $(area_obj) $(area_std_obj) $(area_dir)/libstage2.a
+	$(call say,HOSTLD,$@)$(area_link) -o $@ $^ -lpthread
+check check-unit: $(area_dir)/bench-area $(area_dir)/bench-area-check
+
 .PHONY: bench-area bench-area-peers
 bench-area: $(area_dir)/bench-area
 	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
@@ -45,7 +54,6 @@ area_peer_libs :=
 area_missing :=
 
 # $(1) an adapter in C++, $(2) the header it needs, $(3) the Debian package, $(4) libraries
-area_cxx_has = $(shell echo '\#include <$(1)>' | $(HOSTCXX) -std=c++20 -E -x c++ - > /dev/null 2>&1 && echo yes)
 define area_cxx_peer
 ifeq ($$(call area_cxx_has,$(2)),yes)
 area_peer_obj += $(area_dir)/tests/bench/area/peer_$(1).o
@@ -63,7 +71,7 @@ include $(sort $(wildcard tests/bench/area/peer_*.mk))
 endif
 
 $(area_dir)/bench-area-peers: $(area_obj) $(area_peer_obj) $(area_dir)/libstage2.a
-	$(call say,HOSTLD,$@)$(HOSTCXX) -o $@ $^ $(area_peer_libs) -lpthread
+	$(call say,HOSTLD,$@)$(area_link) -o $@ $^ $(area_peer_libs) -lpthread
 bench-area-peers: $(area_dir)/bench-area-peers
 	$(if $(area_missing),@echo "Left out for want of packages; all of them: apt-get install $(sort $(area_missing))")
 	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)

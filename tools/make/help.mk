@@ -15,6 +15,9 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make coverage       which lines and branches of stage2/base and stage2/space the host suites run
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
+  make bench-area     the interval map and the area set beside the fastest search that there can be   (ROUNDS=)
+  make bench-area-peers   ... and beside other people's containers, those whose packages are there
+      BENCH_ARGS='--sizes 16,1000 --peers std::map --markdown'
 
   make                the hypervisor: $(O)/target/bulkhead.img
   make guests         the bare-metal guests and the initramfs

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align.h"
 #include "report.h"
 
 #define PEER(name) extern const struct peer name __attribute__((weak))
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < peers; i++)
         table_text(&t, o.markdown ? "* %s: %s" : "  %-13s%s", peer[i]->name, peer[i]->what);
     report_values(&t, column, o.sizes, peer, peers);
+    ok &= report_alignments(&t, o.n, o.sizes, o.rounds);
     report_targets(&t, column, o.sizes, peer, peers, own);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

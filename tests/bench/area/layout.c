@@ -30,9 +30,10 @@ void *must_alloc(size_t bytes)
     return mem;
 }
 
-static struct bench_area area_at(uint64_t slot, uint64_t rare, struct rng *rng)
+static struct bench_area area_at(uint64_t slot, uint64_t rare, uint64_t wide, struct rng *rng)
 {
-    uint64_t first = slot * SLOT_GRANULES + rare * RARE_GRANULES + 1 + rng_below(rng, 3);
+    uint64_t before = rare * RARE_GRANULES + wide * WIDE_GRANULES;
+    uint64_t first = slot * SLOT_GRANULES + before + 1 + rng_below(rng, 3);
     uint64_t granules = 6 + rng_below(rng, 4);
 
     return (struct bench_area){
@@ -48,7 +49,7 @@ struct layout layout_new(uint64_t n, struct rng *rng)
     l.mixed = must_alloc(n * sizeof(*l.mixed));
     l.pick = must_alloc(n * sizeof(*l.pick));
     for (uint64_t i = 0; i < n; i++) {
-        l.sorted[i] = area_at(i, (i + every / 2) / every, rng);
+        l.sorted[i] = area_at(i, (i + every / 2) / every, i + 1 == n, rng);
         l.sum += (l.sorted[i].start ^ before) + l.sorted[i].w[1];
         before = l.sorted[i].end;
     }
@@ -110,9 +111,9 @@ uint64_t layout_free_at(const struct layout *l, const struct bench_gap *gap)
 {
     uint64_t at = gap->lo, i = layout_from(l, at);
 
-    if (gap->size > (RARE_GRANULES + COMMON_GRANULES) * (uint64_t)BENCH_GRANULE && at < l->sorted[l->n - 1].end) {
-        at = l->sorted[l->n - 1].end; /* no gap between areas is as wide */
-        i = l->n;
+    if (gap->size > (RARE_GRANULES + COMMON_GRANULES) * (uint64_t)BENCH_GRANULE && i + 1 < l->n) {
+        i = l->n - 1; /* no gap before the wide one does */
+        at = l->sorted[i - 1].end;
     }
     for (;; i++) {
         uint64_t limit = i < l->n ? l->sorted[i].start : BENCH_SPACE_END;

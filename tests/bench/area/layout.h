@@ -15,11 +15,13 @@ uint64_t rng_below(struct rng *rng, uint64_t n);
 void *must_alloc(size_t bytes);
 
 /* Area i has 6 to 9 granules at an offset of 1 to 3 in its slot of 16, so that gaps are 5 to 12 granules; before one slot
- * in a thousand (before the middle one of a smaller layout) there are 256 more. Behind the last area all is free. */
+ * in a thousand (before the middle one of a smaller layout) there are 256 more. Before the last area there is the one wide gap, and all is
+ * free behind it. */
 #define SLOT_GRANULES   16u
 #define RARE_GRANULES   256u
 #define COMMON_GRANULES 12u /* the widest of the other gaps */
 #define RARE_EVERY      1000u
+#define WIDE_GRANULES   (1u << 20)
 
 struct layout {
     uint64_t n;

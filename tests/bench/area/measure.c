@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Larger than the containers' share of any cache: touched between preparation and measure where one instance is larger
@@ -13,6 +14,13 @@
 #define SWEEP_BYTES (64u << 20)
 #define SWEEP_FROM  1000000u
 #define SLOW_ROUNDS 3u /* of clear and build */
+
+/* The samples of one row and peer. While another process had the CPU meanwhile in all of them, the first stands for them. */
+struct cell {
+    double sample[MOST_ROUNDS];
+    unsigned samples;
+    bool disturbed;
+};
 
 struct run {
     const struct peer *const *peer;
@@ -25,12 +33,11 @@ struct run {
     uint64_t *key;
     struct bench_gap *gap;
     unsigned char *sweep;
-    double (*sample)[MOST_PEERS][MOST_ROUNDS]; /* of each row */
-    unsigned samples[ROWS];
+    struct cell (*cell)[MOST_PEERS]; /* of each row */
     bool ok;
 };
 
-uint64_t now(void)
+static uint64_t now(void)
 {
     struct timespec t;
 
@@ -38,7 +45,15 @@ uint64_t now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t clock_cost(void)
+static long preemptions(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw;
+}
+
+static uint64_t clock_cost(void)
 {
     uint64_t least = UINT64_MAX;
 
@@ -48,6 +63,25 @@ uint64_t clock_cost(void)
         least = took < least ? took : least;
     }
     return least;
+}
+
+struct watch watch_start(void)
+{
+    struct watch w = {.preemptions = preemptions()};
+
+    w.from = now();
+    return w;
+}
+
+struct took watch_stop(const struct watch *w)
+{
+    static uint64_t cost;
+    uint64_t ns = now() - w->from;
+    bool disturbed = preemptions() != w->preemptions;
+
+    if (!cost)
+        cost = clock_cost();
+    return (struct took){ns > cost ? ns - cost : 0, disturbed};
 }
 
 static int by_value(const void *a, const void *b)
@@ -72,15 +106,16 @@ static void expect(struct run *r, unsigned p, const char *what, uint64_t got, ui
     r->ok = false;
 }
 
-static void note(struct run *r, enum row row, unsigned p, uint64_t ns, uint64_t jobs)
+static void note(struct run *r, enum row row, unsigned p, struct took took, uint64_t jobs)
 {
-    static uint64_t overhead;
+    struct cell *c = &r->cell[row][p];
 
-    if (!overhead)
-        overhead = clock_cost();
-    r->sample[row][p][r->round] = (double)(ns > overhead ? ns - overhead : 0) / (double)jobs;
-    if (r->samples[row] < r->round + 1)
-        r->samples[row] = r->round + 1;
+    if (took.disturbed && c->samples)
+        return;
+    if (c->disturbed)
+        c->samples = 0;
+    c->sample[c->samples++] = (double)took.ns / (double)jobs;
+    c->disturbed = took.disturbed;
 }
 
 /* Peers take turns, and another one begins each round. */
@@ -243,15 +278,16 @@ static void measure_finds(struct run *r, enum row row)
     wanted = layout_find_sum(&r->layout, key, r->s.finds);
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
-        uint64_t from, sum, mask = zero;
+        uint64_t sum, mask = zero;
+        struct watch watch;
 
         warm(r, p);
-        from = now();
+        watch = watch_start();
         if (row == FIND_DEP)
             sum = r->peer[p]->find_dep(&r->maps[p], key, r->s.finds, &mask);
         else
             sum = r->peer[p]->find_indep(&r->maps[p], key, r->s.finds);
-        note(r, row, p, now() - from, r->s.finds);
+        note(r, row, p, watch_stop(&watch), r->s.finds);
         expect(r, p, "find", sum, wanted);
     }
 }
@@ -273,7 +309,8 @@ static void measure_gaps(struct run *r, enum row row)
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
         uint32_t jobs = gap_jobs(r, row, p), before = jobs / 8;
-        uint64_t from, sum, wanted = 0;
+        uint64_t sum, wanted = 0;
+        struct watch watch;
 
         if (!r->peer[p]->find_free)
             continue;
@@ -281,9 +318,9 @@ static void measure_gaps(struct run *r, enum row row)
             wanted += layout_free_at(&r->layout, &r->gap[j]);
         warm(r, p);
         r->peer[p]->find_free(&r->maps[p], r->gap, before);
-        from = now();
+        watch = watch_start();
         sum = r->peer[p]->find_free(&r->maps[p], r->gap + before, jobs - before);
-        note(r, row, p, now() - from, jobs - before);
+        note(r, row, p, watch_stop(&watch), jobs - before);
         expect(r, p, "find free", sum, wanted);
     }
 }
@@ -307,14 +344,15 @@ static void undo(struct run *r, unsigned p)
 }
 
 /* The time of all jobs but the first `before`. */
-static uint64_t timed_edits(struct run *r, unsigned p, uint32_t before)
+static struct took timed_edits(struct run *r, unsigned p, uint32_t before)
 {
     const struct work *w = r->work;
-    uint64_t from, took, sum = before ? work_run(w, r->peer[p], &r->maps[p], 0, before) : 0;
+    uint64_t sum = before ? work_run(w, r->peer[p], &r->maps[p], 0, before) : 0;
+    struct watch watch = watch_start();
+    struct took took;
 
-    from = now();
     sum += work_run(w, r->peer[p], &r->maps[p], before, w->jobs - before);
-    took = now() - from;
+    took = watch_stop(&watch);
     expect(r, p, "an edit", sum, (uint64_t)w->jobs * w->each);
     return took;
 }
@@ -346,10 +384,11 @@ static void measure_one_batch(struct run *r, enum row row)
     }
 }
 
-/* Many small batches: one peer after the other, each warm; the first batch is not measured. */
+/* Many small batches: one peer after the other, each warm; the first batch is not measured, nor one that was disturbed. */
 static void measure_batches(struct run *r, enum row row)
 {
-    uint64_t took[MOST_PEERS] = {0}, overhead = clock_cost();
+    struct took took[MOST_PEERS] = {0};
+    uint64_t jobs[MOST_PEERS] = {0};
 
     for (uint32_t b = 0; b <= r->s.batches; b++) {
         uint64_t between = 0;
@@ -358,22 +397,25 @@ static void measure_batches(struct run *r, enum row row)
             work_draw(r->work, row, &r->s, &r->layout, &r->rng);
         for (unsigned i = 0; i < r->peers; i++) {
             unsigned p = turn(r, i);
-            uint64_t ns;
+            struct took batch;
 
             if (!work_possible(row, r->peer[p]))
                 continue;
             warm(r, p);
             prepare(r, p);
-            ns = timed_edits(r, p, 0);
-            took[p] += b && ns > overhead ? ns - overhead : 0;
+            batch = timed_edits(r, p, 0);
+            if (b && !batch.disturbed) {
+                took[p].ns += batch.ns;
+                jobs[p] += r->work->jobs;
+            }
             if (r->round == 0)
                 check_between(r, p, &between, "iterate after an edit");
             undo(r, p);
         }
     }
     for (unsigned p = 0; p < r->peers; p++)
-        if (work_possible(row, r->peer[p]))
-            note(r, row, p, took[p] + overhead, (uint64_t)r->s.batches * r->work->jobs);
+        if (jobs[p])
+            note(r, row, p, took[p], jobs[p]);
 }
 
 static void measure_edits(struct run *r, enum row row)
@@ -396,35 +438,36 @@ static void measure_iterate(struct run *r)
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
         const struct bench_maps *m = &r->maps[p];
-        uint64_t from, sum = 0;
+        struct watch watch;
+        uint64_t sum = 0;
 
         if (!r->peer[p]->iterate)
             continue;
         r->peer[p]->iterate(m->map[0]);
-        from = now();
+        watch = watch_start();
         for (uint32_t t = 0; t < times; t++)
             for (uint32_t map = 0; map <= m->mask; map++)
                 sum += r->peer[p]->iterate(m->map[map]);
-        note(r, ITERATE, p, now() - from, r->s.n * r->s.maps * times);
+        note(r, ITERATE, p, watch_stop(&watch), r->s.n * r->s.maps * times);
         expect(r, p, "iterate", sum, r->layout.sum * times * r->s.maps);
     }
 }
 
-static uint64_t timed_clear(struct run *r, unsigned p)
+static struct took timed_clear(struct run *r, unsigned p)
 {
-    uint64_t from = now();
+    struct watch watch = watch_start();
 
     for (uint32_t i = 0; i <= r->maps[p].mask; i++)
         r->peer[p]->clear(r->maps[p].map[i]);
-    return now() - from;
+    return watch_stop(&watch);
 }
 
-static uint64_t timed_build(struct run *r, unsigned p, const struct bench_area *area)
+static struct took timed_build(struct run *r, unsigned p, const struct bench_area *area)
 {
-    uint64_t from = now();
+    struct watch watch = watch_start();
 
     build(r, p, area);
-    return now() - from;
+    return watch_stop(&watch);
 }
 
 static void measure_life(struct run *r)
@@ -462,9 +505,9 @@ static void medians(struct run *r, struct column *c)
 {
     for (unsigned row = 0; row < BYTES_RANDOM; row++)
         for (unsigned p = 0; p < r->peers; p++) {
-            double *sample = r->sample[row][p];
+            struct cell *cell = &r->cell[row][p];
 
-            c->value[row][p] = sample[0] < 0 ? -1 : median(sample, r->samples[row]);
+            c->value[row][p] = cell->samples ? median(cell->sample, cell->samples) : -1;
         }
 }
 
@@ -480,17 +523,15 @@ bool measure(struct column *column, const struct peer *const *peer, unsigned pee
     r.gap = must_alloc(r.s.gaps * sizeof(*r.gap));
     r.sweep = must_alloc(SWEEP_BYTES);
     memset(r.sweep, 1, SWEEP_BYTES);
-    r.sample = must_alloc(ROWS * sizeof(*r.sample));
-    for (unsigned row = 0; row < ROWS; row++)
-        for (unsigned p = 0; p < peers; p++)
-            r.sample[row][p][0] = -1;
+    r.cell = must_alloc(ROWS * sizeof(*r.cell));
+    memset(r.cell, 0, ROWS * sizeof(*r.cell));
     create_all(&r, column);
     check_refusals(&r);
     for (r.round = 0; r.round < rounds; r.round++)
         measure_round(&r);
     medians(&r, column);
     destroy_all(&r);
-    free(r.sample);
+    free(r.cell);
     free(r.sweep);
     free(r.gap);
     free(r.key);

@@ -20,9 +20,18 @@ struct column {
 bool measure(struct column *column, const struct peer *const *peer, unsigned peers, uint64_t n, unsigned rounds,
              uint64_t seed);
 
-/* ns since some time, and the ns that reading the clock twice takes. */
-uint64_t now(void);
-uint64_t clock_cost(void);
+/* A stop watch without what reading the clock takes; it knows whether another process had the CPU meanwhile. */
+struct watch {
+    uint64_t from;
+    long preemptions;
+};
+struct took {
+    uint64_t ns;
+    bool disturbed;
+};
+struct watch watch_start(void);
+struct took watch_stop(const struct watch *w);
+
 double median(double *value, unsigned n);
 
 #endif

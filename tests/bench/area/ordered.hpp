@@ -24,7 +24,10 @@ struct bench_key {
 struct bench_key_less {
     /* As absl does by itself for a plain number. */
     using absl_btree_prefer_linear_node_search = std::true_type;
-    bool operator()(const bench_key &a, const bench_key &b) const { return a.start < b.start; }
+    bool operator()(const bench_key &a, const bench_key &b) const
+    {
+        return a.start < b.start;
+    }
 };
 
 struct bench_value {

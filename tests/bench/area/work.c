@@ -175,7 +175,7 @@ void draw_gaps(struct bench_gap *gap, uint32_t n, enum row row, const struct lay
     for (uint32_t i = 0; i < n; i++) {
         uint64_t lo = l->sorted[rng_below(rng, l->n)].start, size;
 
-        if (row == GAP_WORST) { /* wider than every gap but the last, from the bottom on */
+        if (row == GAP_WORST) { /* only the wide gap, before the last area, does; from the bottom on */
             lo = 0;
             size = RARE_GRANULES + COMMON_GRANULES + 1 + rng_below(rng, RARE_GRANULES);
         } else if (row == GAP_RARE) {
