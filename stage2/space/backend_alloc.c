@@ -122,7 +122,7 @@ static void populate(struct s2_space *sp, struct s2_op *op, const struct s2_chan
 {
     struct s2_chunk k;
 
-    s2_chunks_own(sp);
+    s2_chunks_own(sp, c->part);
     for (struct s2_ipa_range left = c->part; s2_chunk_next(&sp->taken, left, &k); left.start = k.range.end)
         s2_map_run(sp, op, k.range, k.pa, c->area.attr);
 }
@@ -161,10 +161,22 @@ static bool mergeable(const struct s2_area *low, const struct s2_area *high)
     return true;
 }
 
+static void stats(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
+{
+    const struct s2_space *sp = ctx;
+    struct s2_chunk c;
+
+    for (struct s2_ipa_range left = area->range; s2_chunk_next(&sp->chunks, left, &c); left.start = c.range.end)
+        out->resident += s2_range_bytes(c.range);
+    if (s2_area_promised(area))
+        out->promised = out->bytes - out->resident;
+}
+
 const struct s2_backend s2_backend_alloc = {.kind = "alloc",
                                             .prepare = prepare,
                                             .take = take,
                                             .undo = undo,
                                             .commit = commit,
                                             .release = release,
-                                            .mergeable = mergeable};
+                                            .mergeable = mergeable,
+                                            .stats = stats};

@@ -43,6 +43,7 @@ static enum s2_err check_entry(const struct s2_op *op, const struct s2_change *c
 
 static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
+    struct s2_op_side *side = s2_op_side(op, sp);
     struct s2_pa_range run = run_of(c);
     struct s2_ledger_entry e, first;
     uint64_t limit = 1ull << sp->cfg.geometry.pa_bits;
@@ -66,7 +67,8 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     }
     first.range = run;
     first.ipa = c->part.start;
-    err = s2_ledger_plan(sp->cfg.ledger, &s2_op_side(op, sp)->claim, sp->cfg.id, first.state, &first, op->detail);
+    err = s2_ledger_plan(sp->cfg.ledger, &side->claim[side->claim[0].pending], sp->cfg.id, first.state, &first,
+                         op->detail);
     if (err)
         return err;
     s2_op_need_tables(op, sp, s2_map_need(sp, c->part, run.start, c->replacing));
@@ -138,5 +140,16 @@ static uint64_t backing_at(const struct s2_area *area, s2_ipa start)
     return s2_linear_pa(area, start).v;
 }
 
-const struct s2_backend s2_backend_linear = {
-    .kind = "linear", .prepare = prepare, .commit = commit, .release = release, .backing_at = backing_at};
+static void stats(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
+{
+    (void)ctx;
+    (void)area;
+    out->resident = out->bytes;
+}
+
+const struct s2_backend s2_backend_linear = {.kind = "linear",
+                                             .prepare = prepare,
+                                             .commit = commit,
+                                             .release = release,
+                                             .backing_at = backing_at,
+                                             .stats = stats};

@@ -175,17 +175,12 @@ static void own(struct s2_space *sp, const struct s2_chunk *c)
     claim(sp, c);
 }
 
-static bool own_entry(void *arg, const struct s2_ient *e)
+void s2_chunks_own(struct s2_space *sp, struct s2_ipa_range range)
 {
-    struct s2_chunk c = unpack(e);
+    struct s2_chunk c;
 
-    own(arg, &c);
-    return true;
-}
-
-void s2_chunks_own(struct s2_space *sp)
-{
-    s2_imap_walk(&sp->taken, sp->taken.lo, sp->taken.hi, own_entry, sp);
+    for (; s2_chunk_next(&sp->taken, range, &c); range.start = c.range.end)
+        own(sp, &c);
 }
 
 void s2_chunks_settle(struct s2_space *sp)

@@ -117,8 +117,8 @@ bool s2_chunk_around(const struct s2_space *sp, const struct s2_area *area, s2_i
 /* Takes frames for all of range into sp->taken; on an error takes none. The op holds the promise of the frames. */
 S2_NODISCARD enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range);
 void s2_chunks_untake(struct s2_space *sp, struct s2_op *op);
-/* Zeroes what is dirty of sp->taken and makes the ledger say whose it is. */
-void s2_chunks_own(struct s2_space *sp);
+/* Zeroes what is dirty of the range of sp->taken and makes the ledger say whose it is. */
+void s2_chunks_own(struct s2_space *sp, struct s2_ipa_range range);
 /* Moves sp->taken to sp->chunks. */
 void s2_chunks_settle(struct s2_space *sp);
 /* For long work: sp->taken becomes the VM's as it is, dirty or not, and no chunk of it joins others until its mark is

@@ -277,13 +277,13 @@ static void settle(struct s2_op *op)
         struct s2_op_side *side = &op->side[i];
         struct s2_space *sp = side->space;
 
-        if (op->committed) {
-            if (side->claim.pending)
-                s2_ledger_commit(sp->cfg.ledger, &side->claim);
-            s2_chunks_settle(sp);
-        } else {
-            s2_ledger_drop(sp->cfg.ledger, &side->claim);
+        for (unsigned k = 0; k < S2_OP_CLAIMS; k++) {
+            if (op->committed && side->claim[k].pending)
+                s2_ledger_commit(sp->cfg.ledger, &side->claim[k]);
+            s2_ledger_drop(sp->cfg.ledger, &side->claim[k]);
         }
+        if (op->committed)
+            s2_chunks_settle(sp);
         if (side->relazy)
             s2_tables_recount(sp);
     }

@@ -201,19 +201,23 @@ enum s2_err s2_tables_take(struct s2_space *sp, uint32_t n, struct s2_tstash *st
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */
 
-enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, struct s2_detail *d)
+static enum s2_err check_idle(const struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
 {
-    const struct s2_long *l;
+    const struct s2_long *l = s2_long_meeting(sp, range);
 
-    s2_op_begin(op, sp, d);
-    s2_space_lock(sp);
-    l = s2_long_meeting(sp, range);
     if (sp->dying)
         return s2_refuse(d, S2_EDYING, S2_AXIS_NONE, 0, 0, "is of a space that is being destroyed");
     if (l)
         return s2_refuse_found(d, S2_EBUSY, S2_AXIS_IPA, range.start.v, range.end.v, l->range.start.v, l->range.end.v,
                                "meets a range that is being worked on in steps");
     return S2_OK;
+}
+
+enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, struct s2_detail *d)
+{
+    s2_op_begin(op, sp, d);
+    s2_space_lock(sp);
+    return check_idle(sp, range, d);
 }
 
 enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err)
@@ -289,6 +293,46 @@ enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_
     return s2_space_leave(&op, err ? err : s2_area_set_protect(&sp->areas, &op, range, update, arg));
 }
 
+enum s2_err s2_space_unmap_expected(struct s2_space *sp, const struct s2_area *expected, struct s2_detail *d)
+{
+    struct s2_op op;
+    enum s2_err err = s2_space_enter(sp, &op, expected->range, d);
+
+    op.side[0].cut = true;
+    return s2_space_leave(&op, err ? err : s2_area_set_unmap_expected(&sp->areas, &op, expected));
+}
+
+enum s2_err s2_space_swap(struct s2_space *sp, const struct s2_area *area, const struct s2_backend *expected,
+                          struct s2_detail *d)
+{
+    enum s2_err err = s2_space_check_area(sp, area, d);
+    struct s2_op op;
+
+    if (err)
+        return err;
+    err = s2_space_enter(sp, &op, area->range, d);
+    return s2_space_leave(&op, err ? err : s2_area_set_swap(&sp->areas, &op, area, expected));
+}
+
+enum s2_err s2_space_extend(struct s2_space *sp, s2_ipa at, struct s2_ipa_range to, struct s2_detail *d)
+{
+    struct s2_op op;
+    enum s2_err err = s2_space_enter(sp, &op, to, d);
+
+    return s2_space_leave(&op, err ? err : s2_area_set_extend(&sp->areas, &op, at, to));
+}
+
+enum s2_err s2_space_rename(struct s2_space *sp, s2_ipa at, uint16_t name, struct s2_detail *d)
+{
+    struct s2_area area = {.range = {at, at}};
+    struct s2_op op;
+    enum s2_err err = s2_space_enter(sp, &op, area.range, d);
+
+    if (!err && s2_area_set_find(&sp->areas, at, &area))
+        err = check_idle(sp, area.range, d);
+    return s2_space_leave(&op, err ? err : s2_area_set_rename(&sp->areas, &op, at, name));
+}
+
 /* --- lookups ------------------------------------------------------------------------------------------------------------- */
 
 bool s2_space_find(struct s2_space *sp, s2_ipa ipa, struct s2_area *out)
@@ -309,6 +353,16 @@ bool s2_space_next(struct s2_space *sp, s2_ipa ipa, struct s2_area *out)
     found = s2_area_set_find_from(&sp->areas, ipa, out);
     s2_space_unlock_shared(sp);
     return found;
+}
+
+enum s2_around s2_space_around(struct s2_space *sp, s2_ipa ipa, struct s2_area *area, struct s2_ipa_range *gap)
+{
+    enum s2_around what;
+
+    s2_space_lock_shared(sp);
+    what = s2_area_set_around(&sp->areas, ipa, area, gap);
+    s2_space_unlock_shared(sp);
+    return what;
 }
 
 enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, uint64_t size, struct s2_ipa_range limit,
@@ -350,13 +404,32 @@ static bool count_leaf(void *arg, const struct s2_leaf *leaf)
     return true;
 }
 
-void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5])
+static void count_leaves(const struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5])
 {
     for (unsigned i = 0; i < 5; i++)
         leaves[i] = 0;
-    s2_space_lock_shared(sp);
     s2_table_visit(&sp->table, range, count_leaf, leaves);
+}
+
+void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5])
+{
+    s2_space_lock_shared(sp);
+    count_leaves(sp, range, leaves);
     s2_space_unlock_shared(sp);
+}
+
+bool s2_space_area_stats(struct s2_space *sp, s2_ipa ipa, struct s2_space_area_stats *out)
+{
+    bool found;
+
+    s2_space_lock_shared(sp);
+    found = s2_area_set_find(&sp->areas, ipa, &out->area);
+    if (found) {
+        (void)s2_area_set_area_stats(&sp->areas, ipa, &out->memory);
+        count_leaves(sp, out->area.range, out->leaves);
+    }
+    s2_space_unlock_shared(sp);
+    return found;
 }
 
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)

@@ -332,7 +332,7 @@ FRAMES_AND_SPACES = [
      "the cut reserve is not refilled from what was freed", "test_dispose"),
     ("longs_spare_lost", LONG_MAP, "    s2_gather_spare(&l->space->table, &l->space->last, &l->op.side[0].stash);\n", "",
      "table pages of long work that its space ends are lost", "test_dispose"),
-    ("claim_not_dropped", OP, "            s2_ledger_drop(sp->cfg.ledger, &side->claim);\n", "            ;\n",
+    ("claim_not_dropped", OP, "            s2_ledger_drop(sp->cfg.ledger, &side->claim[k]);\n", "            ;\n",
      "a failed operation's claim stays", "test_space_failure"),
     ("fault_user_execute", FAULT, "f->user ? S2_UX : S2_X", "S2_X", "EL0's right to execute is EL1's", "test_fault"),
     ("fault_beyond_ipa", FAULT, "    if (f->ipa.v >= s2_ipa_limit(&sp->cfg.geometry))\n", "    if (false)\n",

@@ -16,8 +16,9 @@
 
 struct s2_space;
 
-#define S2_OP_SIDES 2u /* an operation may span two spaces */
-#define S2_OP_POOLS 4u
+#define S2_OP_SIDES  2u /* an operation may span two spaces */
+#define S2_OP_POOLS  4u
+#define S2_OP_CLAIMS 2u /* a linear area that grows at both ends */
 
 struct s2_op_pool {
     struct s2_pool *pool;
@@ -35,7 +36,7 @@ struct s2_op_side {
     bool drew_ledger;       /* the space's standing promise of the ledger was used */
     bool relazy;            /* lazy areas changed: count again what table pages they can need */
     struct s2_tstash stash; /* table pages taken */
-    struct s2_claim claim;
+    struct s2_claim claim[S2_OP_CLAIMS];
     struct s2_gather gather;
 };
 

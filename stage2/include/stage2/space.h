@@ -100,9 +100,20 @@ S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area 
 S2_NODISCARD enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
 S2_NODISCARD enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update,
                                           void *arg, struct s2_detail *d);
+/* As area.h says of these: exactly this area goes; one area's backend is replaced over an exact range; an area grows in place,
+ * and gets another name. */
+S2_NODISCARD enum s2_err s2_space_unmap_expected(struct s2_space *sp, const struct s2_area *expected,
+                                                 struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_swap(struct s2_space *sp, const struct s2_area *area,
+                                       const struct s2_backend *expected, struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_extend(struct s2_space *sp, s2_ipa at, struct s2_ipa_range to, struct s2_detail *d);
+S2_NODISCARD enum s2_err s2_space_rename(struct s2_space *sp, s2_ipa at, uint16_t name, struct s2_detail *d);
+
+/* Lookups: the lock is held shared. */
 bool s2_space_find(struct s2_space *sp, s2_ipa ipa, struct s2_area *out);
 /* First area with end > ipa; for iteration. */
 bool s2_space_next(struct s2_space *sp, s2_ipa ipa, struct s2_area *out);
+enum s2_around s2_space_around(struct s2_space *sp, s2_ipa ipa, struct s2_area *area, struct s2_ipa_range *gap);
 S2_NODISCARD enum s2_err s2_space_find_free(struct s2_space *sp, s2_ipa hint, uint64_t size, struct s2_ipa_range limit,
                                             uint64_t align, enum s2_fit fit, s2_ipa *out);
 
@@ -164,6 +175,13 @@ struct s2_space_stats {
     uint64_t frames_held, frames_promised;
 };
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out);
+/* Of the area that holds ipa; false: none does. */
+struct s2_space_area_stats {
+    struct s2_area area;
+    struct s2_area_stats memory;
+    uint64_t leaves[5]; /* by level + 1 */
+};
+bool s2_space_area_stats(struct s2_space *sp, s2_ipa ipa, struct s2_space_area_stats *out);
 /* Leaves by level inside one range, for the areas' table. */
 void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t leaves[5]);
 
