@@ -14,7 +14,8 @@ A line or a branch that no test can reach is explained in the code, at the end o
         return 0;
     }
 
-The reason stands for its line and for the lines behind it that are never run because of it. A comment where nothing is
+The reason stands for one branch of its line, or for a line that is never run, and for the lines behind it that are never run
+because of it. A comment where nothing is
 missing is complained about as much as something missing without one. Exit status 1: there is something to complain about.
 
 One branch is not counted, as nobody can see it: what gcc makes of a switch over all values of an enum, without a default, for
@@ -54,13 +55,15 @@ class Line:
     def branch_counts(self):
         return [n for counts in self.branches.values() for n in counts]
 
+    def never_taken(self):
+        return [str(i) for i, n in enumerate(self.branch_counts()) if n == 0]
+
     def missing(self):
         """What is missing, in words, or None."""
         if self.count == 0:
             return "never run"
-        branches = self.branch_counts()
-        never = [str(i) for i, n in enumerate(branches) if n == 0]
-        return f"branch {', '.join(never)} of {len(branches)} never taken" if never else None
+        never = self.never_taken()
+        return f"branch {', '.join(never)} of {len(self.branch_counts())} never taken" if never else None
 
 
 class Source:
@@ -104,6 +107,10 @@ class Source:
             self.complaints.append((number, "gives no reason"))
         if about not in missing:
             self.complaints.append((number, "explains what is covered"))
+            return
+        line = self.lines[about]
+        if line.count and len(line.never_taken()) > 1:
+            self.complaints.append((number, "explains one branch of several"))
             return
         self.excused[about] = reason
         for behind in sorted(n for n in self.lines if n > about):

@@ -58,8 +58,10 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run, rights, op->detail);
     if (err)
         return err;
+    /* cover: the check above has found every frame of it */
     if (!s2_ledger_find(sp->cfg.ledger, run.start, &first))
         return S2_ENOENT;
+    /* cover: the ledger does not end before the run does, as the check has found */
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
         err = check_entry(op, c, run, &first, &e);
         if (err)
@@ -124,6 +126,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
     (void)op;
     if (c->step != S2_STEP_UNMAP)
         return;
+    /* cover: what is mapped is in the ledger, from which nothing goes */
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_find(sp->cfg.ledger, at, &e); at = next) {
         next = e.range.end;
         if (e.ipa.v == S2_IPA_NONE.v)

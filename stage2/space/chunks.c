@@ -128,6 +128,7 @@ enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
     for (s2_ipa at = range.start; !err && s2_chunk_next(&sp->taken, (struct s2_ipa_range){at, range.end}, &c);
          at = c.range.end)
         err = check_free(sp, &c, op->detail);
+    /* cover: 2^31 pieces are 8 TiB and more */
     if (!err && sp->taken.count > UINT32_MAX / 2)
         err = S2_ENODES;
     if (!err)
@@ -267,6 +268,7 @@ static void disown(struct s2_space *sp, const struct s2_chunk *c, struct s2_ipa_
     struct s2_ledger_entry e;
     s2_pa next;
 
+    /* cover: what an area holds is in the ledger, from which nothing goes */
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_find(sp->cfg.ledger, at, &e); at = next) {
         struct s2_ledger_entry nobodys = {
             .owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};

@@ -40,6 +40,7 @@ static enum s2_err begin(struct s2_long *l, struct s2_space *sp)
     /* Only the two ends of the range can cut a block, whatever faults put there meanwhile. */
     l->op.side[0].tables = s2_cut_tables(&sp->cfg.geometry);
     err = s2_op_need_nodes(&l->op, sp->cfg.nodes, nodes_needed(areas));
+    /* cover: more nodes than a pool can have, for areas that are in such nodes themselves */
     if (!err)
         err = s2_op_reserve(&l->op);
     if (!err) {
@@ -95,7 +96,8 @@ static void settle_nodes(struct s2_long *l, uint32_t before)
 
         s2_pool_unreserve(pool, used);
         l->ahead.nodes -= used;
-    } else if (before > now && !s2_pool_reserve(pool, before - now)) {
+    } else if (before > now && /* cover: the nodes that just came free are there */
+               !s2_pool_reserve(pool, before - now)) {
         l->ahead.nodes += before - now;
     }
 }

@@ -113,6 +113,7 @@ static enum s2_err take_nodes(struct s2_op *op, struct s2_op_pool *p, uint32_t n
         }
         if (drawn == 0 || s2_pool_reserve(p->pool, n)) {
             /* The pool is this VM's own and its lock is held: what was just given up is still there. */
+            /* cover: and nobody else takes from it */
             if (drawn && s2_pool_reserve(p->pool, drawn))
                 sp->cut_nodes -= drawn;
             return lacking(op, sp != NULL, S2_ENODES, "needs more area or chunk nodes than there are");

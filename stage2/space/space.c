@@ -100,8 +100,10 @@ uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_ipa_range range, s2_pa pa
     struct s2_ledger_entry e;
     uint32_t cuts = 0;
 
+    /* cover: what is unmapped was mapped, so that the ledger has it */
     if (range.start.v == goes.start.v && s2_ledger_find(sp->cfg.ledger, run.start, &e))
         cuts += e.range.start.v < run.start.v;
+    /* cover: the same of its end */
     if (range.end.v == goes.end.v && s2_ledger_find(sp->cfg.ledger, S2_PA(run.end.v - 1), &e))
         cuts += e.range.end.v > run.end.v;
     return cuts;

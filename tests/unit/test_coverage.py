@@ -32,11 +32,11 @@ static int half(int x, int y)
 @above
 int main(void)
 {
-    return chosen(RED) + chosen(GREEN) - 3 + half(1, 0) + half(0, 0);@run
+    return chosen(RED) + chosen(GREEN) - 3 + half(@x, 0) + half(0, 0);@run
 }
 """
 
-# What stands at each of the places, and what is complained about.
+# What stands at each of the places ("x": an argument), and what is complained about.
 CASES = (
     ("nothing explained", {}, ["15: branch 2 of 4 never taken", "16: never run"]),
     ("a reason at the line stands for what it keeps from running", {"half": "a test"}, []),
@@ -44,6 +44,8 @@ CASES = (
     ("a reason for what is run", {"half": "a test", "run": "a test"}, ["22: explains what is covered"]),
     ("a reason above what is run", {"half": "a test", "above": "a test"}, ["19: explains what is covered"]),
     ("no reason", {"half": ""}, ["15: gives no reason"]),
+    ("one reason for several branches", {"half": "a test", "x": "0"},
+     ["15: branch 0, 2, 3 of 4 never taken", "15: explains one branch of several", "16: never run"]),
 )
 
 count = 0
@@ -68,7 +70,7 @@ def run(command, **how):
 def tool(places):
     """The tool's status and complaints about the program with these reasons."""
     with tempfile.TemporaryDirectory() as tmp:
-        text = PROGRAM
+        text = PROGRAM.replace("@x", places.get("x", "1"))
         for place in ("half", "inside", "above", "run"):
             text = text.replace("@" + place, f" /* cover: {places[place]} */" if place in places else "")
         build = pathlib.Path(tmp, "build", "part")

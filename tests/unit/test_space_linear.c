@@ -280,6 +280,29 @@ static void another_name_is_another_area(void **state)
     world_check(w);
 }
 
+/* The ledger knows the frames of neighbours as one run, which goes as one with them. */
+static void neighbours_that_go_together_go_as_one_run(void **state)
+{
+    struct world *w = *state;
+    struct s2_ledger_entry e;
+
+    world_give(w, FRAME_BASE, MIB(4), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(0, MIB(2), FRAME_BASE, S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(2), MIB(2), FRAME_BASE + MIB(2), S2_R)), S2_OK);
+    assert_true(s2_ledger_find(&w->ledger, S2_PA(FRAME_BASE + MIB(3)), &e));
+    assert_int_equal(e.range.start.v, FRAME_BASE);
+    assert_int_equal(e.range.end.v, FRAME_BASE + MIB(4));
+    assert_int_equal(unmap(w, MIB(1), MIB(3)), S2_OK);
+    world_check(w);
+    assert_true(s2_ledger_find(&w->ledger, S2_PA(FRAME_BASE), &e));
+    assert_int_equal(e.range.end.v, FRAME_BASE + MIB(1));
+    assert_int_equal(e.ipa.v, 0);
+    assert_true(s2_ledger_find(&w->ledger, S2_PA(FRAME_BASE + MIB(1)), &e));
+    assert_int_equal(e.range.end.v, FRAME_BASE + MIB(4));
+    assert_int_equal(e.owner, VM);
+    assert_int_equal(e.ipa.v, S2_IPA_NONE.v);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -296,6 +319,7 @@ int main(void)
         T(a_run_ends_inside_the_physical_address_size),
         T(protect_gives_only_what_an_attribute_can_be),
         T(another_name_is_another_area),
+        T(neighbours_that_go_together_go_as_one_run),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
