@@ -259,6 +259,8 @@ static enum s2_err plan_and_do(const struct pass *start)
         err = one_pass(&plan);
     if (err || plan.changes == 0)
         return err;
+    if (added(&plan) == 0)
+        s2_op_may_cut(start->op); /* no more areas than before: only a border moves, perhaps into a block */
     err = s2_area_reserve(start->set, start->op, added(&plan), false);
     if (err)
         return err;

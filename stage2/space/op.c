@@ -70,6 +70,12 @@ void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n)
     s2_op_side(op, space)->cuts += n;
 }
 
+void s2_op_may_cut(struct s2_op *op)
+{
+    for (unsigned i = 0; i < op->sides; i++)
+        op->side[i].cut = true;
+}
+
 /* --- reserve: the side's cut reserve is the last resort of an unmap --------------------------------------------------- */
 
 /* The space whose cut reserve this op may use for nodes of that pool. */
@@ -81,7 +87,7 @@ static struct s2_space *cutting_space(struct s2_op *op, const struct s2_pool *po
     return NULL;
 }
 
-/* What an unmap answers when its reserve is used up; others say what they lack. */
+/* What an operation that may cut answers when the reserve is used up; others say what they lack. */
 static enum s2_err lacking(struct s2_op *op, bool cut, enum s2_err err, const char *what)
 {
     return cut ? refuse(op, S2_ECUT, "cuts inside a block, an area or a run of frames, and the cut reserve is used up")

@@ -282,7 +282,7 @@ enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struc
     struct s2_op op;
     enum s2_err err = s2_space_enter(sp, &op, range, d);
 
-    op.side[0].cut = true;
+    s2_op_may_cut(&op);
     return s2_space_leave(&op, err ? err : s2_area_set_unmap(&sp->areas, &op, range));
 }
 

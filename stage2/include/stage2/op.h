@@ -32,7 +32,7 @@ struct s2_op_side {
     uint32_t cuts;          /* need: ledger changes that leave part of an entry as it was */
     uint64_t frames_taken;  /* promises of the frame allocator not yet spent */
     uint32_t ledger_taken;  /* ledger nodes reserved */
-    bool cut;               /* an unmap: pages and nodes may come from the space's cut reserve */
+    bool cut;               /* s2_op_may_cut: pages and nodes may come from the space's cut reserve */
     bool drew_ledger;       /* the space's standing promise of the ledger was used */
     bool relazy;            /* lazy areas changed: count again what table pages they can need */
     struct s2_tstash stash; /* table pages taken */
@@ -71,6 +71,10 @@ S2_NODISCARD enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool
 void s2_op_need_tables(struct s2_op *op, const struct s2_space *space, uint32_t n);
 void s2_op_need_frames(struct s2_op *op, const struct s2_space *space, uint64_t n);
 void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n);
+
+/* An unmap, or a protect that leaves no more areas than there are: may use the cut reserves of its spaces. Says S2_ECUT when
+ * these do not do. */
+void s2_op_may_cut(struct s2_op *op);
 
 /* --- reserve ------------------------------------------------------------------------------------------------------- */
 

@@ -98,6 +98,7 @@ S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area 
 /* Never fails for want of memory but by S2_ECUT: a cut inside a block, an area or a run of frames, after earlier cuts used
  * up the reserve and the pools were too empty to refill it. Frames go back dirty; holes are fine. */
 S2_NODISCARD enum s2_err s2_space_unmap(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d);
+/* Where it leaves no more areas than there were, it fails for want of memory by S2_ECUT alone, as an unmap. */
 S2_NODISCARD enum s2_err s2_space_protect(struct s2_space *sp, struct s2_ipa_range range, s2_update_fn *update,
                                           void *arg, struct s2_detail *d);
 /* As area.h says of these: exactly this area goes; one area's backend is replaced over an exact range; an area grows in place,
