@@ -233,8 +233,11 @@ static enum s2_err reserve_kept(struct s2_area_set *set, struct s2_op *op)
 {
     s2_pool_unreserve(set->map.pool, set->cut);
     set->cut = 0;
-    if (!s2_op_reserve(op))
+    if (!s2_op_reserve(op)) {
+        if (op->detail)
+            *op->detail = (struct s2_detail){.err = S2_OK}; /* that it failed at first is no story */
         return S2_OK;
+    }
     fill_cut(set);
     return s2_refuse(op->detail, S2_ECUT, S2_AXIS_NONE, 0, 0,
                      "makes a hole in an area, and the nodes kept for that are used up");
