@@ -250,8 +250,7 @@ static void peer_build(void *map, const struct bench_area *area, uint64_t n)
 
 const struct peer peer_maple = {
     .name = "maple",
-    .what =
-        "Linux 6.1 maple tree (Debian's linux-source-6.1), gaps tracked, no RCU; pointers to records of the payload",
+    .what = "maple tree of Linux " LINUX_VERSION ", gaps tracked, no RCU; slots point to records of the payload",
     .create = peer_create,
     .destroy = peer_destroy,
     .build = peer_build,
