@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What lib/maple_tree.c and lib/rbtree.c ask of the kernel around them, for one thread in user space. Each
- * <linux/...> header that they include becomes one line that includes this file (tools/make/bench-peers.mk).
+ * <linux/...> header that they include becomes one line that includes this file (peer_linux.mk).
  *
  * The peer gets the best terms: no locks, no RCU, no checks in a build with NDEBUG, and an allocator that pops a free
  * list, as the kernel's does, where malloc would cost it time. */
