@@ -149,11 +149,17 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
         expect_both(w, &c->area, index_of(w, c->part.start.v));
     } else if (c->step == S2_STEP_MERGE) {
         FUZZ_EQ(c->area.range.end.v, c->part.start.v);
-        FUZZ_TRUE(kind_of(c->area.backend) != LOOSE);
+        FUZZ_TRUE(kind_of(c->area.backend) != LOOSE || w->extends);
         expect_both(w, &c->area, index_of(w, c->part.start.v));
     } else {
         change_cells(w, c);
     }
+}
+
+static void stats(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
+{
+    FUZZ_TRUE(ctx != NULL && kind_of(area->backend) == LINEAR && out->resident == 0 && out->promised == 0);
+    out->resident = out->bytes;
 }
 
 static bool never(const struct s2_area *low, const struct s2_area *high)
@@ -170,7 +176,8 @@ const struct s2_backend fuzz_backend[KINDS] = {
                 .undo = undo,
                 .commit = commit,
                 .release = release,
-                .backing_at = backing_at},
+                .backing_at = backing_at,
+                .stats = stats},
     [OPAQUE] = {.kind = "opaque", .prepare = prepare, .take = take, .undo = undo, .commit = commit, .release = release},
     [LOOSE] = {.kind = "loose", .commit = commit, .mergeable = never},
 };
@@ -219,6 +226,15 @@ void reenter(struct world *w, struct s2_op *under_way)
     FUZZ_EQ(s2_area_set_clear(&w->set, &op), S2_EBUSY);
     s2_op_begin(&op, NULL, NULL);
     FUZZ_EQ(s2_area_set_protect(&w->set, &op, all, leave_it, NULL), S2_EBUSY);
+    s2_op_begin(&op, NULL, NULL);
+    FUZZ_EQ(s2_area_set_extend(&w->set, &op, all.start, all), S2_EBUSY);
+    s2_op_begin(&op, NULL, NULL);
+    FUZZ_EQ(s2_area_set_rename(&w->set, &op, all.start, 1), S2_EBUSY);
+    s2_op_begin(&op, NULL, NULL);
+    FUZZ_EQ(s2_area_set_swap(&w->set, &op, &area, area.backend), S2_EBUSY);
+    s2_op_begin(&op, NULL, NULL);
+    FUZZ_EQ(s2_area_set_unmap_expected(&w->set, &op, &area), S2_EBUSY);
+    FUZZ_EQ(s2_area_set_keep_cut(&w->set), S2_EBUSY);
     FUZZ_TRUE(w->set.busy == under_way && !under_way->ended);
     (void)s2_area_set_find_from(&w->set, S2_IPA(w->lo), &area);
     (void)s2_area_set_overlaps(&w->set, all, &area);

@@ -47,6 +47,11 @@ uint32_t model_meets(const struct world *w, uint32_t first, uint32_t last)
     return first;
 }
 
+uint32_t model_from(const struct world *w, uint64_t at)
+{
+    return at < w->lo ? 0 : at >= w->hi ? w->cells : index_of(w, at);
+}
+
 uint32_t model_starts(const struct world *w, uint32_t first, uint32_t last)
 {
     uint32_t n = 0;

@@ -54,6 +54,7 @@ struct world {
 
     struct changes prepared, taken, committed, released;
     unsigned undone;
+    bool extends; /* what comes becomes one with the area whether or not the backend lets neighbours merge */
 
     /* For the next operation only: */
     unsigned refuse_prepare, refuse_take; /* the call of that number is refused, 0: none */
@@ -67,6 +68,20 @@ struct world {
     unsigned reentered;
 };
 
+/* A range of the input: cells, if it is a good one. */
+struct span {
+    uint64_t start, end;
+    uint32_t first, last;
+    enum s2_err err;
+};
+struct span read_span(struct world *w);
+/* Any address, also outside; also inside a granule. */
+uint64_t read_address(struct world *w);
+static inline struct s2_ipa_range range_of(const struct span *s)
+{
+    return (struct s2_ipa_range){S2_IPA(s->start), S2_IPA(s->end)};
+}
+
 /* --- backends ----------------------------------------------------------------------------------------------------- */
 
 extern const struct s2_backend fuzz_backend[KINDS];
@@ -79,6 +94,52 @@ void changes_begin(struct world *w);
 void changes_end(const struct world *w, enum s2_err err, bool moves_memory);
 /* Tries operations from inside a callback. */
 void reenter(struct world *w, struct s2_op *under_way);
+
+/* --- an operation, with everything that must hold after it (area_call.c) -------------------------------------------- */
+
+struct call {
+    struct s2_op op;
+    struct s2_detail detail;
+    enum s2_area_op kind;
+    bool moves_memory;                /* takes and releases */
+    enum s2_err want;                 /* unless what the input injects comes first */
+    struct s2_ipa_range asked, found; /* what the detail says then */
+
+    /* How it is made on the array, where it changes cells from `first` to `last`, and what begins at `last`. */
+    void (*apply)(struct world *w, const struct call *c);
+    uint32_t first, last;
+    const void *arg;
+
+    /* The state before. */
+    uint32_t held, cut, nodes, need; /* held: promised away meanwhile */
+    bool kept;
+    struct s2_area_set set;
+    struct s2_pool pool;
+    unsigned char *mem;
+};
+/* The call on a range of the input: its error, if it is bad. */
+struct call call_on(const struct world *w, enum s2_area_op kind, const struct span *s);
+void call_begin(struct world *w, struct call *c);
+/* The result is right, and so is everything else; if the operation has been made, it is made on the array too. True then. */
+bool call_end(struct world *w, struct call *c, enum s2_err err);
+
+/* Operations (area_edits.c, area_lookups.c): they read their operands from the input. */
+void try_map_new(struct world *w);
+void try_map_replace(struct world *w);
+void try_unmap(struct world *w);
+void try_unmap_expected(struct world *w);
+void try_swap(struct world *w);
+void try_extend(struct world *w);
+void try_rename(struct world *w);
+void try_protect(struct world *w);
+void try_clear(struct world *w);
+void try_comb(struct world *w);
+void try_find(struct world *w);
+void try_around(struct world *w);
+void try_overlaps(struct world *w);
+void try_iterate(struct world *w);
+void try_stats(struct world *w);
+void try_find_free(struct world *w);
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
@@ -98,6 +159,8 @@ uint32_t model_end(const struct world *w, uint32_t cell);
 bool model_area(const struct world *w, uint32_t cell, struct s2_area *out);
 /* The lowest cell in [first, last) that is no hole; last when there is none. */
 uint32_t model_meets(const struct world *w, uint32_t first, uint32_t last);
+/* The cell from which something may lie above the address; cells when all is below. */
+uint32_t model_from(const struct world *w, uint64_t at);
 uint32_t model_starts(const struct world *w, uint32_t first, uint32_t last);
 /* An area begins at the cell, if it is no hole. */
 void model_cut(struct world *w, uint32_t cell);
