@@ -123,9 +123,9 @@ static enum s2_err copy_piece(struct s2_space *sp, const struct copy *c, size_t 
     if (!err) {
         (void)s2_area_set_find(&sp->areas, c->ipa, &a);
         there = find_run(sp, c, &a, &pa, done);
+        if (there)
+            move(sp, c, pa, *done);
     }
-    if (there)
-        move(sp, c, pa, *done);
     s2_space_unlock_shared(sp);
     if (err || there)
         return err;
