@@ -29,19 +29,25 @@ struct s2_area s2_area_unpack(const struct s2_ient *e)
     };
 }
 
+struct s2_ient s2_area_entry(const struct s2_area *area)
+{
+    return (struct s2_ient){area->range.start.v, area->range.end.v, s2_area_pack(area)};
+}
+
 void s2_area_insert(struct s2_area_set *set, const struct s2_area *area)
 {
-    struct s2_ient e = {area->range.start.v, area->range.end.v, s2_area_pack(area)};
+    struct s2_ient e = s2_area_entry(area);
 
     s2_imap_insert(&set->map, &e);
 }
 
 void s2_area_replace(struct s2_area_set *set, s2_ipa start, const struct s2_area *area)
 {
-    struct s2_ival val = s2_area_pack(area);
+    struct s2_ient e = s2_area_entry(area);
+    struct s2_imap_cursor at;
 
-    s2_imap_resize(&set->map, start.v, area->range.start.v, area->range.end.v);
-    s2_imap_set(&set->map, area->range.start.v, &val);
+    (void)s2_imap_seek(&set->map, start.v, &at);
+    s2_imap_alter(&set->map, &at, &e);
 }
 
 uint64_t s2_area_backing_at(const struct s2_area *area, s2_ipa start)

@@ -12,6 +12,7 @@ uint64_t s2_area_backing_at(const struct s2_area *area, s2_ipa start);
 /* Everything of an area but its range, in the 24 bytes of an entry, and back. */
 struct s2_ival s2_area_pack(const struct s2_area *area);
 struct s2_area s2_area_unpack(const struct s2_ient *e);
+struct s2_ient s2_area_entry(const struct s2_area *area);
 void s2_area_insert(struct s2_area_set *set, const struct s2_area *area);
 /* The area that starts at `start` becomes *area; its order among the others stays. */
 void s2_area_replace(struct s2_area_set *set, s2_ipa start, const struct s2_area *area);
@@ -25,9 +26,8 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high);
 void s2_area_settle(struct s2_area_set *set, const struct s2_area *area);
 /* The MERGEs of that, ascending: how many of the two. */
 unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *area, struct s2_change c[2]);
-/* S2_EINVAL, S2_EEXIST: no backend that commits; in new mode, an area is in the way. */
-S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_detail *d,
-                                           const struct s2_area *area, enum s2_map_mode mode);
+/* S2_EINVAL, S2_EEXIST: no backend that commits; an area is in the way. */
+S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area);
 
 /* Opens an operation: marks the set busy with it, wipes op->detail. S2_EBUSY, S2_EINVAL, S2_EALIGN, S2_ERANGE; then op
  * has been ended, unless it is the very one that is under way. */

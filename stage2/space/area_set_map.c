@@ -10,16 +10,42 @@ struct run {
     struct s2_op *op;
     struct s2_ipa_range range;
     const struct s2_area *comes;
-    bool meets;           /* an area goes, at least in part, */
-    bool whole;           /* one of them wholly, */
-    bool inside;          /* or there is one that stays on both sides */
-    bool joins;           /* what comes joins a neighbour, */
-    bool joins_both;      /* or two */
-    uint64_t planned;     /* changes in all */
-    uint64_t taken, done; /* those whose backend has taken what it needs; and the later phases' */
+    enum s2_map_mode mode;
+
+    struct s2_imap_cursor at;   /* the first entry that ends above range.start, until the edits */
+    bool meets;                 /* an area goes, at least in part, */
+    bool whole;                 /* one of them wholly, */
+    bool inside;                /* or there is one that stays on both sides */
+    bool joins_low, joins_high; /* what comes joins what then lies directly below it, or above */
+    struct s2_area low, high;   /* these two, */
+    struct s2_area all;         /* and what comes, with those that it joins */
+    uint64_t planned;           /* changes in all */
+    uint64_t taken, done;       /* those whose backend has taken what it needs; and the later phases' */
 };
 
 #define MOST_CHANGES 3u /* that one area goes (two cuts, its removal), that one comes (itself, two merges) */
+
+/* The area at a cursor, if it meets the range. */
+static bool meeting(const struct run *r, const struct s2_imap_cursor *at, struct s2_area *area)
+{
+    struct s2_ient e;
+
+    if (!s2_imap_get(at, &e) || e.start >= r->range.end.v)
+        return false;
+    *area = s2_area_unpack(&e);
+    return true;
+}
+
+/* What of an area lies below the range, and above it; empty, or inverted, where nothing does. */
+static struct s2_area rest_below(const struct run *r, const struct s2_area *area)
+{
+    return s2_area_part(area, (struct s2_ipa_range){area->range.start, r->range.start});
+}
+
+static struct s2_area rest_above(const struct run *r, const struct s2_area *area)
+{
+    return s2_area_part(area, (struct s2_ipa_range){r->range.end, area->range.end});
+}
 
 /* --- the changes -------------------------------------------------------------------------------------------------- */
 
@@ -37,63 +63,32 @@ static unsigned going(const struct run *r, const struct s2_area *area, struct s2
     return n;
 }
 
-/* What lies directly below and above the range once the areas in it are gone, if that joins the area that comes:
- * *whole is then the area that all of them make. */
-static bool join_below(const struct run *r, struct s2_area *whole, struct s2_area *low)
-{
-    struct s2_ipa_range below = {S2_IPA(r->set->map.lo), whole->range.start};
-    struct s2_area all;
-
-    if (!s2_area_set_find_below(r->set, whole->range.start, low))
-        return false;
-    *low = s2_area_part(low, below);
-    if (!s2_area_joins(low, whole))
-        return false;
-    all = *low;
-    all.range.end = whole->range.end;
-    *whole = all;
-    return true;
-}
-
-static bool join_above(const struct run *r, struct s2_area *whole, struct s2_area *high)
-{
-    struct s2_ipa_range above = {whole->range.end, S2_IPA(r->set->map.hi)};
-
-    if (!s2_area_set_find(r->set, whole->range.end, high))
-        return false;
-    *high = s2_area_part(high, above);
-    if (!s2_area_joins(whole, high))
-        return false;
-    whole->range.end = high->range.end;
-    return true;
-}
-
 static unsigned coming(const struct run *r, struct s2_change c[MOST_CHANGES])
 {
-    struct s2_area whole = *r->comes, before, other;
+    struct s2_area below = r->joins_low ? r->low : *r->comes;
     unsigned n = 0;
 
     c[n++] = (struct s2_change){
-        .step = S2_STEP_MAP, .area = whole, .part = whole.range, .attr = whole.attr, .replacing = r->meets};
-    if (join_below(r, &whole, &other))
-        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = other, .part = r->range};
-    before = whole;
-    if (join_above(r, &whole, &other))
-        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = before, .part = other.range};
+        .step = S2_STEP_MAP, .area = *r->comes, .part = r->range, .attr = r->comes->attr, .replacing = r->meets};
+    if (r->joins_low)
+        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = r->low, .part = r->range};
+    below.range.end = r->range.end;
+    if (r->joins_high)
+        c[n++] = (struct s2_change){.step = S2_STEP_MERGE, .area = below, .part = r->high.range};
     return n;
 }
 
 /* --- the phases --------------------------------------------------------------------------------------------------- */
 
-static enum s2_err run_going(struct run *r, enum s2_phase phase, uint64_t *done)
+/* The cursor ends where no area meets the range any more. */
+static enum s2_err run_going(struct run *r, enum s2_phase phase, uint64_t *done, struct s2_imap_cursor *at)
 {
     struct s2_change c[MOST_CHANGES];
     struct s2_area area;
     enum s2_err err = S2_OK;
     unsigned n;
 
-    for (s2_ipa at = r->range.start;
-         !err && s2_area_set_find_from(r->set, at, &area) && area.range.start.v < r->range.end.v; at = area.range.end) {
+    for (*at = r->at; !err && meeting(r, at, &area); (void)s2_imap_next(&r->set->map, at)) {
         n = going(r, &area, c);
         r->meets = true;
         r->whole |= n == 1;
@@ -106,21 +101,65 @@ static enum s2_err run_going(struct run *r, enum s2_phase phase, uint64_t *done)
 static enum s2_err run_coming(struct run *r, enum s2_phase phase, uint64_t *done)
 {
     struct s2_change c[MOST_CHANGES];
-    unsigned n;
 
-    if (!r->comes)
-        return S2_OK;
-    n = coming(r, c);
-    r->joins = n > 1;
-    r->joins_both = n == MOST_CHANGES;
-    return s2_area_phase(r->set, r->op, phase, c, n, done);
+    return r->comes ? s2_area_phase(r->set, r->op, phase, c, coming(r, c), done) : S2_OK;
 }
 
-static enum s2_err run_all(struct run *r, enum s2_phase phase, uint64_t *done)
+static bool below_range(const struct run *r, struct s2_imap_cursor at, struct s2_area *low)
 {
-    enum s2_err err = run_going(r, phase, done);
+    struct s2_ient e;
 
-    return err ? err : run_coming(r, phase, done);
+    if (!s2_imap_get(&at, &e) || e.start >= r->range.start.v) {
+        if (!s2_imap_prev(&r->set->map, &at) || !s2_imap_get(&at, &e))
+            return false;
+    }
+    *low = s2_area_unpack(&e);
+    *low = rest_below(r, low);
+    return true;
+}
+
+/* `at`: behind the last area that meets the range. */
+static bool above_range(const struct run *r, struct s2_imap_cursor at, struct s2_area *high)
+{
+    struct s2_ient e;
+
+    if (!s2_imap_get(&at, &e) || e.start > r->range.end.v) {
+        if (!s2_imap_prev(&r->set->map, &at) || !s2_imap_get(&at, &e) || e.end <= r->range.end.v)
+            return false;
+    }
+    *high = s2_area_unpack(&e);
+    *high = rest_above(r, high);
+    return true;
+}
+
+/* What comes, with what lies directly below it and above once the areas in the range are gone, if these join it. */
+static void look_around(struct run *r, const struct s2_imap_cursor *behind)
+{
+    r->all = *r->comes;
+    r->joins_low = below_range(r, r->at, &r->low) && s2_area_joins(&r->low, r->comes);
+    if (r->joins_low) {
+        r->all = r->low;
+        r->all.range.end = r->range.end;
+    }
+    r->joins_high = above_range(r, *behind, &r->high) && s2_area_joins(&r->all, &r->high);
+    if (r->joins_high)
+        r->all.range.end = r->high.range.end;
+}
+
+static enum s2_err plan(struct run *r)
+{
+    struct s2_imap_cursor behind;
+    struct s2_area found;
+    enum s2_err err;
+
+    (void)s2_imap_seek(&r->set->map, r->range.start.v, &r->at);
+    if (r->comes && r->mode == S2_MAP_NEW && meeting(r, &r->at, &found))
+        return s2_area_refuse(r->op, S2_EEXIST, r->range, &found, s2_err_phrase(S2_EEXIST));
+    err = run_going(r, S2_PREPARE, &r->planned, &behind);
+    if (err || !r->comes)
+        return err;
+    look_around(r, &behind);
+    return run_coming(r, S2_PREPARE, &r->planned);
 }
 
 /* Takes back, last first, what was taken: of all changes, backwards, those before the one that failed. */
@@ -139,8 +178,11 @@ static void undo_all(struct run *r)
 
 static enum s2_err take_all(struct run *r)
 {
-    enum s2_err err = run_all(r, S2_TAKE, &r->taken);
+    struct s2_imap_cursor at;
+    enum s2_err err = run_going(r, S2_TAKE, &r->taken, &at);
 
+    if (!err)
+        err = run_coming(r, S2_TAKE, &r->taken);
     if (err)
         undo_all(r);
     return err;
@@ -148,82 +190,112 @@ static enum s2_err take_all(struct run *r)
 
 /* --- the edits ---------------------------------------------------------------------------------------------------- */
 
-/* Entries that these add: what comes takes the place of an area that goes, so that none is added while one is still to be
- * removed. */
+/* Does what comes become an area by itself? */
+static bool stands_alone(const struct run *r)
+{
+    return r->comes && !r->joins_low && !r->joins_high;
+}
+
+/* Entries that the edits add: what comes takes the place of an area that goes, so that none is added while one is still to
+ * be removed. */
 static uint32_t inserts(const struct run *r)
 {
-    uint32_t n = r->inside && !r->joins_both;
+    uint32_t n = r->inside && !(r->joins_low && r->joins_high);
 
-    return r->comes && !r->joins && !r->whole ? n + 1 : n;
+    return stands_alone(r) && !r->whole ? n + 1 : n;
 }
 
-/* What of the area lies outside the range stays. */
-static void trim(struct run *r, const struct s2_area *area)
+static void put(struct run *r, const struct s2_area *area)
 {
-    struct s2_ipa_range below = {S2_IPA(r->set->map.lo), r->range.start};
-    struct s2_ipa_range above = {r->range.end, S2_IPA(r->set->map.hi)};
-    struct s2_area low = s2_area_part(area, below), high = s2_area_part(area, above);
+    struct s2_ient e = s2_area_entry(area);
 
-    if (area->range.start.v >= r->range.start.v) {
-        s2_area_replace(r->set, area->range.start, &high);
-        return;
+    s2_imap_put(&r->set->map, &r->at, &e);
+}
+
+static void alter(struct run *r, const struct s2_area *area)
+{
+    struct s2_ient e = s2_area_entry(area);
+
+    s2_imap_alter(&r->set->map, &r->at, &e);
+}
+
+/* One area becomes two, or three with what comes between. */
+static void edit_inside(struct run *r, const struct s2_area *area)
+{
+    struct s2_area low = rest_below(r, area), high = rest_above(r, area);
+
+    if (r->joins_low && r->joins_high)
+        return; /* it is one again */
+    alter(r, r->joins_high ? &r->all : &high);
+    if (stands_alone(r))
+        put(r, r->comes);
+    put(r, r->joins_low ? &r->all : &low);
+}
+
+/* The cursor ends behind the range, on what is left above it if that was cut. True: a place for what comes was kept, which
+ * is the one before. */
+static bool edit_going(struct run *r)
+{
+    bool keep = stands_alone(r), kept = false;
+    struct s2_area area, rest;
+
+    while (meeting(r, &r->at, &area)) {
+        if (area.range.end.v > r->range.end.v) {
+            rest = rest_above(r, &area);
+            alter(r, &rest);
+        } else if (area.range.start.v < r->range.start.v) {
+            rest = rest_below(r, &area);
+            alter(r, &rest);
+            (void)s2_imap_next(&r->set->map, &r->at);
+        } else if (keep && !kept) {
+            kept = true;
+            (void)s2_imap_next(&r->set->map, &r->at);
+        } else {
+            s2_imap_drop(&r->set->map, &r->at);
+        }
     }
-    s2_area_replace(r->set, area->range.start, &low);
-    if (area->range.end.v > r->range.end.v)
-        s2_area_insert(r->set, &high);
+    return kept;
 }
 
-static void edit_coming(struct run *r, const struct s2_area *instead)
+static void edit_coming(struct run *r, bool kept)
 {
-    struct s2_area whole = *r->comes, low, high;
-    bool below = join_below(r, &whole, &low), above = join_above(r, &whole, &high);
-
-    if (below && above)
-        s2_imap_erase(&r->set->map, high.range.start.v);
-    if (below)
-        s2_area_replace(r->set, low.range.start, &whole);
-    else if (above)
-        s2_area_replace(r->set, high.range.start, &whole);
-    else if (r->whole)
-        s2_area_replace(r->set, instead->range.start, &whole);
+    if (r->joins_low && r->joins_high)
+        s2_imap_drop(&r->set->map, &r->at);
+    if (r->joins_low || kept)
+        (void)s2_imap_prev(&r->set->map, &r->at);
+    if (stands_alone(r) && !kept)
+        put(r, r->comes);
     else
-        s2_area_insert(r->set, &whole);
+        alter(r, &r->all);
 }
 
 static void edit(struct run *r)
 {
-    struct s2_area area, instead;
-    bool place = r->comes && !r->joins; /* the first whole area is one for what comes */
+    struct s2_area area;
+    bool kept;
 
-    if (r->inside && r->joins_both)
-        return; /* it is one with both rests again */
-    if (!r->comes && r->range.start.v == r->set->map.lo && r->range.end.v == r->set->map.hi) {
+    if (r->inside) {
+        (void)meeting(r, &r->at, &area);
+        edit_inside(r, &area);
+    } else if (!r->comes && r->range.start.v == r->set->map.lo && r->range.end.v == r->set->map.hi) {
         s2_imap_clear(&r->set->map);
-        return;
+    } else {
+        kept = edit_going(r);
+        if (r->comes)
+            edit_coming(r, kept);
     }
-    for (s2_ipa at = r->range.start; s2_area_set_find_from(r->set, at, &area) && area.range.start.v < r->range.end.v;
-         at = area.range.end) {
-        if (area.range.start.v < r->range.start.v || area.range.end.v > r->range.end.v) {
-            trim(r, &area);
-        } else if (place) {
-            instead = area;
-            place = false;
-        } else {
-            s2_imap_erase(&r->set->map, area.range.start.v);
-        }
-    }
-    if (r->comes)
-        edit_coming(r, &instead);
 }
 
 /* What takes a place is made only after what was there has been flushed and given back (break-before-make). The void
  * casts: only the first two phases can fail. */
 static void commit_all(struct run *r)
 {
+    struct s2_imap_cursor at;
+
     if (r->meets) {
-        (void)run_going(r, S2_COMMIT, &r->done);
+        (void)run_going(r, S2_COMMIT, &r->done, &at);
         s2_op_flush(r->op);
-        (void)run_going(r, S2_RELEASE, &r->done);
+        (void)run_going(r, S2_RELEASE, &r->done, &at);
     }
     if (r->comes) {
         (void)run_coming(r, S2_COMMIT, &r->done);
@@ -235,7 +307,7 @@ static void commit_all(struct run *r)
 
 static enum s2_err run(struct run *r)
 {
-    enum s2_err err = run_all(r, S2_PREPARE, &r->planned);
+    enum s2_err err = plan(r);
 
     if (err || r->planned == 0)
         return err;
@@ -249,18 +321,22 @@ static enum s2_err run(struct run *r)
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_detail *d, const struct s2_area *area,
-                              enum s2_map_mode mode)
+/* S2_EINVAL: no backend that commits. */
+static enum s2_err check_backend(struct s2_detail *d, const struct s2_area *area)
 {
-    uint64_t start = area->range.start.v, end = area->range.end.v;
+    if (area->backend && area->backend->commit)
+        return S2_OK;
+    return s2_refuse(d, S2_EINVAL, S2_AXIS_IPA, area->range.start.v, area->range.end.v, "has no backend that commits");
+}
+
+enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area)
+{
+    enum s2_err err = check_backend(op->detail, area);
     struct s2_area found;
 
-    if (!area->backend || !area->backend->commit)
-        return s2_refuse(d, S2_EINVAL, S2_AXIS_IPA, start, end, "has no backend that commits");
-    if (mode == S2_MAP_NEW && s2_area_set_overlaps(set, area->range, &found))
-        return s2_refuse_found(d, S2_EEXIST, S2_AXIS_IPA, start, end, found.range.start.v, found.range.end.v,
-                               s2_err_phrase(S2_EEXIST));
-    return S2_OK;
+    if (!err && s2_area_set_overlaps(set, area->range, &found))
+        err = s2_area_refuse(op, S2_EEXIST, area->range, &found, s2_err_phrase(S2_EEXIST));
+    return err;
 }
 
 static enum s2_err run_and_leave(struct run *r, enum s2_err err)
@@ -271,10 +347,10 @@ static enum s2_err run_and_leave(struct run *r, enum s2_err err)
 enum s2_err s2_area_set_map(struct s2_area_set *set, struct s2_op *op, const struct s2_area *area,
                             enum s2_map_mode mode)
 {
-    struct run r = {.set = set, .op = op, .range = area->range, .comes = area};
+    struct run r = {.set = set, .op = op, .range = area->range, .comes = area, .mode = mode};
     enum s2_err err = s2_area_enter(set, op, area->range);
 
-    return err ? err : run_and_leave(&r, s2_area_check_new(set, op->detail, area, mode));
+    return err ? err : run_and_leave(&r, check_backend(op->detail, area));
 }
 
 enum s2_err s2_area_set_unmap(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range)
@@ -326,7 +402,7 @@ enum s2_err s2_area_set_unmap_expected(struct s2_area_set *set, struct s2_op *op
 
 static enum s2_err check_swap(struct run *r, const struct s2_backend *expected)
 {
-    enum s2_err err = s2_area_check_new(r->set, r->op->detail, r->comes, S2_MAP_REPLACE);
+    enum s2_err err = check_backend(r->op->detail, r->comes);
     struct s2_area found;
 
     if (!err && !expected)
@@ -340,7 +416,7 @@ static enum s2_err check_swap(struct run *r, const struct s2_backend *expected)
 enum s2_err s2_area_set_swap(struct s2_area_set *set, struct s2_op *op, const struct s2_area *area,
                              const struct s2_backend *expected)
 {
-    struct run r = {.set = set, .op = op, .range = area->range, .comes = area};
+    struct run r = {.set = set, .op = op, .range = area->range, .comes = area, .mode = S2_MAP_REPLACE};
     enum s2_err err = s2_area_enter(set, op, area->range);
 
     return err ? err : run_and_leave(&r, check_swap(&r, expected));
