@@ -14,7 +14,7 @@ area_cflags := $(std) $(warn) $(area_flags)
 area_cxxflags := -std=c++20 -Wall -Wextra -Wshadow -Werror $(area_flags)
 $(call remember,$(area_dir)/.flags,$(HOSTCC) $(HOSTCXX) $(area_cflags))
 
-area_bench_src := $(patsubst %,tests/bench/area/%.c,align bench layout machine measure report table work)
+area_bench_src := $(patsubst %,tests/bench/area/%.c,align bench layout machine measure report table watch work)
 area_own_src := $(patsubst %,tests/bench/area/%.c,peer_imap peer_areaset peer_limit)
 area_obj := $(patsubst %.c,$(area_dir)/%.o,$(area_bench_src) $(area_own_src))
 area_lib_obj := $(patsubst %.c,$(area_dir)/%.o,$(stage2_src) $(model_src))

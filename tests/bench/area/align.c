@@ -90,7 +90,7 @@ static double measure_trap(const struct trap *trap, uint64_t n, unsigned rounds,
     struct space *s = space_new(trap, n);
     struct took once = search(s, trap->align, 1, ok);
     unsigned jobs = once.ns >= ENOUGH ? 1 : once.ns ? (unsigned)(ENOUGH / once.ns) : MOST_JOB;
-    double sample[MOST_ROUNDS];
+    struct cell cell = {.samples = 0};
 
     jobs = jobs > MOST_JOB ? MOST_JOB : jobs;
     for (unsigned round = 0; round < rounds; round++) {
@@ -98,10 +98,10 @@ static double measure_trap(const struct trap *trap, uint64_t n, unsigned rounds,
 
         for (int again = 0; again < 5 && took.disturbed; again++)
             took = search(s, trap->align, jobs, ok);
-        sample[round] = (double)took.ns / jobs;
+        cell_add_one(&cell, took, jobs);
     }
     space_free(s);
-    return median(sample, rounds);
+    return cell_median(&cell);
 }
 
 bool report_alignments(struct table *t, const uint64_t *n, unsigned sizes, unsigned rounds)

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The area benchmark. Its exit status says whether all peers answered the truth, never how fast. */
+/* The area benchmark: ns per operation of containers that hold the same N areas of 24 bytes payload. Its exit status says
+ * whether all of them answered the truth, never how fast.
+ *
+ * Containers are built in random order and edited at random places; no batch of edits leaves more than N areas, and what it
+ * changed is put back untimed. Small N: several instances in turn, edits in many short batches. In each round every peer
+ * gets the same fresh jobs, the peers in turn; before a timed batch a peer is warmed by random searches and by a part of
+ * the jobs. From a million on all of them are prepared before any is measured, and the caches are swept in between, so that
+ * an edit does not find warm what its own preparation touched. A part during which another process had the CPU does not
+ * count. The cell of a table is the median of the rounds. Bytes are what a container that was just built has allocated, by
+ * the account of malloc, or its nodes if it has a pool. */
 #include <getopt.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -80,7 +89,7 @@ static struct options parse(int argc, char **argv)
         else
             usage();
     }
-    if (optind < argc || o.rounds < 1 || o.rounds > MOST_ROUNDS)
+    if (optind < argc || o.rounds < 1 || o.rounds > MOST_SAMPLES)
         usage();
     return o;
 }
@@ -139,7 +148,7 @@ int main(int argc, char **argv)
     }
     report_machine(&t, o.rounds, o.cpu);
     for (unsigned i = 0; i < peers; i++)
-        table_text(&t, o.markdown ? "* %s: %s" : "  %-13s%s", peer[i]->name, peer[i]->what);
+        printf(o.markdown ? "* %s: %s\n" : "  %-13s%s\n", peer[i]->name, peer[i]->what);
     report_values(&t, column, o.sizes, peer, peers);
     ok &= report_alignments(&t, o.n, o.sizes, o.rounds);
     report_targets(&t, column, o.sizes, peer, peers, own);

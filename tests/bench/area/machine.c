@@ -60,9 +60,8 @@ void report_machine(const struct table *t, unsigned rounds, int cpu)
     line_of("/sys/kernel/mm/transparent_hugepage/enabled", NULL, huge, sizeof(huge));
     uname(&system);
     strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&clock));
-    table_text(t, "%s%s, %s; caches %s; Linux %s; transparent huge pages %s", item, model, system.machine, size,
-               system.release, huge);
-    table_text(t, "%scompiled by %s, -O2, no -march; %s", item, BENCH_COMPILER, date);
-    table_text(t, "%spinned to CPU %d, median of %u rounds, peers in turn within each; ns per operation", item, cpu,
-               rounds);
+    printf("%s%s, %s; caches %s; Linux %s; transparent huge pages %s\n", item, model, system.machine, size,
+           system.release, huge);
+    printf("%scompiled by %s, -O2, no -march; %s\n", item, BENCH_COMPILER, date);
+    printf("%spinned to CPU %d, median of %u rounds, peers in turn within each; ns per operation\n", item, cpu, rounds);
 }

@@ -6,21 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 /* Larger than the containers' share of any cache: touched between preparation and measure where one instance is larger
  * than the caches near the CPU, so that what the preparation touched is no warmer than the rest. */
 #define SWEEP_BYTES (64u << 20)
 #define SWEEP_FROM  1000000u
-#define SLOW_ROUNDS 3u /* of clear and build */
-
-/* The samples of one row and peer. While another process had the CPU meanwhile in all of them, the first stands for them. */
-struct cell {
-    double sample[MOST_ROUNDS];
-    unsigned samples;
-    bool disturbed;
-};
+#define SLOW_ROUNDS 3u /* of what takes long */
+#define PARTS       8u /* of a long batch, timed one by one: one that was disturbed is left out */
 
 struct run {
     const struct peer *const *peer;
@@ -37,66 +29,6 @@ struct run {
     bool ok;
 };
 
-static uint64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static long preemptions(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_THREAD, &usage);
-    return usage.ru_nivcsw;
-}
-
-static uint64_t clock_cost(void)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (int i = 0; i < 10000; i++) {
-        uint64_t from = now(), took = now() - from;
-
-        least = took < least ? took : least;
-    }
-    return least;
-}
-
-struct watch watch_start(void)
-{
-    struct watch w = {.preemptions = preemptions()};
-
-    w.from = now();
-    return w;
-}
-
-struct took watch_stop(const struct watch *w)
-{
-    static uint64_t cost;
-    uint64_t ns = now() - w->from;
-    bool disturbed = preemptions() != w->preemptions;
-
-    if (!cost)
-        cost = clock_cost();
-    return (struct took){ns > cost ? ns - cost : 0, disturbed};
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-double median(double *value, unsigned n)
-{
-    qsort(value, n, sizeof(*value), by_value);
-    return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
-}
-
 static void expect(struct run *r, unsigned p, const char *what, uint64_t got, uint64_t wanted)
 {
     if (got == wanted)
@@ -104,18 +36,6 @@ static void expect(struct run *r, unsigned p, const char *what, uint64_t got, ui
     fprintf(stderr, "bench: %s at N = %llu: %s answers %llx, not %llx\n", r->peer[p]->name, (unsigned long long)r->s.n,
             what, (unsigned long long)got, (unsigned long long)wanted);
     r->ok = false;
-}
-
-static void note(struct run *r, enum row row, unsigned p, struct took took, uint64_t jobs)
-{
-    struct cell *c = &r->cell[row][p];
-
-    if (took.disturbed && c->samples)
-        return;
-    if (c->disturbed)
-        c->samples = 0;
-    c->sample[c->samples++] = (double)took.ns / (double)jobs;
-    c->disturbed = took.disturbed;
 }
 
 /* Peers take turns, and another one begins each round. */
@@ -272,34 +192,41 @@ static void measure_finds(struct run *r, enum row row)
 {
     static const volatile uint64_t zero;
     const uint64_t *key = r->key + r->s.warm_finds;
-    uint64_t wanted;
+    uint32_t part = r->s.finds / PARTS;
+    uint64_t wanted, mask = zero;
 
     draw_keys(r->key, r->s.warm_finds + r->s.finds, &r->layout, &r->rng);
-    wanted = layout_find_sum(&r->layout, key, r->s.finds);
+    wanted = layout_find_sum(&r->layout, key, part * PARTS);
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
-        uint64_t sum, mask = zero;
-        struct watch watch;
+        struct tally t = {.jobs = 0};
+        uint64_t sum = 0;
 
         warm(r, p);
-        watch = watch_start();
-        if (row == FIND_DEP)
-            sum = r->peer[p]->find_dep(&r->maps[p], key, r->s.finds, &mask);
-        else
-            sum = r->peer[p]->find_indep(&r->maps[p], key, r->s.finds);
-        note(r, row, p, watch_stop(&watch), r->s.finds);
+        for (uint32_t at = 0; at < part * PARTS; at += part) {
+            struct watch watch = watch_start();
+
+            if (row == FIND_DEP)
+                sum += r->peer[p]->find_dep(&r->maps[p], key + at, part, &mask);
+            else
+                sum += r->peer[p]->find_indep(&r->maps[p], key + at, part);
+            tally_add(&t, watch_stop(&watch), part);
+        }
+        cell_add(&r->cell[row][p], &t);
         expect(r, p, "find", sum, wanted);
     }
 }
 
-/* A linear walk of a large container takes milliseconds: two jobs are then enough. */
+/* A linear walk of a large container takes up to half a second: one is then enough, and not in every round. */
 static uint32_t gap_jobs(const struct run *r, enum row row, unsigned p)
 {
-    uint64_t jobs = row == GAP_WORST ? 2000000 / r->s.n : row == GAP_RARE ? r->s.gaps / 16 : r->s.gaps;
+    uint64_t jobs = row == GAP_WORST ? 1000000 / r->s.n : row == GAP_RARE ? r->s.gaps / 16 : r->s.gaps;
 
     if (!r->peer[p]->linear_gaps || jobs > r->s.gaps)
         return r->s.gaps;
-    return jobs < 2 ? 2 : (uint32_t)jobs;
+    if (row == GAP_WORST && r->s.n >= SWEEP_FROM && r->round >= SLOW_ROUNDS)
+        return 0;
+    return jobs < 1 ? 1 : (uint32_t)jobs;
 }
 
 static void measure_gaps(struct run *r, enum row row)
@@ -308,19 +235,23 @@ static void measure_gaps(struct run *r, enum row row)
     draw_gaps(r->gap, r->s.gaps, row, &r->layout, &r->rng);
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
-        uint32_t jobs = gap_jobs(r, row, p), before = jobs / 8;
-        uint64_t sum, wanted = 0;
-        struct watch watch;
+        uint32_t jobs = gap_jobs(r, row, p), part = jobs < PARTS ? 1 : jobs / PARTS;
+        struct tally t = {.jobs = 0};
+        uint64_t sum = 0, wanted = 0;
 
-        if (!r->peer[p]->find_free)
+        if (!r->peer[p]->find_free || jobs == 0)
             continue;
-        for (uint32_t j = before; j < jobs; j++)
-            wanted += layout_free_at(&r->layout, &r->gap[j]);
         warm(r, p);
-        r->peer[p]->find_free(&r->maps[p], r->gap, before);
-        watch = watch_start();
-        sum = r->peer[p]->find_free(&r->maps[p], r->gap + before, jobs - before);
-        note(r, row, p, watch_stop(&watch), jobs - before);
+        for (uint32_t at = 0; at + part <= jobs; at += part) {
+            struct watch watch = watch_start();
+
+            sum += r->peer[p]->find_free(&r->maps[p], r->gap + at, part);
+            if (at > 0 || jobs < PARTS) /* the first part warms */
+                tally_add(&t, watch_stop(&watch), part);
+        }
+        for (uint32_t j = 0; j < jobs / part * part; j++)
+            wanted += layout_free_at(&r->layout, &r->gap[j]);
+        cell_add(&r->cell[row][p], &t);
         expect(r, p, "find free", sum, wanted);
     }
 }
@@ -343,24 +274,28 @@ static void undo(struct run *r, unsigned p)
         expect(r, p, "insert", r->peer[p]->insert(&r->maps[p], w->back, w->n_back), w->n_back);
 }
 
-/* The time of all jobs but the first `before`. */
-static struct took timed_edits(struct run *r, unsigned p, uint32_t before)
+/* The first `before` jobs untimed, the others in parts. */
+static void run_edits(struct run *r, unsigned p, uint32_t before, unsigned parts, struct tally *t)
 {
     const struct work *w = r->work;
+    uint32_t part = (w->jobs - before) / parts;
     uint64_t sum = before ? work_run(w, r->peer[p], &r->maps[p], 0, before) : 0;
-    struct watch watch = watch_start();
-    struct took took;
 
-    sum += work_run(w, r->peer[p], &r->maps[p], before, w->jobs - before);
-    took = watch_stop(&watch);
+    for (uint32_t at = before; at < w->jobs; at += part) {
+        uint32_t jobs = w->jobs - at < 2 * part ? w->jobs - at : part;
+        struct watch watch = watch_start();
+
+        sum += work_run(w, r->peer[p], &r->maps[p], at, jobs);
+        tally_add(t, watch_stop(&watch), jobs);
+        if (jobs > part)
+            break;
+    }
     expect(r, p, "an edit", sum, (uint64_t)w->jobs * w->each);
-    return took;
 }
 
 /* One large batch: each phase for all peers, so that what the preparation touched has cooled down. */
 static void measure_one_batch(struct run *r, enum row row)
 {
-    uint32_t before = r->work->jobs / 5;
     uint64_t between = 0;
 
     for (unsigned p = 0; p < r->peers; p++)
@@ -369,11 +304,13 @@ static void measure_one_batch(struct run *r, enum row row)
     sweep(r);
     for (unsigned i = 0; i < r->peers; i++) {
         unsigned p = turn(r, i);
+        struct tally t = {.jobs = 0};
 
         if (!work_possible(row, r->peer[p]))
             continue;
         warm(r, p);
-        note(r, row, p, timed_edits(r, p, before), r->work->jobs - before);
+        run_edits(r, p, r->work->jobs / 5, PARTS, &t);
+        cell_add(&r->cell[row][p], &t);
     }
     for (unsigned p = 0; p < r->peers; p++) {
         if (!work_possible(row, r->peer[p]))
@@ -384,38 +321,34 @@ static void measure_one_batch(struct run *r, enum row row)
     }
 }
 
-/* Many small batches: one peer after the other, each warm; the first batch is not measured, nor one that was disturbed. */
+/* Many small batches: one peer after the other, each warm; the first batch is not measured. */
 static void measure_batches(struct run *r, enum row row)
 {
-    struct took took[MOST_PEERS] = {0};
-    uint64_t jobs[MOST_PEERS] = {0};
+    struct tally t[MOST_PEERS];
 
     for (uint32_t b = 0; b <= r->s.batches; b++) {
         uint64_t between = 0;
 
+        if (b < 2)
+            memset(t, 0, sizeof(t));
         if (b)
             work_draw(r->work, row, &r->s, &r->layout, &r->rng);
         for (unsigned i = 0; i < r->peers; i++) {
             unsigned p = turn(r, i);
-            struct took batch;
 
             if (!work_possible(row, r->peer[p]))
                 continue;
             warm(r, p);
             prepare(r, p);
-            batch = timed_edits(r, p, 0);
-            if (b && !batch.disturbed) {
-                took[p].ns += batch.ns;
-                jobs[p] += r->work->jobs;
-            }
+            run_edits(r, p, 0, 1, &t[p]);
             if (r->round == 0)
                 check_between(r, p, &between, "iterate after an edit");
             undo(r, p);
         }
     }
     for (unsigned p = 0; p < r->peers; p++)
-        if (jobs[p])
-            note(r, row, p, took[p], jobs[p]);
+        if (work_possible(row, r->peer[p]))
+            cell_add(&r->cell[row][p], &t[p]);
 }
 
 static void measure_edits(struct run *r, enum row row)
@@ -448,7 +381,7 @@ static void measure_iterate(struct run *r)
         for (uint32_t t = 0; t < times; t++)
             for (uint32_t map = 0; map <= m->mask; map++)
                 sum += r->peer[p]->iterate(m->map[map]);
-        note(r, ITERATE, p, watch_stop(&watch), r->s.n * r->s.maps * times);
+        cell_add_one(&r->cell[ITERATE][p], watch_stop(&watch), r->s.n * r->s.maps * times);
         expect(r, p, "iterate", sum, r->layout.sum * times * r->s.maps);
     }
 }
@@ -479,10 +412,10 @@ static void measure_life(struct run *r)
 
         if (!r->peer[p]->insert)
             continue;
-        note(r, CLEAR, p, timed_clear(r, p), areas);
-        note(r, BUILD_ASCENDING, p, timed_build(r, p, r->layout.sorted), areas);
+        cell_add_one(&r->cell[CLEAR][p], timed_clear(r, p), areas);
+        cell_add_one(&r->cell[BUILD_ASCENDING][p], timed_build(r, p, r->layout.sorted), areas);
         timed_clear(r, p);
-        note(r, BUILD_RANDOM, p, timed_build(r, p, r->layout.mixed), areas);
+        cell_add_one(&r->cell[BUILD_RANDOM][p], timed_build(r, p, r->layout.mixed), areas);
     }
 }
 
@@ -504,11 +437,8 @@ static void measure_round(struct run *r)
 static void medians(struct run *r, struct column *c)
 {
     for (unsigned row = 0; row < BYTES_RANDOM; row++)
-        for (unsigned p = 0; p < r->peers; p++) {
-            struct cell *cell = &r->cell[row][p];
-
-            c->value[row][p] = cell->samples ? median(cell->sample, cell->samples) : -1;
-        }
+        for (unsigned p = 0; p < r->peers; p++)
+            c->value[row][p] = cell_median(&r->cell[row][p]);
 }
 
 bool measure(struct column *column, const struct peer *const *peer, unsigned peers, uint64_t n, unsigned rounds,

@@ -204,5 +204,5 @@ void report_targets(struct table *t, const struct column *column, unsigned colum
 
     missed += report_limit(t, column, columns, own - 1);
     missed += report_growth(t, column, columns, peer, peers);
-    table_text(t, "\nTargets missed: %u", missed);
+    printf("\nTargets missed: %u\n", missed);
 }

@@ -23,9 +23,6 @@ void table_cell(struct table *t, const char *format, ...) __attribute__((format(
 void table_ns(struct table *t, double ns); /* "-" for a negative one */
 void table_n(struct table *t, uint64_t n);
 void table_row(struct table *t);
-void table_end(struct table *t);
-/* A paragraph. */
-void table_text(const struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* CPU, caches, kernel, compilers, date. */
 void report_machine(const struct table *t, unsigned rounds, int cpu);

@@ -7,17 +7,6 @@
 #define FIRST_WIDTH 26
 #define WIDTH       14
 
-void table_text(const struct table *t, const char *format, ...)
-{
-    va_list args;
-
-    (void)t;
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-}
-
 void table_title(struct table *t, const char *title)
 {
     printf(t->markdown ? "\n### %s\n\n" : "\n%s\n", title);
