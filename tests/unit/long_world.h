@@ -1,78 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* What the suites of long work share: worlds with neighbours on all sides, and what a space says in a list of numbers. */
+/* What the suites of long work share: worlds with neighbours on all sides. */
 #ifndef LONG_WORLD_H
 #define LONG_WORLD_H
 
-#include "space_world.h"
+#include "space_state.h"
 
-/* --- what a space says, without how its trees look inside ---------------------------------------------------------------- */
-
-enum { STATE_MAX = 1 << 16 };
-struct state {
-    unsigned n;
-    uint64_t v[STATE_MAX];
-};
 static struct state before, after;
-
-static inline void note(struct state *s, uint64_t v)
-{
-    assert_true(s->n < STATE_MAX);
-    s->v[s->n++] = v;
-}
-
-static inline bool note_entry(void *arg, const struct s2_ient *e)
-{
-    note(arg, e->start);
-    note(arg, e->end);
-    for (unsigned i = 0; i < 3; i++)
-        note(arg, e->val.w[i]);
-    return true;
-}
-
-static inline void take_state(struct state *s, struct world *w)
-{
-    const struct s2_space *sp = &w->space;
-
-    s->n = 0;
-    s2_imap_walk(&sp->areas.map, 0, sp->areas.map.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    s2_imap_walk(&sp->chunks, 0, sp->chunks.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    s2_imap_walk(&w->ledger.map, 0, w->ledger.map.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    for (uint64_t ipa = 0; ipa < MIB(256);) {
-        struct s2_leaf leaf;
-
-        if (s2_space_translate(&w->space, S2_IPA(ipa), &leaf)) {
-            note(s, leaf.range.start.v);
-            note(s, leaf.range.end.v);
-            note(s, leaf.desc);
-        }
-        ipa = leaf.range.end.v;
-    }
-    note(s, w->frames.free);
-    note(s, w->frames.reserved);
-    note(s, w->tables.free);
-    note(s, w->nodes.reserved);
-    note(s, w->ledger_nodes.reserved);
-    note(s, sp->table.quota.used);
-    note(s, sp->table.quota.promised);
-    note(s, sp->frames_held);
-    note(s, sp->frames_promised);
-    note(s, sp->cut.count);
-    note(s, sp->cut_nodes);
-    note(s, sp->longs != NULL);
-}
-
-static inline void expect_same(void)
-{
-    assert_int_equal(before.n, after.n);
-    for (unsigned i = 0; i < before.n; i++)
-        if (before.v[i] != after.v[i])
-            fail_msg("word %u: 0x%llx became 0x%llx", i, (unsigned long long)before.v[i],
-                     (unsigned long long)after.v[i]);
-}
 
 /* --- worlds -------------------------------------------------------------------------------------------------------------- */
 
@@ -121,21 +55,6 @@ static inline struct world *make(const struct kind *k)
     assert_true(guest(w, AREA - PAGE, MODEL_WRITE).done);
     world_check(w);
     return w;
-}
-
-/* Blocked frames belong to nobody, so world_destroy does not fit. */
-static inline void unmake(struct world *w)
-{
-    world_check(w);
-    world_destroy_space(w);
-    assert_int_equal(w->tables.free, w->tables.pages);
-    assert_int_equal(w->frames.reserved, 0);
-    assert_int_equal(w->nodes.free, w->nodes.count);
-    assert_int_equal(w->nodes.reserved, 0);
-    assert_int_equal(w->ledger_nodes.reserved, 0);
-    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
-    assert_true(model_ok(w->port));
-    world_free(w);
 }
 
 static inline const struct s2_area *wanted(void)

@@ -19,8 +19,8 @@ static void steps_end_where_one_call_does(void **state)
         struct s2_long l;
 
         assert_int_equal(map_new(w, *wanted()), S2_OK);
-        take_state(&before, w);
-        unmake(w);
+        state_take(&before, w, MEANING);
+        world_dismantle(w);
         for (uint64_t budget = 1; budget < 4096; budget = budget * 7 + 1) {
             w = make(&kinds[k]);
             assert_int_equal(begin_map(w, &l), S2_OK);
@@ -28,9 +28,9 @@ static void steps_end_where_one_call_does(void **state)
                 ;
             world_check(w);
             s2_space_map_end(&l);
-            take_state(&after, w);
-            expect_same();
-            unmake(w);
+            state_take(&after, w, MEANING);
+            expect_same(&before, &after, "long work");
+            world_dismantle(w);
         }
     }
 }
@@ -67,7 +67,7 @@ static void a_step_does_no_more_than_its_budget(void **state)
         model_reset_counters(w->port);
         s2_space_map_end(&l);
         assert_int_equal(w->port->count.stores + w->port->count.fills + w->port->count.zeroed, 0);
-        unmake(w);
+        world_dismantle(w);
     }
 }
 
@@ -99,7 +99,7 @@ static void what_is_done_is_there_and_no_more(void **state)
     s2_space_map_end(&l);
     assert_true(guest(w, AREA + BYTES - PAGE, MODEL_WRITE).done);
     assert_int_equal(s2_space_unmap(&w->space, l.range, NULL), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void abort_leaves_nothing(void **state)
@@ -109,7 +109,7 @@ static void abort_leaves_nothing(void **state)
         struct world *w = make(&kinds[k]);
         struct s2_long l;
 
-        take_state(&before, w);
+        state_take(&before, w, MEANING);
         for (unsigned steps = 0;; steps += 1 + steps / 2) {
             bool more = true;
 
@@ -135,12 +135,12 @@ static void abort_leaves_nothing(void **state)
             s2_space_map_end(&l);
             assert_false(s2_space_map_abort(&l, 1));
             world_check(w);
-            take_state(&after, w);
-            expect_same();
+            state_take(&after, w, MEANING);
+            expect_same(&before, &after, "long work");
             if (!more)
                 break;
         }
-        unmake(w);
+        world_dismantle(w);
     }
 }
 
@@ -168,7 +168,7 @@ static void an_abort_step_is_bounded(void **state)
         world_check(w);
     }
     assert_false(s2_space_map_abort(&l, 30));
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* --- busy ranges ---------------------------------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static void others_are_refused_and_neighbours_are_not(void **state)
     s2_space_map_end(&l);
     assert_int_equal(s2_space_protect_end(&p), S2_OK);
     assert_int_equal(protect(w, AREA, BYTES, S2_R), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void only_populated_memory_is_long_work(void **state)
@@ -236,7 +236,7 @@ static void only_populated_memory_is_long_work(void **state)
     struct s2_long l;
 
     (void)state;
-    take_state(&before, w);
+    state_take(&before, w, MEANING);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(s2_space_map_begin(&w->space, &l, &bad[i], &w->d), S2_EINVAL);
     bad[0] = area_alloc(AREA - PAGE, BYTES, S2_RW, 0);
@@ -246,9 +246,9 @@ static void only_populated_memory_is_long_work(void **state)
     bad[0] = area_alloc(AREA, BYTES, S2_RW | S2_MT_DEV_nGnRE, 0);
     assert_int_equal(s2_space_map_begin(&w->space, &l, &bad[0], &w->d), S2_EATTR);
     assert_string_equal(w->d.what, "is memory, and the attribute is that of a device");
-    take_state(&after, w);
-    expect_same();
-    unmake(w);
+    state_take(&after, w, MEANING);
+    expect_same(&before, &after, "long work");
+    world_dismantle(w);
 }
 
 static void finds(struct world *w, const char *what)
@@ -306,7 +306,7 @@ static void the_checker_sees_work_that_went_wrong(void **state)
     e.val.w[2] ^= (uint64_t)S2_AREA_GROWING << 48;
     s2_imap_set(m, e.start, &e.val);
     s2_space_map_end(&l);
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* Memory of work that has mapped nothing of it yet: it goes from chunks, counts and ledger, and only the work is left. */
@@ -336,7 +336,7 @@ static void the_checker_sees_work_without_its_memory(void **state)
     mine.ipa = S2_IPA(e.start);
     s2_ledger_set(&w->ledger, &mine);
     s2_space_map_end(&l);
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* Work that changes rights holds no memory: a chunk in its range, and in no area, is nobody's. */
@@ -357,7 +357,7 @@ static void the_checker_sees_memory_that_no_work_holds(void **state)
     finds(w, "is worked on outside of its range");
     l.done = l.range.start;
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* A step of nothing is one of one frame, going and coming back. */
@@ -380,7 +380,7 @@ static void a_step_does_something(void **state)
     assert_int_equal(l.done.v, AREA + 2 * PAGE);
     assert_true(s2_space_map_abort(&l, 0));
     assert_false(s2_space_map_abort(&l, 0));
-    unmake(w);
+    world_dismantle(w);
 }
 
 int main(void)

@@ -11,50 +11,6 @@ enum { STEPS = 500 };
 
 /* --- nothing left --------------------------------------------------------------------------------------------------------- */
 
-enum resource { NODES, LEDGER_NODES, TABLES, TABLE_QUOTA, FRAMES, FRAME_QUOTA, RESOURCES };
-
-struct hoard {
-    uint32_t nodes, ledger_nodes, limit;
-    uint64_t frames, quota;
-    struct s2_tstash tables;
-    struct s2_tquota charge;
-};
-
-/* Leaves `left` of one resource. */
-static void hoard(struct world *w, enum resource r, uint32_t left, struct hoard *h)
-{
-    uint64_t free[] = {w->nodes.free - w->nodes.reserved, w->ledger_nodes.free - w->ledger_nodes.reserved,
-                       w->tables.free, 0, w->frames.free - w->frames.reserved};
-    uint64_t n = r <= FRAMES && free[r] > left ? free[r] - left : 0;
-
-    *h = (struct hoard){.tables = S2_TSTASH_EMPTY,
-                        .charge = {.limit = UINT32_MAX},
-                        .limit = w->space.table.quota.limit,
-                        .quota = w->space.cfg.frame_quota};
-    if (r == NODES && !s2_pool_reserve(&w->nodes, (uint32_t)n))
-        h->nodes = (uint32_t)n;
-    if (r == LEDGER_NODES && !s2_pool_reserve(&w->ledger_nodes, (uint32_t)n))
-        h->ledger_nodes = (uint32_t)n;
-    if (r == TABLES)
-        assert_int_equal(s2_tpool_take(&w->tables, &h->charge, (uint32_t)n, &h->tables), S2_OK);
-    if (r == TABLE_QUOTA)
-        w->space.table.quota.limit = w->space.table.quota.used + w->space.table.quota.promised + left;
-    if (r == FRAMES && !s2_frames_reserve(&w->frames, n))
-        h->frames = n;
-    if (r == FRAME_QUOTA)
-        w->space.cfg.frame_quota = w->space.frames_held + w->space.frames_promised + left;
-}
-
-static void unhoard(struct world *w, struct hoard *h)
-{
-    s2_pool_unreserve(&w->nodes, h->nodes);
-    s2_pool_unreserve(&w->ledger_nodes, h->ledger_nodes);
-    s2_tpool_give(&w->tables, &h->charge, &h->tables);
-    s2_frames_unreserve(&w->frames, h->frames);
-    w->space.table.quota.limit = h->limit;
-    w->space.cfg.frame_quota = h->quota;
-}
-
 static enum s2_err begin_protect(struct world *w, struct s2_long *l)
 {
     static unsigned calls;
@@ -67,26 +23,25 @@ typedef enum s2_err begin_fn(struct world *w, struct s2_long *l);
 /* Begin fails of each resource with a code that says so, and leaves everything; once it succeeds, no step can fail. */
 static void begins_or_not(begin_fn *begin, bool populates)
 {
-    static const enum s2_err named[] = {S2_ENODES, S2_ENODES, S2_ETABLES, S2_EQUOTA, S2_EFRAMES, S2_EQUOTA};
     struct world *w = make_many(&kinds[4]);
     unsigned refusals = 0;
     struct hoard h;
     struct s2_long l;
 
     for (enum resource r = NODES; r < RESOURCES; r++) {
-        enum s2_err err = named[r];
+        enum s2_err err = lack_of(r);
         bool more = true;
 
         for (uint32_t left = 0; err; left += left < 40 ? 1 : left / 3) {
-            take_state(&before, w);
+            state_take(&before, w, EXACT);
             hoard(w, r, left, &h);
             err = begin(w, &l);
             if (err) {
-                assert_int_equal(err, named[r]);
+                assert_int_equal(err, lack_of(r));
                 refusals++;
                 unhoard(w, &h);
-                take_state(&after, w);
-                expect_same();
+                state_take(&after, w, EXACT);
+                expect_same(&before, &after, "long work");
                 world_check(w);
             }
         }
@@ -110,7 +65,7 @@ static void begins_or_not(begin_fn *begin, bool populates)
             assert_int_equal(protect(w, many().start.v, MIB(3), S2_RW), S2_OK);
     }
     assert_true(refusals > (populates ? 60 : 10));
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void populating_fails_at_begin_or_never(void **state)
@@ -141,7 +96,7 @@ static void an_abort_needs_nothing(void **state)
                 world_check(w);
             world_check(w);
             unhoard(w, &h);
-            unmake(w);
+            world_dismantle(w);
         }
 }
 
@@ -321,7 +276,7 @@ static void everything_agrees_in_any_order(void **state)
         }
         assert_true(r.busy > STEPS / 100 && r.ends > STEPS / 50);
         finish(&r);
-        unmake(r.w);
+        world_dismantle(r.w);
     }
 }
 

@@ -12,8 +12,8 @@ static void protect_in_steps_ends_where_one_call_does(void **state)
         struct s2_long l;
 
         assert_int_equal(s2_space_protect(&w->space, many(), read_only, &calls, &w->d), S2_OK);
-        take_state(&before, w);
-        unmake(w);
+        state_take(&before, w, MEANING);
+        world_dismantle(w);
         for (uint64_t budget = 3; budget < 3000; budget *= 30) {
             bool more = true;
 
@@ -31,9 +31,9 @@ static void protect_in_steps_ends_where_one_call_does(void **state)
             }
             assert_int_equal(s2_space_protect_end(&l), S2_OK);
             assert_int_equal(calls, 12);
-            take_state(&after, w);
-            expect_same();
-            unmake(w);
+            state_take(&after, w, MEANING);
+            expect_same(&before, &after, "long work");
+            world_dismantle(w);
         }
     }
 }
@@ -63,7 +63,7 @@ static void a_step_changes_so_many_leaves(void **state)
         world_check(w);
     }
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void a_fault_in_the_range_gets_what_is_true(void **state)
@@ -86,7 +86,7 @@ static void a_fault_in_the_range_gets_what_is_true(void **state)
         world_check(w);
     } while (s2_space_protect_step(&l, 9));
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void protect_may_end_early(void **state)
@@ -103,7 +103,7 @@ static void protect_may_end_early(void **state)
     assert_int_equal(guest(w, l.done.v - PAGE, MODEL_WRITE).result.why, S2_NO_PERMISSION);
     assert_true(guest(w, l.done.v, MODEL_WRITE).done);
     assert_int_equal(unmap(w, MANY, MIB(13)), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* --- steps that are refused, or do little ------------------------------------------------------------------------------- */
@@ -130,16 +130,16 @@ static void begin_refuses_what_one_call_would(void **state)
     struct s2_long l;
 
     (void)state;
-    take_state(&before, w);
+    state_take(&before, w, MEANING);
     assert_int_equal(s2_space_protect_begin(&w->space, &l, many(), set_attr, &device, &w->d), S2_EATTR);
     assert_string_equal(w->d.what, "is memory, and the attribute is that of a device");
     assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY + 1, PAGE), set_attr, &read, &w->d),
                      S2_EALIGN);
     assert_false(s2_space_protect_step(&l, 1));
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
-    take_state(&after, w);
-    expect_same();
-    unmake(w);
+    state_take(&after, w, MEANING);
+    expect_same(&before, &after, "long work");
+    world_dismantle(w);
 }
 
 /* A backend that agreed at the beginning and refuses later ends the work; what is done stays, what is not stays too. */
@@ -171,7 +171,7 @@ static void a_step_that_is_refused_is_the_last(void **state)
     assert_int_equal(found.attr.bits, S2_R);
     assert_true(s2_space_find(&w->space, S2_IPA(MANY + MIB(11)), &found));
     assert_int_equal(found.attr.bits, a.attr.bits);
-    unmake(w);
+    world_dismantle(w);
 }
 
 static void a_step_of_nothing_is_one_of_one(void **state)
@@ -188,7 +188,7 @@ static void a_step_of_nothing_is_one_of_one(void **state)
     assert_false(s2_space_protect_step(&l, 0));
     assert_int_equal(l.done.v, MANY + 3 * PAGE);
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
-    unmake(w);
+    world_dismantle(w);
 }
 
 /* Many small areas become one: the nodes that this frees are the work's until it ends, and then nobody's. */
@@ -217,7 +217,7 @@ static void areas_that_join_give_their_nodes_back(void **state)
     assert_true(w->space.areas.map.nodes < nodes);
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
     assert_int_equal(w->nodes.reserved, reserved);
-    unmake(w);
+    world_dismantle(w);
 }
 
 int main(void)

@@ -2,77 +2,9 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* All or nothing: every operation is tried with 0, 1, 2, ... of each resource left until it succeeds. Each failure names
  * the resource and leaves areas, chunks, leaves, ledger, allocator, quotas and reserves as they were. */
-#include "space_world.h"
+#include "space_state.h"
 
-/* --- everything that an operation can change, as a list of numbers ------------------------------------------------------ */
-
-enum { STATE_MAX = 1 << 16 };
-struct state {
-    unsigned n;
-    uint64_t v[STATE_MAX];
-};
 static struct state before, after;
-
-static void note(struct state *s, uint64_t v)
-{
-    assert_true(s->n < STATE_MAX);
-    s->v[s->n++] = v;
-}
-
-static bool note_entry(void *arg, const struct s2_ient *e)
-{
-    note(arg, e->start);
-    note(arg, e->end);
-    for (unsigned i = 0; i < 3; i++)
-        note(arg, e->val.w[i]);
-    return true;
-}
-
-static void note_tables(struct state *s, struct world *w)
-{
-    for (uint64_t ipa = 0; ipa < MIB(256);) {
-        struct s2_leaf leaf;
-
-        if (s2_space_translate(&w->space, S2_IPA(ipa), &leaf)) {
-            note(s, leaf.range.start.v);
-            note(s, leaf.range.end.v);
-            note(s, leaf.desc);
-        }
-        ipa = leaf.range.end.v;
-    }
-}
-
-static void take_state(struct state *s, struct world *w)
-{
-    const struct s2_space *sp = &w->space;
-
-    s->n = 0;
-    s2_imap_walk(&sp->areas.map, 0, sp->areas.map.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    s2_imap_walk(&sp->chunks, 0, sp->chunks.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    s2_imap_walk(&w->ledger.map, 0, w->ledger.map.hi, note_entry, s);
-    note(s, UINT64_MAX);
-    note_tables(s, w);
-    note(s, w->frames.free);
-    note(s, w->frames.clean);
-    note(s, w->frames.reserved);
-    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++)
-        note(s, s2_frames_free_blocks(&w->frames, o));
-    note(s, w->tables.free);
-    note(s, w->nodes.free);
-    note(s, w->nodes.reserved);
-    note(s, w->ledger_nodes.reserved);
-    note(s, sp->table.quota.used);
-    note(s, sp->table.quota.promised);
-    note(s, sp->frames_held);
-    note(s, sp->frames_promised);
-    note(s, sp->cut.count);
-    note(s, sp->cut_nodes);
-    note(s, sp->cut_ledger);
-    note(s, sp->taken.count);
-    note(s, w->cache.tables.count);
-}
 
 /* --- a world where every tree has more than its inline root --------------------------------------------------------------- */
 
@@ -114,103 +46,6 @@ static struct world *populated(void)
     assert_true(guest(w, MIB(17), MODEL_WRITE).done);
     world_check(w);
     return w;
-}
-
-static void dismantle(struct world *w)
-{
-    world_check(w);
-    world_destroy_space(w);
-    assert_int_equal(w->tables.free, w->tables.pages);
-    assert_int_equal(w->frames.reserved, 0);
-    assert_int_equal(w->nodes.free, w->nodes.count);
-    assert_int_equal(w->nodes.reserved, 0);
-    assert_int_equal(w->ledger_nodes.reserved, 0);
-    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
-    assert_true(model_ok(w->port));
-    world_free(w);
-}
-
-/* --- resources ------------------------------------------------------------------------------------------------------------ */
-
-enum resource { NODES, LEDGER_NODES, TABLES, TABLE_QUOTA, FRAMES, FRAME_QUOTA, RESOURCES };
-
-struct hoard {
-    uint32_t nodes;
-    uint64_t frames, frame_quota;
-    uint32_t table_limit;
-    struct s2_tstash tables;
-    struct s2_tquota quota;
-};
-
-static uint64_t less(uint64_t all, uint64_t left)
-{
-    return all > left ? all - left : 0;
-}
-
-/* Leaves `left` of one resource. */
-static void hoard(struct world *w, enum resource r, uint32_t left, struct hoard *h)
-{
-    *h = (struct hoard){.tables = S2_TSTASH_EMPTY, .quota = {.limit = UINT32_MAX}};
-    switch (r) {
-    case NODES:
-        h->nodes = (uint32_t)less(w->nodes.free - w->nodes.reserved, left);
-        assert_int_equal(s2_pool_reserve(&w->nodes, h->nodes), S2_OK);
-        break;
-    case LEDGER_NODES:
-        h->nodes = (uint32_t)less(w->ledger_nodes.free - w->ledger_nodes.reserved, left);
-        assert_int_equal(s2_pool_reserve(&w->ledger_nodes, h->nodes), S2_OK);
-        break;
-    case TABLES:
-        assert_int_equal(s2_tpool_take(&w->tables, &h->quota, (uint32_t)less(w->tables.free, left), &h->tables), S2_OK);
-        break;
-    case TABLE_QUOTA:
-        h->table_limit = w->space.table.quota.limit;
-        w->space.table.quota.limit = w->space.table.quota.used + w->space.table.quota.promised + left;
-        break;
-    case FRAMES:
-        h->frames = less(w->frames.free - w->frames.reserved, left);
-        assert_int_equal(s2_frames_reserve(&w->frames, h->frames), S2_OK);
-        break;
-    case FRAME_QUOTA:
-        h->frame_quota = w->space.cfg.frame_quota;
-        w->space.cfg.frame_quota = w->space.frames_held + w->space.frames_promised + left;
-        break;
-    case RESOURCES:
-        break;
-    }
-}
-
-static void release(struct world *w, enum resource r, struct hoard *h)
-{
-    switch (r) {
-    case NODES:
-        s2_pool_unreserve(&w->nodes, h->nodes);
-        break;
-    case LEDGER_NODES:
-        s2_pool_unreserve(&w->ledger_nodes, h->nodes);
-        break;
-    case TABLES:
-        s2_tpool_give(&w->tables, &h->quota, &h->tables);
-        break;
-    case TABLE_QUOTA:
-        w->space.table.quota.limit = h->table_limit;
-        break;
-    case FRAMES:
-        s2_frames_unreserve(&w->frames, h->frames);
-        break;
-    case FRAME_QUOTA:
-        w->space.cfg.frame_quota = h->frame_quota;
-        break;
-    case RESOURCES:
-        break;
-    }
-}
-
-static enum s2_err named(enum resource r)
-{
-    static const enum s2_err err[] = {S2_ENODES, S2_ENODES, S2_ETABLES, S2_EQUOTA, S2_EFRAMES, S2_EQUOTA};
-
-    return err[r];
 }
 
 /* --- operations ----------------------------------------------------------------------------------------------------------- */
@@ -316,23 +151,22 @@ static void try_all(operation *run, unsigned never)
             struct hoard h;
 
             hoard(w, r, left, &h);
-            take_state(&before, w);
+            state_take(&before, w, EXACT);
             err = run(w);
             assert_true(w->nodes.free >= w->nodes.reserved);
             assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
             if (err) {
-                take_state(&after, w);
-                assert_int_equal(err, named(r));
-                assert_int_equal(before.n, after.n);
-                assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+                state_take(&after, w, EXACT);
+                assert_int_equal(err, lack_of(r));
+                expect_same(&before, &after, "refused");
                 assert_false(never & 1u << r);
             }
-            release(w, r, &h);
+            unhoard(w, &h);
             if (err && r >= FRAMES && left > 8)
                 step = 97;
         }
         assert_int_equal(err, S2_OK);
-        dismantle(w);
+        world_dismantle(w);
     }
 }
 
@@ -381,11 +215,10 @@ static void an_empty_reserve_refuses_cuts_alone(void **state)
     assert_int_equal(unmap(w, MIB(3), PAGE), S2_OK);
     assert_int_equal(unmap(w, MIB(19), PAGE), S2_OK);
     assert_int_equal(w->space.cut.count, 0);
-    take_state(&before, w);
+    state_take(&before, w, EXACT);
     assert_int_equal(unmap(w, MIB(33), PAGE), S2_ECUT);
-    take_state(&after, w);
-    assert_int_equal(before.n, after.n);
-    assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+    state_take(&after, w, EXACT);
+    expect_same(&before, &after, "refused");
     assert_int_equal(unmap(w, MIB(32), MIB(4)), S2_OK);
     assert_int_equal(unmap(w, 0, MIB(4)), S2_OK);
     assert_int_equal(unmap(w, TRAPS, PAGE), S2_OK);
@@ -399,19 +232,13 @@ static void an_empty_reserve_refuses_cuts_alone(void **state)
     while (s2_space_disown_step(&w->space))
         ;
     for (unsigned r = NODES; r <= TABLES; r++)
-        release(w, r, &h[r]);
+        unhoard(w, &h[r]);
     assert_int_equal(w->tables.free, w->tables.pages);
     assert_int_equal(w->nodes.free, w->nodes.count);
     assert_int_equal(w->nodes.reserved, 0);
     assert_int_equal(w->ledger_nodes.reserved, 0);
     assert_true(model_ok(w->port));
     world_free(w);
-}
-
-static void covered(const struct world *w)
-{
-    assert_true(w->nodes.free >= w->nodes.reserved);
-    assert_true(w->ledger_nodes.free >= w->ledger_nodes.reserved);
 }
 
 /* Of every 32 frames the first and the eighth are the hypervisor's: what is left has no neighbours to merge with. */
@@ -445,7 +272,7 @@ static void cut_with_nothing_left(struct world *w, uint64_t ipa)
     assert_int_equal(unmap(w, ipa, PAGE), S2_OK);
     covered(w);
     for (unsigned r = NODES; r <= LEDGER_NODES; r++)
-        release(w, r, &h[r]);
+        unhoard(w, &h[r]);
     /* Any operation fills the cut reserve again. */
     assert_int_equal(map_new(w, area_trap(MIB(16) + ipa, PAGE, 0)), S2_OK);
     assert_int_equal(unmap(w, MIB(16) + ipa, PAGE), S2_OK);
@@ -470,7 +297,7 @@ static void cut_chunks(uint64_t end)
             grew[cut] |= w->ledger.map.nodes > nodes;
         }
     assert_true(grew[1] && grew[CUTS - 1]);
-    dismantle(w);
+    world_dismantle(w);
 }
 
 static void promises_cover_every_cut(void **state)
@@ -498,10 +325,10 @@ static void promises_cover_every_fault(void **state)
             enum s2_answer answer = s2_space_fault(&w->space, &w->cache, &f, &out);
             covered(w);
             assert_true(answer == S2_RETRY || (r <= LEDGER_NODES && out.why == S2_NO_MEMORY));
-            release(w, r < FRAMES ? r : RESOURCES, &h);
+            unhoard(w, &h);
         }
     assert_true(w->space.chunks.height > 0);
-    dismantle(w);
+    world_dismantle(w);
 }
 
 /* A fault in a lazy area that finds no nodes stops this VM with a reason, and takes nothing. */
@@ -520,20 +347,19 @@ static void a_fault_takes_all_or_nothing(void **state)
 
             hoard(w, r, left, &h);
             assert_int_equal(s2_cache_refill(&w->space, &w->cache), S2_OK);
-            take_state(&before, w);
+            state_take(&before, w, EXACT);
             last = s2_space_fault(&w->space, &w->cache, &f, &out);
-            take_state(&after, w);
+            state_take(&after, w, EXACT);
             if (last == S2_VIOLATION) {
                 assert_int_equal(out.why, S2_NO_MEMORY);
-                assert_int_equal(before.n, after.n);
-                assert_memory_equal(before.v, after.v, before.n * sizeof *before.v);
+                expect_same(&before, &after, "a fault without memory");
             }
-            release(w, r, &h);
+            unhoard(w, &h);
         }
         assert_int_equal(unmap(w, MIB(34), MIB(2)), S2_OK);
         assert_int_equal(map_new(w, area_alloc(MIB(34), MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
     }
-    dismantle(w);
+    world_dismantle(w);
 }
 
 int main(void)
