@@ -34,7 +34,7 @@ $(area_dir)/bench-area: $(area_obj) $(area_dir)/libstage2.a
 
 # For make check: with std::map where there is a compiler of C++.
 area_cxx_has = $(shell echo '\#include <$(1)>' | $(HOSTCXX) -std=c++20 -E -x c++ - > /dev/null 2>&1 && echo yes)
-area_has_cxx := $(if $(shell command -v $(HOSTCXX)),yes)
+area_has_cxx := $(if $(filter check check-unit bench-area% $(area_dir)/%,$(MAKECMDGOALS)),$(call area_cxx_has,map))
 area_std_obj := $(if $(area_has_cxx),$(area_dir)/tests/bench/area/peer_std.o)
 area_link := $(if $(area_has_cxx),$(HOSTCXX),$(HOSTCC))
 $(area_dir)/bench-area-check: $(area_obj) $(area_std_obj) $(area_dir)/libstage2.a

@@ -104,25 +104,30 @@ static double measure_trap(const struct trap *trap, uint64_t n, unsigned rounds,
     return cell_median(&cell);
 }
 
+#define GROWTH_FROM 1000u
+
 bool report_alignments(struct table *t, const uint64_t *n, unsigned sizes, unsigned rounds)
 {
     bool ok = true;
 
-    table_title(t, "imap: the lowest aligned place when only the last gap has one, ns (growth from the first N)");
+    table_title(t, "imap: the lowest aligned place when only the last gap has one, ns (growth from N = 1,000)");
     table_cell(t, "size = alignment, N =");
     for (unsigned i = 0; i < sizes; i++)
         table_n(t, n[i]);
     table_row(t);
     for (unsigned k = 0; k < sizeof(traps) / sizeof(traps[0]); k++) {
-        double first = 0;
+        double from = 0;
 
         table_cell(t, "%s", traps[k].name);
         for (unsigned i = 0; i < sizes; i++) {
             double ns = measure_trap(&traps[k], n[i], rounds, &ok);
 
-            if (i == 0)
-                first = ns;
-            table_cell(t, "%.1f (%.1f)", ns, ns / first);
+            if (n[i] == GROWTH_FROM)
+                from = ns;
+            if (from > 0 && n[i] > GROWTH_FROM)
+                table_cell(t, "%.0f (%.1f)", ns, ns / from);
+            else
+                table_ns(t, ns);
         }
         table_row(t);
     }

@@ -175,7 +175,7 @@ static unsigned report_growth(struct table *t, const struct column *column, unsi
             from = &column[c];
     if (!from || to->n <= from->n)
         return 0;
-    table_title(t, "Growth from N = 1,000 to the largest N (target for imap <= 12)");
+    table_title(t, "Growth from N = 1,000 to the largest N (target for imap: 12)");
     table_cell(t, "operation");
     for (unsigned p = 0; p < peers; p++)
         table_cell(t, "%s", peer[p]->name);

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 
 #define FIRST_WIDTH 26
-#define WIDTH       14
+#define WIDTH       17
 
 void table_title(struct table *t, const char *title)
 {
