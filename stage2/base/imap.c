@@ -133,37 +133,44 @@ static void hasten(const struct s2_imap *map, const struct s2_imap_leaf *leaf)
             __builtin_prefetch(&leaf->rec[i]);
 }
 
-bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
+/* The leaf of the first entry with end > key, and its rank there. */
+static inline const struct s2_imap_leaf *locate(const struct s2_imap *map, uint64_t key, unsigned *rank)
 {
     const void *node = &map->root;
     const struct s2_imap_leaf *leaf;
-    unsigned rank, slot;
 
-    for (uint32_t left = map->height; left > 0; left--) {
-        const struct s2_imap_inner *inner = node;
-
-        node = s2_imap_child(map, inner, s2_imap_inner_from(inner, key));
-    }
+    for (uint32_t left = map->height; left > 0; left--)
+        node = s2_imap_child(map, node, s2_imap_inner_from(node, key));
     leaf = node;
     hasten(map, leaf);
-    rank = s2_imap_leaf_from(leaf, key);
-    if (rank == leaf->count)
-        return false;
-    slot = s2_imap_slot(leaf, rank);
+    *rank = s2_imap_leaf_from(leaf, key);
+    return leaf;
+}
+
+static inline bool answer(const struct s2_imap_leaf *leaf, unsigned slot, struct s2_ient *out)
+{
     if (out)
         *out = (struct s2_ient){leaf->rec[slot].start, leaf->end[slot], leaf->rec[slot].val};
     return true;
 }
 
+bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
+{
+    unsigned rank;
+    const struct s2_imap_leaf *leaf = locate(map, key, &rank);
+
+    return rank < leaf->count && answer(leaf, s2_imap_slot(leaf, rank), out);
+}
+
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
 {
-    struct s2_ient e;
+    unsigned rank, slot;
+    const struct s2_imap_leaf *leaf = locate(map, key, &rank);
 
-    if (!s2_imap_find_from(map, key, &e) || e.start > key)
+    if (rank == leaf->count)
         return false;
-    if (out)
-        *out = e;
-    return true;
+    slot = s2_imap_slot(leaf, rank);
+    return leaf->rec[slot].start <= key && answer(leaf, slot, out);
 }
 
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out)

@@ -1,182 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Edits of the interval map. They cannot fail: the caller has promised itself s2_imap_need nodes. */
+#include "base/imap_balance.h"
+#include "base/imap_leaf.h"
 #include "base/imap_room.h"
 
-/* --- entries of a leaf -------------------------------------------------------------------------------------------- */
-
-/* The digits of `order` below the n-th. n <= 16. */
-static uint64_t digits_below(unsigned n)
+/* Where the gap before the cursor's place begins. */
+static uint64_t gap_begin(const struct s2_imap *map, const struct s2_imap_cursor *at)
 {
-    return n < S2_IMAP_LEAF ? (UINT64_C(1) << (4 * n)) - 1 : UINT64_MAX;
+    return at->rank > 0 ? s2_imap_end(at->leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
 }
 
-static struct s2_ient leaf_entry(const struct s2_imap_leaf *l, unsigned rank)
-{
-    unsigned slot = s2_imap_slot(l, rank);
-
-    return (struct s2_ient){l->rec[slot].start, l->end[slot], l->rec[slot].val};
-}
-
-static void leaf_write(struct s2_imap_leaf *l, unsigned rank, const struct s2_ient *e)
-{
-    unsigned slot = s2_imap_slot(l, rank);
-
-    l->end[slot] = e->end;
-    l->rec[slot].start = e->start;
-    l->rec[slot].val = e->val;
-}
-
-/* The first free slot's digit moves down to `rank`, those between up by one. pre: not full. */
-static void leaf_put(struct s2_imap_leaf *l, unsigned rank, const struct s2_ient *e)
-{
-    uint64_t below = digits_below(rank), moved = digits_below(l->count) & ~below;
-    uint64_t digit = s2_imap_slot(l, l->count);
-
-    l->order = (l->order & ~(digits_below(l->count + 1u) & ~below)) | (l->order & moved) << 4 | digit << (4 * rank);
-    l->count++;
-    leaf_write(l, rank, e);
-}
-
-/* The other way round. */
-static void leaf_drop(struct s2_imap_leaf *l, unsigned rank)
-{
-    uint64_t below = digits_below(rank), last = l->count - 1u;
-    uint64_t moved = digits_below(l->count) & ~digits_below(rank + 1), digit = s2_imap_slot(l, rank);
-
-    l->end[digit] = S2_IMAP_UNUSED;
-    l->order = (l->order & (below | ~digits_below(l->count))) | (l->order & moved) >> 4 | digit << (4 * last);
-    l->count = (uint16_t)last;
-}
-
-static void leaf_init(struct s2_imap_leaf *l)
-{
-    l->count = 0;
-    l->order = S2_IMAP_IN_ORDER;
-    for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
-        l->end[i] = S2_IMAP_UNUSED;
-}
-
-/* Moves the last n entries of `low` to the front of `high`, its upper neighbour. */
-static void leaf_move_up(struct s2_imap_leaf *low, struct s2_imap_leaf *high, unsigned n)
-{
-    while (n-- > 0) {
-        struct s2_ient e = leaf_entry(low, low->count - 1u);
-
-        leaf_drop(low, low->count - 1u);
-        leaf_put(high, 0, &e);
-    }
-}
-
-/* Moves the first n of `high` to the end of `low`. */
-static void leaf_move_down(struct s2_imap_leaf *low, struct s2_imap_leaf *high, unsigned n)
-{
-    while (n-- > 0) {
-        struct s2_ient e = leaf_entry(high, 0);
-
-        leaf_drop(high, 0);
-        leaf_put(low, low->count, &e);
-    }
-}
-
-/* --- children of an inner node ------------------------------------------------------------------------------------ */
-
-/* Copies n children with their records, whichever way they overlap. */
-static void inner_copy(struct s2_imap_inner *to, unsigned at, const struct s2_imap_inner *from, unsigned first,
-                       unsigned n)
-{
-    __builtin_memmove(&to->end[at], &from->end[first], n * sizeof(to->end[0]));
-    __builtin_memmove(&to->child[at], &from->child[first], n * sizeof(to->child[0]));
-    for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++)
-        __builtin_memmove(&to->room[c][at], &from->room[c][first], n * sizeof(to->room[0][0]));
-}
-
-static void inner_resize(struct s2_imap_inner *n, unsigned count)
-{
-    for (unsigned i = count; i < n->count; i++)
-        n->end[i] = S2_IMAP_UNUSED;
-    n->count = (uint16_t)count;
-}
-
-static void inner_init(struct s2_imap_inner *n)
-{
-    n->count = S2_IMAP_INNER;
-    inner_resize(n, 0);
-}
-
-static void inner_put(struct s2_imap_inner *n, unsigned at, uint32_t child, uint64_t end, struct s2_room room)
-{
-    inner_copy(n, at + 1, n, at, n->count - at);
-    n->child[at] = child;
-    n->end[at] = end;
-    s2_room_set(n, at, room);
-    n->count++;
-}
-
-static void inner_drop(struct s2_imap_inner *n, unsigned at)
-{
-    inner_copy(n, at, n, at + 1, n->count - at - 1u);
-    inner_resize(n, n->count - 1u);
-}
-
-static void inner_move_up(struct s2_imap_inner *low, struct s2_imap_inner *high, unsigned n)
-{
-    inner_copy(high, n, high, 0, high->count);
-    inner_copy(high, 0, low, low->count - n, n);
-    inner_resize(high, high->count + n);
-    inner_resize(low, low->count - n);
-}
-
-static void inner_move_down(struct s2_imap_inner *low, struct s2_imap_inner *high, unsigned n)
-{
-    inner_copy(low, low->count, high, 0, n);
-    inner_resize(low, low->count + n);
-    inner_copy(high, 0, high, n, high->count - n);
-    inner_resize(high, high->count - n);
-}
-
-/* --- nodes of either kind ----------------------------------------------------------------------------------------- */
-
-static uint32_t take_node(struct s2_imap *map)
-{
-    map->nodes++;
-    return s2_pool_take(map->pool);
-}
-
-static void give_node(struct s2_imap *map, uint32_t node)
-{
-    map->nodes--;
-    s2_pool_give(map->pool, node);
-}
-
-static bool is_leaf(const struct s2_imap *map, uint32_t depth)
-{
-    return depth == map->height;
-}
-
-static unsigned count_at(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth)
-{
-    return is_leaf(map, depth) ? at->leaf->count : at->node[depth]->count;
-}
-
-/* The record of child `slot` of the inner node at `depth` of the cursor's way is made anew. */
-static void record(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth, unsigned slot)
-{
-    struct s2_imap_inner *n = at->node[depth];
-    const void *child = s2_imap_child(map, n, slot);
-    const struct s2_imap_inner *inner = child;
-    const struct s2_imap_leaf *leaf = child;
-
-    if (!is_leaf(map, depth + 1)) {
-        n->end[slot] = inner->end[inner->count - 1u];
-        s2_room_set(n, slot, s2_room_inner(inner));
-    } else if (leaf->count > 0) {
-        uint64_t before = slot > 0 ? n->end[slot - 1] : s2_imap_before(map, at, depth);
-
-        n->end[slot] = s2_imap_end(leaf, leaf->count - 1u);
-        s2_room_set(n, slot, s2_room_leaf(map->align, leaf, before, S2_ROOM_ANY));
-    }
-}
+/* --- one entry, wherever it lies ---------------------------------------------------------------------------------- */
 
 /* The last entry of the cursor's leaf ends at `end` now. */
 static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t end)
@@ -188,183 +23,6 @@ static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint
         if (at->slot[depth - 1] + 1u < n->count)
             break;
     }
-}
-
-/* --- putting ------------------------------------------------------------------------------------------------------ */
-
-/* The root moves out into a node of its own and becomes the only child of a new root. */
-static void grow(struct s2_imap *map, struct s2_imap_cursor *at)
-{
-    struct s2_imap_inner *root = &map->root.inner;
-    uint32_t node = take_node(map);
-    void *moved = s2_pool_node(map->pool, node);
-
-    __builtin_memcpy(moved, &map->root, sizeof(map->root));
-    if (map->height == 0)
-        at->leaf = moved;
-    else
-        at->node[0] = moved;
-    __builtin_memmove(&at->node[1], &at->node[0], map->height * sizeof(at->node[0]));
-    __builtin_memmove(&at->slot[1], &at->slot[0], map->height * sizeof(at->slot[0]));
-    map->height++;
-    at->node[0] = root;
-    at->slot[0] = 0;
-    inner_init(root);
-    inner_put(root, 0, node, S2_IMAP_UNUSED, S2_ROOM_NONE);
-    record(map, at, 0, 0);
-}
-
-/* Of a full node with place `at` (in a leaf, of the new entry; in an inner node, of the child that splits), how many stay
- * in the lower half: next to none at the front, where a run of descending insertions would otherwise leave half-empty nodes
- * behind it. `least` of them, and the one that comes, are enough for a node. */
-static unsigned kept(unsigned at, unsigned count, unsigned least)
-{
-    return at == 0 ? least : count / 2;
-}
-
-/* Behind everything? Then nodes split so that the lower one stays full: a map built in ascending order is dense. */
-static bool appends(const struct s2_imap_cursor *at)
-{
-    return at->rank == S2_IMAP_LEAF;
-}
-
-/* Splits the full leaf, whose parent has room; the cursor goes on to the half where its place is now. */
-static void split_leaf(struct s2_imap *map, struct s2_imap_cursor *at)
-{
-    uint32_t depth = map->height - 1, upper = take_node(map);
-    struct s2_imap_leaf *low = at->leaf, *high = s2_pool_node(map->pool, upper);
-    unsigned keep = appends(at) ? S2_IMAP_LEAF : kept(at->rank, S2_IMAP_LEAF, S2_IMAP_LEAF_MIN - 1);
-    unsigned slot = at->slot[depth];
-
-    leaf_init(high);
-    leaf_move_up(low, high, S2_IMAP_LEAF - keep);
-    inner_put(at->node[depth], slot + 1, upper, S2_IMAP_UNUSED, S2_ROOM_NONE);
-    record(map, at, depth, slot);
-    record(map, at, depth, slot + 1);
-    if (at->rank >= keep) {
-        at->slot[depth]++;
-        at->leaf = high;
-        at->rank -= keep;
-    }
-}
-
-/* The same for the full inner node at `depth` >= 1. */
-static void split_inner(struct s2_imap *map, struct s2_imap_cursor *at, uint32_t depth)
-{
-    uint32_t upper = take_node(map);
-    struct s2_imap_inner *low = at->node[depth], *high = s2_pool_node(map->pool, upper);
-    unsigned slot = at->slot[depth - 1];
-    unsigned keep =
-        appends(at) ? S2_IMAP_INNER - S2_IMAP_LAST_MIN : kept(at->slot[depth], S2_IMAP_INNER, S2_IMAP_INNER_MIN - 1);
-
-    inner_init(high);
-    inner_move_up(low, high, S2_IMAP_INNER - keep);
-    inner_put(at->node[depth - 1], slot + 1, upper, S2_IMAP_UNUSED, S2_ROOM_NONE);
-    record(map, at, depth - 1, slot);
-    record(map, at, depth - 1, slot + 1);
-    if (at->slot[depth] >= keep) {
-        at->slot[depth - 1]++;
-        at->node[depth] = high;
-        at->slot[depth] = (uint8_t)(at->slot[depth] - keep);
-    }
-}
-
-/* Splits what is full from the leaf upwards, so that the leaf has a free slot. */
-static void make_room(struct s2_imap *map, struct s2_imap_cursor *at)
-{
-    uint32_t top = map->height;
-
-    while (top > 0 && at->node[top - 1]->count == S2_IMAP_INNER)
-        top--;
-    if (top == 0) {
-        grow(map, at);
-        top = 1;
-    }
-    for (; top < map->height; top++)
-        split_inner(map, at, top);
-    split_leaf(map, at);
-}
-
-void s2_imap_put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
-{
-    struct s2_room lost = S2_ROOM_NONE, gained;
-    struct s2_imap_leaf *leaf;
-    uint64_t before;
-
-    if (at->leaf->count == S2_IMAP_LEAF)
-        make_room(map, at);
-    leaf = at->leaf;
-    before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
-    gained = s2_room_of(map->align, before, e->start);
-    if (at->rank < leaf->count) {
-        uint64_t next = s2_imap_start(leaf, at->rank);
-
-        lost = s2_room_of(map->align, before, next);
-        s2_room_max(&gained, s2_room_of(map->align, e->end, next));
-    } else {
-        end_moved(map, at, e->end);
-    }
-    leaf_put(leaf, at->rank, e);
-    map->count++;
-    s2_room_changed(map, at, lost, gained);
-}
-
-/* --- dropping ----------------------------------------------------------------------------------------------------- */
-
-/* The only child of the root becomes the root. */
-static void shrink(struct s2_imap *map)
-{
-    uint32_t node = map->root.inner.child[0];
-
-    __builtin_memcpy(&map->root, s2_pool_node(map->pool, node), sizeof(map->root));
-    map->height--;
-    give_node(map, node);
-}
-
-/* Of two neighbours with nlow and nhigh in all: 0 when they become one, else how many the lower one has then. */
-static unsigned shared_out(unsigned nlow, unsigned nhigh, unsigned join)
-{
-    return nlow + nhigh <= join ? 0 : (nlow + nhigh) / 2;
-}
-
-/* Evens two leaves, or two inner nodes, out; true when all is in `low` then. */
-static bool even_leaves(struct s2_imap_leaf *low, struct s2_imap_leaf *high)
-{
-    unsigned nlow = low->count, part = shared_out(nlow, high->count, S2_IMAP_LEAF_JOIN);
-
-    if (part < nlow && part > 0)
-        leaf_move_up(low, high, nlow - part);
-    else
-        leaf_move_down(low, high, part ? part - nlow : high->count);
-    return part == 0;
-}
-
-static bool even_inners(struct s2_imap_inner *low, struct s2_imap_inner *high)
-{
-    unsigned nlow = low->count, part = shared_out(nlow, high->count, S2_IMAP_INNER_JOIN);
-
-    if (part < nlow && part > 0)
-        inner_move_up(low, high, nlow - part);
-    else
-        inner_move_down(low, high, part ? part - nlow : high->count);
-    return part == 0;
-}
-
-/* The node at depth >= 1 has too few: it joins a neighbour, or they share what they have. */
-static void rebalance(struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth)
-{
-    struct s2_imap_inner *parent = at->node[depth - 1];
-    unsigned slot = at->slot[depth - 1] > 0 ? at->slot[depth - 1] - 1u : 0; /* of the lower one of the two */
-    void *low = s2_imap_child(map, parent, slot), *high = s2_imap_child(map, parent, slot + 1);
-    bool joined = is_leaf(map, depth) ? even_leaves(low, high) : even_inners(low, high);
-
-    if (joined) {
-        give_node(map, parent->child[slot + 1]);
-        inner_drop(parent, slot + 1);
-    }
-    record(map, at, depth - 1, slot);
-    if (!joined)
-        record(map, at, depth - 1, slot + 1);
 }
 
 /* The gap before the cursor's entry, of which nothing else has changed, began at `was` and begins at `before` now. */
@@ -385,25 +43,35 @@ static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at,
         gap_moved(map, &next, was, end);
 }
 
-/* The entry is gone from the cursor's leaf, which has too few now. */
-static void mend(struct s2_imap *map, struct s2_imap_cursor *at, uint64_t start)
+static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
 {
-    uint32_t depth = map->height;
+    struct s2_room lost = S2_ROOM_NONE, gained;
+    uint64_t before;
 
-    while (depth > 0 && count_at(map, at, depth) < (is_leaf(map, depth) ? S2_IMAP_LEAF_MIN : S2_IMAP_INNER_MIN))
-        rebalance(map, at, depth--);
-    if (map->height > 0 && map->root.inner.count == 1)
-        shrink(map);
-    (void)s2_imap_seek(map, start, at);
+    if (at->leaf->count == S2_IMAP_LEAF)
+        s2_imap_make_room(map, at);
+    before = gap_begin(map, at);
+    gained = s2_room_of(map->align, before, e->start);
+    if (at->rank < at->leaf->count) {
+        uint64_t next = s2_imap_start(at->leaf, at->rank);
+
+        lost = s2_room_of(map->align, before, next);
+        s2_room_max(&gained, s2_room_of(map->align, e->end, next));
+    } else {
+        end_moved(map, at, e->end);
+    }
+    s2_leaf_put(at->leaf, at->rank, e);
+    map->count++;
+    s2_room_changed(map, at, lost, gained);
 }
 
-void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at)
+static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     struct s2_imap_leaf *leaf = at->leaf;
-    struct s2_ient e = leaf_entry(leaf, at->rank);
-    uint64_t before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
+    struct s2_ient e = s2_leaf_entry(leaf, at->rank);
+    uint64_t before = gap_begin(map, at);
 
-    leaf_drop(leaf, at->rank);
+    s2_leaf_drop(leaf, at->rank);
     map->count--;
     if (at->rank < leaf->count) {
         gap_moved(map, at, e.end, before);
@@ -411,23 +79,24 @@ void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at)
         s2_room_changed(map, at, s2_room_of(map->align, before, e.start), S2_ROOM_NONE);
         leaf_end_moved(map, at, e.end, before);
     }
-    if (map->height > 0 && leaf->count < S2_IMAP_LEAF_MIN)
-        mend(map, at, e.start);
-    else if (at->rank == leaf->count)
+    if (map->height > 0 && leaf->count < S2_IMAP_LEAF_MIN) {
+        s2_imap_mend(map, at);
+        (void)s2_imap_seek(map, e.start, at);
+    } else if (at->rank == leaf->count) {
         (void)s2_imap_next_leaf(map, at);
+    }
 }
 
-/* --- in place ----------------------------------------------------------------------------------------------------- */
-
-void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
+/* The entry may reach into those behind it, which are about to change too. */
+static void alter(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_ient *e)
 {
     struct s2_imap_leaf *leaf = at->leaf;
-    struct s2_ient was = leaf_entry(leaf, at->rank);
+    struct s2_ient was = s2_leaf_entry(leaf, at->rank);
     struct s2_imap_cursor next = *at;
 
-    leaf_write(leaf, at->rank, e);
+    s2_leaf_write(leaf, at->rank, e);
     if (e->start != was.start) {
-        uint64_t before = at->rank > 0 ? s2_imap_end(leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
+        uint64_t before = gap_begin(map, at);
 
         s2_room_changed(map, at, s2_room_of(map->align, before, was.start), s2_room_of(map->align, before, e->start));
     }
@@ -437,6 +106,92 @@ void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct 
         else
             leaf_end_moved(map, at, was.end, e->end);
     }
+}
+
+/* --- several at once ---------------------------------------------------------------------------------------------- */
+
+/* Does what changes lie in the cursor's leaf, and do that leaf's end and its fill need no care? */
+static bool stays_inside(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, unsigned in)
+{
+    unsigned behind = at->leaf->count - at->rank, count = at->leaf->count - out + in;
+
+    if (behind < out || count > S2_IMAP_LEAF)
+        return false;
+    return map->height == 0 || (behind > out && (in >= out || count >= S2_IMAP_LEAF_MIN));
+}
+
+/* The most room of the gaps between `before` and each of the entries in turn, and up to `next`. */
+static struct s2_room rooms(struct s2_imap_align align, uint64_t before, const struct s2_ient *e, unsigned n,
+                            uint64_t next)
+{
+    struct s2_room most = S2_ROOM_NONE;
+
+    for (; n > 0; n--, e++) {
+        s2_room_max(&most, s2_room_of(align, before, e->start));
+        before = e->end;
+    }
+    s2_room_max(&most, s2_room_of(align, before, next));
+    return most;
+}
+
+/* The same for entries that stand in the leaf. */
+static struct s2_room rooms_there(struct s2_imap_align align, uint64_t before, const struct s2_imap_cursor *at,
+                                  unsigned n)
+{
+    struct s2_room most = S2_ROOM_NONE;
+
+    for (unsigned rank = at->rank; rank <= at->rank + n; rank++) {
+        unsigned slot = s2_imap_slot(at->leaf, rank);
+
+        s2_room_max(&most, s2_room_of(align, before, at->leaf->rec[slot].start));
+        before = at->leaf->end[slot];
+    }
+    return most;
+}
+
+static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e,
+                          unsigned in)
+{
+    struct s2_room lost = S2_ROOM_NONE, gained = S2_ROOM_NONE;
+    unsigned i = 0;
+
+    if (map->height > 0) { /* a leaf that is the root has no record */
+        uint64_t before = gap_begin(map, at);
+
+        lost = rooms_there(map->align, before, at, out);
+        gained = rooms(map->align, before, e, in, s2_imap_start(at->leaf, at->rank + out));
+    }
+    for (; i < out && i < in; i++)
+        s2_leaf_write(at->leaf, at->rank + i, &e[i]);
+    map->count = map->count - out + in;
+    for (; out > i; out--)
+        s2_leaf_drop(at->leaf, at->rank + i);
+    for (; i < in; i++)
+        s2_leaf_put(at->leaf, at->rank + i, &e[i]);
+    s2_room_changed(map, at, lost, gained);
+}
+
+void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
+{
+    struct s2_imap_cursor here;
+
+    if (stays_inside(map, at, out, in)) {
+        splice_inside(map, at, out, e, in);
+        return;
+    }
+    for (; out > in; out--)
+        drop(map, at);
+    here = *at;
+    for (unsigned i = 0; i < out; i++) {
+        alter(map, &here, &e[i]);
+        (void)s2_imap_next(map, &here);
+    }
+    for (unsigned i = in; i > out; i--)
+        put(map, &here, &e[i - 1]);
+    if (out == 0 && in > 0)
+        *at = here; /* on the first one, which was put last */
+    else if (in > out)
+        (void)s2_imap_seek(map, e[0].start, at);
 }
 
 /* --- by key ------------------------------------------------------------------------------------------------------- */
@@ -471,7 +226,7 @@ void s2_imap_resize(struct s2_imap *map, uint64_t start, uint64_t new_start, uin
     struct s2_ient e;
 
     (void)s2_imap_seek(map, start, &at);
-    e = leaf_entry(at.leaf, at.rank);
+    e = s2_leaf_entry(at.leaf, at.rank);
     e.start = new_start;
     e.end = new_end;
     s2_imap_alter(map, &at, &e);

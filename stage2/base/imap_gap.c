@@ -53,14 +53,11 @@ static bool fits(struct wanted *w, uint64_t start, uint64_t end, enum s2_fit fit
 /* The gaps of a leaf, whose first one begins at `before`; true: the search is over. */
 static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wanted *w)
 {
-    unsigned rank = before < w->lo ? s2_imap_leaf_from(l, w->lo) : 0;
-
-    if (rank > 0)
-        before = s2_imap_end(l, rank - 1);
-    for (; rank < l->count && before < w->hi; rank++) {
+    for (unsigned rank = 0; rank < l->count; rank++) {
         unsigned slot = s2_imap_slot(l, rank);
+        uint64_t start = l->rec[slot].start;
 
-        if (fits(w, before, l->rec[slot].start, S2_FIT_LOWEST))
+        if (start - before >= w->size && start > w->lo && fits(w, before, start, S2_FIT_LOWEST))
             return true;
         before = l->end[slot];
     }
@@ -69,57 +66,80 @@ static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wa
 
 static bool leaf_highest(const struct s2_imap_leaf *l, uint64_t before, struct wanted *w)
 {
-    unsigned left = s2_imap_leaf_from(l, w->hi - 1) + 1; /* the gap behind the last entry that ends before hi too */
+    for (unsigned rank = l->count; rank > 0; rank--) {
+        uint64_t start = s2_imap_start(l, rank - 1), end = rank > 1 ? s2_imap_end(l, rank - 2) : before;
 
-    for (left = left < l->count ? left : l->count; left > 0; left--) {
-        uint64_t start = s2_imap_start(l, left - 1), end = left > 1 ? s2_imap_end(l, left - 2) : before;
-
-        if (start <= w->lo)
-            return false;
-        if (fits(w, end, start, S2_FIT_HIGHEST))
+        if (start - end >= w->size && end < w->hi && fits(w, end, start, S2_FIT_HIGHEST))
             return true;
     }
     return false;
 }
 
-/* The gaps before the entries under a node, ascending. Recursion: once per level, at most S2_IMAP_HEIGHT deep. */
-static bool lowest(const struct s2_imap *map, const void *node, uint32_t levels, uint64_t before, struct wanted *w)
-{
-    const struct s2_imap_inner *n = node;
-    const uint32_t *room = n->room[w->by];
+/* Where a search stands in an inner node: of the children that are left, `next` is the first, or (descending) their number;
+ * `before` the end of what lies before the node. */
+struct stand {
+    const struct s2_imap_inner *node;
+    unsigned next;
+    uint64_t before;
+};
 
-    if (levels == 0)
-        return leaf_lowest(node, before, w);
-    for (unsigned i = before < w->lo ? s2_imap_inner_from(n, w->lo) : 0; i < n->count; i++) {
-        if (room[i] < w->room)
-            continue;
-        if (i > 0)
-            before = n->end[i - 1];
-        if (before >= w->hi)
-            return false;
-        if (lowest(map, s2_imap_child(map, n, i), levels - 1, before, w))
+static uint64_t before_child(const struct stand *s, unsigned i)
+{
+    return i > 0 ? s->node->end[i - 1] : s->before;
+}
+
+/* On to the next child, *i, with a gap that has the room and may meet the limits. */
+static bool next_lowest(const struct wanted *w, struct stand *s, unsigned *i)
+{
+    const uint32_t *room = s->node->room[w->by];
+    unsigned count = s->node->count;
+
+    for (*i = s->next; *i < count; ++*i)
+        if (room[*i] >= w->room && s->node->end[*i] > w->lo)
+            break;
+    s->next = *i + 1;
+    return *i < count;
+}
+
+static bool next_highest(const struct wanted *w, struct stand *s, unsigned *i)
+{
+    const uint32_t *room = s->node->room[w->by];
+
+    while (s->next > 0) {
+        *i = --s->next;
+        if (room[*i] >= w->room && before_child(s, *i) < w->hi)
             return true;
     }
     return false;
 }
 
-/* The same, descending. */
-static bool highest(const struct s2_imap *map, const void *node, uint32_t levels, uint64_t before, struct wanted *w)
+/* The gaps before entries, from the end that is asked for. */
+static bool before_entries(const struct s2_imap *map, struct wanted *w, enum s2_fit fit)
 {
-    const struct s2_imap_inner *n = node;
-    const uint32_t *room = n->room[w->by];
+    struct stand way[S2_IMAP_HEIGHT], *s;
+    bool lowest = fit == S2_FIT_LOWEST;
+    const void *node = &map->root;
+    uint64_t before = map->lo;
+    unsigned i = 0;
 
-    if (levels == 0)
-        return leaf_highest(node, before, w);
-    for (unsigned i = s2_imap_inner_from(n, w->hi - 1) + 1; i > 0; i--) {
-        if (room[i - 1] < w->room)
-            continue;
-        if (n->end[i - 1] <= w->lo)
-            return false;
-        if (highest(map, s2_imap_child(map, n, i - 1), levels - 1, i > 1 ? n->end[i - 2] : before, w))
+    for (uint32_t depth = 0;;) {
+        if (depth < map->height) {
+            way[depth] = (struct stand){node, 0, before};
+            way[depth].next = lowest ? 0 : way[depth].node->count;
+            depth++;
+        } else if (lowest ? leaf_lowest(node, before, w) : leaf_highest(node, before, w)) {
             return true;
+        }
+        do {
+            if (depth == 0)
+                return false;
+            s = &way[depth - 1];
+        } while (!(lowest ? next_lowest(w, s, &i) : next_highest(w, s, &i)) && depth-- > 0);
+        before = before_child(s, i);
+        if (lowest ? before >= w->hi : s->node->end[i] <= w->lo)
+            return false;
+        node = s2_imap_child(map, s->node, i);
     }
-    return false;
 }
 
 static uint64_t last_end(const struct s2_imap *map)
@@ -138,8 +158,8 @@ static bool search(const struct s2_imap *map, struct wanted *w, enum s2_fit fit)
     if (w->lo >= w->hi)
         return false;
     if (fit == S2_FIT_HIGHEST)
-        return fits(w, last, map->hi, fit) || highest(map, &map->root, map->height, map->lo, w);
-    return lowest(map, &map->root, map->height, map->lo, w) || fits(w, last, map->hi, fit);
+        return fits(w, last, map->hi, fit) || before_entries(map, w, fit);
+    return before_entries(map, w, fit) || fits(w, last, map->hi, fit);
 }
 
 /* From where the search stopped: first the gaps in which it must fit, then all. */

@@ -24,8 +24,7 @@ enum {
 #define S2_IMAP_UNUSED   UINT64_MAX                   /* in `end` of slots that hold nothing */
 #define S2_IMAP_IN_ORDER UINT64_C(0xfedcba9876543210) /* entry i in slot i */
 
-/* How many of the n keys are <= x; n is a multiple of 4. Without a branch, over unused slots too, in four sums that do not
- * wait for each other. */
+/* How many of the n keys are <= x; n is a multiple of 4. Without a branch, over unused slots too. */
 static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
 {
 #ifdef __OPTIMIZE_SIZE__
@@ -35,7 +34,7 @@ static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
         rank += key[i] <= x;
     return rank;
 #else
-    unsigned rank[4] = {0};
+    int rank[4] = {0}; /* four sums that do not wait for each other; signed, or a compiler may make one of them */
 
 #pragma GCC unroll 7
     for (unsigned i = 0; i < n; i += 4) {
@@ -44,7 +43,7 @@ static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
         rank[2] += key[i + 2] <= x;
         rank[3] += key[i + 3] <= x;
     }
-    return rank[0] + rank[1] + rank[2] + rank[3];
+    return (unsigned)(rank[0] + rank[1] + (rank[2] + rank[3]));
 #endif
 }
 

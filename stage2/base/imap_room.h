@@ -36,34 +36,14 @@ static inline void s2_room_max(struct s2_room *a, struct s2_room b)
         a->v[c] = a->v[c] > b.v[c] ? a->v[c] : b.v[c];
 }
 
-/* Is a at least b in each alignment? */
-static inline bool s2_room_covers(struct s2_room a, struct s2_room b)
-{
-    return a.v[0] >= b.v[0] && a.v[1] >= b.v[1] && a.v[2] >= b.v[2];
-}
-
-static inline struct s2_room s2_room_get(const struct s2_imap_inner *n, unsigned slot)
-{
-    return (struct s2_room){{n->room[0][slot], n->room[1][slot], n->room[2][slot]}};
-}
-
-static inline void s2_room_set(struct s2_imap_inner *n, unsigned slot, struct s2_room r)
-{
-    for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++)
-        n->room[c][slot] = r.v[c];
-}
-
 #define S2_ROOM_NONE ((struct s2_room){{0, 0, 0}})
-#define S2_ROOM_ANY  ((struct s2_room){{UINT32_MAX, UINT32_MAX, UINT32_MAX}})
 
-/* The most room of the gaps of a leaf, whose first one begins at `before`; the search may end once it has found `enough`. */
-struct s2_room s2_room_leaf(struct s2_imap_align align, const struct s2_imap_leaf *l, uint64_t before,
-                            struct s2_room enough);
-/* The same under an inner node. */
-struct s2_room s2_room_inner(const struct s2_imap_inner *n);
+/* The most room, by alignment c, of the gaps of a leaf, whose first one begins at `before`; and of those under an inner node. */
+uint32_t s2_room_leaf(struct s2_imap_align align, unsigned c, const struct s2_imap_leaf *l, uint64_t before);
+uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c);
 
-/* Under the child at the cursor's `depth`, gaps have gone, of which `lost` is the most room, and others have come, with
- * `gained`: its record in the parent follows, and so on up, until a record stays as it was. The nodes are edited already. */
+/* In the cursor's leaf, gaps have gone, of which `lost` is the most room, and others have come, with `gained`: its record in
+ * the parent follows, and so on up, until a record stays as it was. The leaf has been edited already. */
 void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, struct s2_room lost, struct s2_room gained);
 
 #endif

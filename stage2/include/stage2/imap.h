@@ -168,14 +168,26 @@ static inline bool s2_imap_next(const struct s2_imap *map, struct s2_imap_cursor
 typedef bool s2_imap_fn(void *arg, const struct s2_ient *e);
 void s2_imap_walk(const struct s2_imap *map, uint64_t start, uint64_t end, s2_imap_fn *fn, void *arg);
 
-/* Edits at a cursor, O(1) on average. They cannot fail: the caller has checked the preconditions and reserved the nodes (a
- * promise is kept, not spent: the operation gives the whole of it back with s2_pool_unreserve at its end). */
-/* Inserts *e before the cursor, which is then on it. pre: not empty, fits between the entry before and the one there. */
-void s2_imap_put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e);
-/* Erases the entry there; the cursor is then on the next. pre: not at the end. */
-void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at);
-/* The entry there becomes *e: other ends, other value. pre: not at the end; *e is not empty and stays between its neighbours. */
-void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e);
+/* Edits at a cursor, O(1) on average for each entry. They cannot fail: the caller has checked the preconditions and reserved
+ * the nodes (a promise is kept, not spent: the operation gives the whole of it back with s2_pool_unreserve at its end).
+ *
+ * The `out` entries from the cursor on give way to the `in` entries at e, in one step. The cursor is then on the first of
+ * these; with none, on what follows. pre: so many entries are there; those that come are ascending, not empty, do not overlap,
+ * and lie between the entry before the cursor and the one behind those that go. Takes nodes as in - out insertions, none when
+ * no more come than go. */
+void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in);
+static inline void s2_imap_put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
+{
+    s2_imap_splice(map, at, 0, e, 1);
+}
+static inline void s2_imap_drop(struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    s2_imap_splice(map, at, 1, NULL, 0);
+}
+static inline void s2_imap_alter(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
+{
+    s2_imap_splice(map, at, 1, e, 1);
+}
 
 /* The same by key, O(log n). */
 void s2_imap_insert(struct s2_imap *map, const struct s2_ient *e);                /* pre: no overlap, inside limits */
