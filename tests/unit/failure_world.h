@@ -13,14 +13,15 @@ static const char *const kind_name[KINDS] = {"linear", "alloc", "lazy", "overcom
 
 /* In the zone:
  *
- *     0       4      5     6     8      9       10             11     13
- *     | rw    | hole | rw  | r   | hole | device| rw, 5 pages  | hole |    MiB
+ *     0    4      5    6   8      9        10         11     13
+ *     | rw | hole | rw | r | hole | device | 5 pages  | hole |    MiB
  *
- * Two blocks begin at 0, none is whole at 5; a linear area's backing goes on throughout, so that all can join. */
+ * The five pages are rw and have holes on both sides. Two blocks begin at 0, none is whole at 5; a linear area's backing goes on throughout, so that all can join. */
 #define ZONE      MIB(64)
 #define ZONE_END  (ZONE + MIB(13))
 #define LINEAR_PA (FRAME_BASE + MIB(18))
 #define ZONES_PA  MIB(13)
+#define SMALL     (MIB(10) + 16 * PAGE)
 
 static inline struct s2_area area_of(enum kind kind, uint64_t from, uint64_t to, uint32_t bits)
 {
@@ -107,13 +108,13 @@ static inline struct world *make_zone(const struct layout *l, enum kind kind)
     assert_int_equal(map_new(w, area_of(kind, MIB(5), MIB(6), S2_RW)), S2_OK);
     assert_int_equal(map_new(w, area_of(kind, MIB(6), MIB(8), S2_R)), S2_OK);
     assert_int_equal(map_new(w, area_trap(ZONE + MIB(9), MIB(1), 9)), S2_OK);
-    assert_int_equal(map_new(w, area_of(kind, MIB(10), MIB(10) + 5 * PAGE, S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_of(kind, SMALL, SMALL + 5 * PAGE, S2_RW)), S2_OK);
     fill(w, l->areas);
     if (kind != TRAP) {
         touch(w, 0);
         touch(w, MIB(3));
         touch(w, MIB(5));
-        touch(w, MIB(10) + PAGE);
+        touch(w, SMALL + PAGE);
     }
     world_run(w);
     if (kind != TRAP)
@@ -127,7 +128,11 @@ static inline struct world *make_zone(const struct layout *l, enum kind kind)
 enum action {
     MAP,
     REPLACE,
+    SWAP,
+    EXTEND,
     UNMAP,
+    EXPECTED,
+    RENAME,
     PROTECT,
     DROP_WRITE,
     SKIP_ALL,
@@ -168,6 +173,16 @@ static const struct scene scenes[] = {
     {"replace several, joined above", REPLACE, MIB(3) + PAGE, MIB(7), S2_R, ANY},
     {"replace several, joined on both sides", REPLACE, MIB(3), MIB(5) + KIB(512), S2_RW, ANY},
     {"replace whole ones", REPLACE, 0, MIB(8), S2_RX, ANY},
+    {"swap a whole one", SWAP, MIB(5), MIB(6), S2_RX, ANY},
+    {"swap a middle", SWAP, MIB(1), MIB(1) + 3 * PAGE, S2_R, ANY},
+    {"swap a head, joined below", SWAP, MIB(6), MIB(6) + 3 * PAGE, S2_RW, ANY},
+    {"extend up", EXTEND, 0, MIB(4) + 3 * PAGE, S2_RW, ANY},
+    {"extend up, joined above", EXTEND, 0, MIB(5), S2_RW, ANY},
+    {"extend down", EXTEND, MIB(5) - 3 * PAGE, MIB(6), S2_RW, ANY},
+    {"extend at both ends", EXTEND, SMALL - 2 * PAGE, SMALL + 9 * PAGE, S2_RW, ANY},
+    {"unmap what is expected", EXPECTED, 0, 0, 0, ANY},
+    {"unmap what is expected beside another", EXPECTED, MIB(6), 0, 0, ANY},
+    {"rename", RENAME, MIB(6), 0, 0, ANY},
     {"unmap a hole", UNMAP, MIB(4), MIB(5), 0, ANY},
     {"unmap a head", UNMAP, 0, PAGE, 0, ANY},
     {"unmap a block at the head", UNMAP, 0, MIB(2), 0, ANY},
@@ -185,15 +200,15 @@ static const struct scene scenes[] = {
     {"protect, joined below", PROTECT, MIB(6), MIB(8), S2_RW, ANY},
     {"protect a head, joined below", PROTECT, MIB(6), MIB(6) + PAGE, S2_RW, ANY},
     {"protect a tail, joined above", PROTECT, MIB(6) - PAGE, MIB(6), S2_R, ANY},
-    {"protect several and holes", DROP_WRITE, MIB(1) + PAGE, MIB(10) + PAGE, 0, ANY},
+    {"protect several and holes", DROP_WRITE, MIB(1) + PAGE, SMALL + PAGE, 0, ANY},
     {"protect several whole ones", DROP_WRITE, 0, MIB(13), 0, ANY},
     {"protect, and skip all", SKIP_ALL, MIB(1), MIB(11), 0, ANY},
     {"populate in steps", POPULATE, MIB(4), MIB(5), S2_RW, FOR(ALLOC)},
     {"populate blocks in steps", POPULATE, MIB(11), MIB(13), S2_RWX, FOR(ALLOC)},
-    {"protect in steps", PROTECT_LONG, MIB(1) + PAGE, MIB(10) + PAGE, 0, ANY},
+    {"protect in steps", PROTECT_LONG, MIB(1) + PAGE, SMALL + PAGE, 0, ANY},
     {"protect a middle in steps", PROTECT_LONG, MIB(1), MIB(1) + PAGE, 0, ANY},
     {"fault", FAULT, MIB(7), 0, 0, IS_LAZY},
-    {"fault beside a chunk", FAULT, MIB(10) + 3 * PAGE, 0, 0, IS_LAZY},
+    {"fault beside a chunk", FAULT, SMALL + 3 * PAGE, 0, 0, IS_LAZY},
     {"fault in a chunk", FAULT, PAGE, 0, 0, IS_LAZY},
     {"copy in", COPY_IN, MIB(7) + 5, 0, 0, IS_MEMORY},
     {"copy out", COPY_OUT, MIB(7) + 5, 0, 0, IS_MEMORY},
@@ -214,6 +229,15 @@ static inline bool skip_all(void *arg, const struct s2_area *area, s2_attr *attr
     (void)arg;
     (void)attr;
     return area->range.start.v % MIB(2) != 0; /* leaves it, or says that it stays the same */
+}
+
+/* The area there. */
+static inline struct s2_area area_at(struct world *w, uint64_t from)
+{
+    struct s2_area a;
+
+    assert_true(s2_space_find(&w->space, S2_IPA(ZONE + from), &a));
+    return a;
 }
 
 /* What comes before, and may not fail. */
@@ -267,6 +291,17 @@ static inline enum s2_err fault(struct world *w, uint64_t ipa, enum s2_err lacks
     return lacks;
 }
 
+/* In the area that grows to [from, to). */
+static inline s2_ipa extended(const struct scene *s)
+{
+    const uint64_t start[] = {0, MIB(5), SMALL};
+    unsigned i = 0;
+
+    while (start[i] < s->from || start[i] >= s->to)
+        i++;
+    return S2_IPA(ZONE + start[i]);
+}
+
 static inline void nothing(void)
 {
 }
@@ -281,7 +316,7 @@ struct doing {
 static inline enum s2_err act(struct world *w, const struct doing *d)
 {
     const struct scene *s = d->scene;
-    struct s2_area area = area_of(d->kind, s->from, s->to, s->bits);
+    struct s2_area area = area_of(d->kind, s->from, s->to, s->bits), there;
     char bytes[7] = "copied";
 
     switch (s->action) {
@@ -289,6 +324,16 @@ static inline enum s2_err act(struct world *w, const struct doing *d)
         return map_new(w, area);
     case REPLACE:
         return map_over(w, area);
+    case SWAP:
+        there = area_at(w, s->from);
+        return s2_space_swap(&w->space, &area, there.backend, &w->d);
+    case EXTEND:
+        return s2_space_extend(&w->space, extended(s), area.range, &w->d);
+    case EXPECTED:
+        there = area_at(w, s->from);
+        return s2_space_unmap_expected(&w->space, &there, &w->d);
+    case RENAME:
+        return s2_space_rename(&w->space, area.range.start, 5, &w->d);
     case UNMAP:
         return unmap(w, ZONE + s->from, s->to - s->from);
     case PROTECT:
@@ -316,7 +361,7 @@ static inline enum s2_err act(struct world *w, const struct doing *d)
 /* Must never lack anything: what removes, and what leaves no more areas than there were. */
 static inline bool never_lacks(const struct scene *s, uint64_t areas_before, uint64_t areas_after)
 {
-    return s->action == UNMAP ||
+    return s->action == UNMAP || s->action == EXPECTED || s->action == RENAME ||
            ((s->action == PROTECT || s->action == DROP_WRITE || s->action == SKIP_ALL) && areas_after <= areas_before);
 }
 

@@ -12,6 +12,14 @@ static uint64_t pages(const struct scene *s)
     return (s->to - s->from) / PAGE;
 }
 
+/* Those that the area has that is extended. */
+static uint64_t extended_pages(const struct scene *s)
+{
+    uint64_t start = extended(s).v - ZONE;
+
+    return start == SMALL ? 5 : (start == 0 ? MIB(4) : MIB(1)) / PAGE;
+}
+
 /* --- to the last one ------------------------------------------------------------------------------------------------------ */
 
 struct trial {
@@ -92,8 +100,11 @@ static uint64_t frames_needed(const struct trial *t)
     switch (s->action) {
     case MAP:
     case REPLACE:
+    case SWAP:
     case POPULATE:
         return t->kind == ALLOC || t->kind == LAZY ? pages(s) : 0;
+    case EXTEND:
+        return t->kind == ALLOC || t->kind == LAZY ? pages(s) - extended_pages(s) : 0;
     case FAULT:
     case COPY_IN:
     case COPY_OUT:
