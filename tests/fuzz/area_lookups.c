@@ -173,13 +173,15 @@ static struct wanted read_wanted(struct world *w)
     uint32_t bits = fuzz_u8(&w->in), sizes = fuzz_u8(&w->in);
 
     f.fit = bits & 1 ? S2_FIT_HIGHEST : S2_FIT_LOWEST;
-    f.size = w->granule * (sizes < 0xe0 ? 1 + sizes % 24 : sizes < 0xf8 ? sizes : w->cells - (sizes & 7));
+    f.size = w->granule * (sizes < 0xe0 ? 1 + sizes % 24 : w->cells - (sizes & 7));
+    if (sizes >= 0xe0 && sizes < 0xf0)
+        f.size = w->granule << (sizes & 15);
     if (sizes == 0xff)
         f.size = bits & 2 ? 0 : w->granule / 2;
     f.align = bits < 0x20 ? w->granule : w->granule << (bits >> 1 & 7);
     if (bits < 0x08)
-        f.align = w->granule << (9 + 9 * (bits & 1)); /* leaf sizes of 4 KiB pages */
-    if (bits >= 0xf8)                                 /* bad, far too large, or smaller than the granule */
+        f.align = w->granule << (9 + 9 * (bits >> 1 & 1)); /* leaf sizes of 4 KiB pages */
+    if (bits >= 0xf8)                                      /* bad, far too large, or smaller than the granule */
         f.align = (const uint64_t[]){0, 3, w->granule * 3, UINT64_C(1) << 63, 1, 1, w->granule - 1, 0}[bits & 7];
     if (bits & 0x40 && f.lo > f.hi) { /* else now and then the wrong way round */
         uint64_t lo = f.lo;
@@ -229,6 +231,7 @@ void try_find_free(struct world *w)
     want = model_find_free(w, f.hint, f.size, f.lo, f.hi, f.align, f.fit, &want_at, &tries);
     err = s2_area_set_find_free(&w->set, S2_IPA(f.hint), f.size, (struct s2_ipa_range){S2_IPA(f.lo), S2_IPA(f.hi)},
                                 f.align, f.fit, &got);
+    FUZZ_TELL("  says %s, %#llx after %u", s2_err_name(err), LL(got.v), tries);
     FUZZ_EQ(err, want);
     if (err) {
         FUZZ_EQ(got.v, 99);

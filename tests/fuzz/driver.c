@@ -56,6 +56,7 @@ int main(int argc, char **argv)
         *slash = '\0';
     }
 
+    fuzz_catch();
     if (argc == 1)
         return run_shapes();
     if (argc == 4 && strcmp(argv[1], "--bytes") == 0)

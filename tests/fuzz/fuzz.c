@@ -5,7 +5,11 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
+
+#define GIVE_UP 300u /* seconds for one input, which takes one or two */
 
 struct fuzz_state fuzz = {.from = "libFuzzer", .tell_at = UINT64_MAX};
 
@@ -61,6 +65,22 @@ void fuzz_fail(const char *file, int line, const char *format, ...)
     abort();
 }
 
+static void caught(int signal)
+{
+    fuzz_fail(__FILE__, __LINE__, signal == SIGALRM ? "no end in sight" : "signal %d", signal);
+}
+
+void fuzz_catch(void)
+{
+    struct sigaction act = {.sa_handler = caught, .sa_flags = SA_NODEFER};
+
+    sigaction(SIGSEGV, &act, NULL);
+    sigaction(SIGBUS, &act, NULL);
+    sigaction(SIGFPE, &act, NULL);
+    sigaction(SIGALRM, &act, NULL);
+    fuzz.limited = true;
+}
+
 /* --- random inputs ------------------------------------------------------------------------------------------------ */
 
 #define MOST_BYTES 16u /* that one operation reads, about */
@@ -78,6 +98,8 @@ static uint64_t run(const uint8_t *data, size_t bytes)
     fuzz.data = data;
     fuzz.bytes = bytes;
     fuzz.step = 0;
+    if (fuzz.limited)
+        alarm(GIVE_UP);
     return fuzz_target.run(data, bytes);
 }
 
@@ -181,10 +203,10 @@ unsigned fuzz_corpus(const char *directory)
         if (fuzz_file(path))
             good++;
         else
-            fprintf(stderr, "# %s is neither hex nor bytes\n", path);
+            fprintf(stderr, "# %s cannot be read, or is no hex\n", path);
         free(names[i]);
     }
     if (found >= 0)
         free(names);
-    return good;
+    return (int)good == found ? good : 0;
 }

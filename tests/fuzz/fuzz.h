@@ -63,7 +63,7 @@ struct fuzz_state {
     uint64_t most;    /* areas or entries at once, of all runs so far */
     unsigned levels;  /* that their tree had */
     uint64_t tell_at; /* operations from this step on are printed */
-    bool failing;
+    bool failing, limited;
 };
 extern struct fuzz_state fuzz;
 
@@ -118,7 +118,10 @@ uint64_t fuzz_random(unsigned shape, uint64_t seed, uint64_t steps);
 bool fuzz_file(const char *path);
 /* Reads it only: *data is the caller's to free; null when it cannot be read. */
 uint8_t *fuzz_read(const char *path, size_t *bytes);
-/* Every file of a directory, by name; how many. */
+/* Every file of a directory, by name; how many, 0 when one of them cannot be read. */
 unsigned fuzz_corpus(const char *directory);
+/* A fault fails like a wrong answer does, and so does a run that takes minutes. For drivers that have no one else to say
+ * it. */
+void fuzz_catch(void);
 
 #endif

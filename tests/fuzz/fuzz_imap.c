@@ -228,18 +228,19 @@ static void kept(struct world *w, uint32_t need, uint32_t before)
     FUZZ_EQ(w->pool.free, w->pool.count - w->map[0].nodes - w->map[1].nodes);
 }
 
-static bool insert_at(struct world *w, uint64_t start, uint64_t bytes)
+static void insert_at(struct world *w, uint64_t start, uint64_t bytes, struct s2_ival val)
 {
     struct flat *f = flat_of(w);
     uint32_t at = flat_from(f, start), need, before = map_of(w)->nodes;
-    struct s2_ient e = {.val = read_value(w)};
+    struct s2_ient e = {.val = val};
     uint64_t from, to;
 
+    start -= start % f->unit;
     if (at < f->count && f->e[at].start <= start)
         start = f->e[at++].end; /* taken: behind it then */
     flat_gap(f, at, &from, &to);
     if (start < from || start >= to || f->count == MOST || !promise(w, 1, &need))
-        return false;
+        return;
     e.start = start;
     e.end = bytes < to - start ? start + bytes : to;
     FUZZ_TELL("map %u: insert [%#llx, %#llx)", w->on, (unsigned long long)e.start, (unsigned long long)e.end);
@@ -247,27 +248,30 @@ static bool insert_at(struct world *w, uint64_t start, uint64_t bytes)
     flat_put(f, at, &e);
     kept(w, need, before);
     compare_near(w, at);
-    return true;
 }
 
 static void insert(struct world *w)
 {
-    uint64_t start = read_key(w);
+    uint64_t start = read_key(w), bytes = read_length(w);
 
-    (void)insert_at(w, start, read_length(w));
+    insert_at(w, start, bytes, read_value(w));
 }
 
-/* Many side by side, upwards or downwards: what fills nodes and makes the tree grow. */
+/* Many side by side, upwards or downwards: what fills nodes and makes the tree grow. What they need together was known
+ * before. */
 static void insert_run(struct world *w)
 {
     uint64_t start = read_key(w), bytes = read_length(w);
-    uint32_t b = fuzz_u8(&w->in), n = 1 + (b & 31);
+    uint32_t b = fuzz_u8(&w->in), n = 1 + (b & 31), nodes = map_of(w)->nodes;
+    uint32_t need = s2_imap_need(map_of(w), n), alone = s2_imap_need_alone(map_of(w), n);
     uint64_t stride = bytes + (b & 0x40 ? w->keys->unit : 0);
 
+    FUZZ_TRUE(alone <= need);
     for (; n > 0; n--) {
         const struct flat *f = flat_of(w);
 
-        (void)insert_at(w, start, bytes);
+        insert_at(w, start, bytes, (struct s2_ival){{start, b, n}});
+        FUZZ_TRUE(map_of(w)->nodes <= nodes + alone);
         fuzz.step++;
         if (b & 0x80 ? start - f->lo < stride : f->hi - start <= stride)
             break;
@@ -442,6 +446,7 @@ static void find_gap(struct world *w)
               (unsigned long long)size, (unsigned long long)align);
     want = flat_find_gap(flat_of(w), lo, hi, size, align, fit, &want_at, &tries);
     err = s2_imap_find_gap(map_of(w), lo, hi, size, align, fit, &got);
+    FUZZ_TELL("  says %s, %#llx after %u", s2_err_name(err), (unsigned long long)got, tries);
     FUZZ_EQ(err, want);
     if (err) {
         FUZZ_EQ(got, 77);
@@ -549,27 +554,26 @@ static void cursor(struct world *w)
 typedef void operation(struct world *w);
 
 /* By the low six bits. */
-#define TIMES4(x) x, x, x, x
+#define TWICE(x)  x, x
+#define TIMES4(x) TWICE(x), TWICE(x)
 #define TIMES8(x) TIMES4(x), TIMES4(x)
 static operation *const ops[64] = {
-    TIMES8(insert),
-    TIMES4(insert),
-    TIMES8(erase),
-    TIMES4(resize),
-    TIMES8(cursor),
-    TIMES8(find_gap),
-    TIMES4(find),
-    TIMES4(walk),
-    TIMES4(insert_run),
-    TIMES4(erase_run),
-    set,
-    set,
-    overlaps,
-    overlaps,
-    clear,
-    find,
-    insert,
-    erase,
+    [0x00] = TIMES8(insert),
+    [0x08] = TIMES4(insert),
+    [0x0c] = TIMES8(erase),
+    [0x14] = TIMES4(resize),
+    [0x18] = TIMES8(cursor),
+    [0x20] = TIMES8(find_gap),
+    [0x28] = TIMES4(find),
+    [0x2c] = TIMES4(walk),
+    [0x30] = TIMES4(insert_run),
+    [0x34] = TIMES4(erase_run),
+    [0x38] = TWICE(set),
+    [0x3a] = TWICE(overlaps),
+    [0x3c] = clear,
+    [0x3d] = find,
+    [0x3e] = insert,
+    [0x3f] = erase,
 };
 
 /* The maps grow and shrink by turns: of each three periods, one where most erasures are insertions, one the other way

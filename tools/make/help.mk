@@ -13,6 +13,8 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make check-boot     the tests that boot the hypervisor
   make check-threads  the suites that start threads, under the thread sanitizer
   make coverage       which lines and branches of stage2/base and stage2/space the host suites run
+  make fuzz-long      random operations on the area set and the interval map against arrays   (STEPS=, SEED=)
+  make fuzz-area | fuzz-imap   libFuzzer on the same, from the corpus on   (SECONDS=)
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
   make bench-area     the interval map and the area set beside the fastest search that there can be   (ROUNDS=)
