@@ -41,8 +41,11 @@ static void inner_copy(struct s2_imap_inner *to, unsigned at, const struct s2_im
 
 static void inner_resize(struct s2_imap_inner *n, unsigned count)
 {
-    for (unsigned i = count; i < n->count; i++)
+    for (unsigned i = count; i < n->count; i++) {
         n->end[i] = S2_IMAP_UNUSED;
+        for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++)
+            n->room[c][i] = 0;
+    }
     n->count = (uint16_t)count;
 }
 

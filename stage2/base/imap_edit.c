@@ -13,75 +13,63 @@ static uint64_t gap_begin(const struct s2_imap *map, const struct s2_imap_cursor
 
 /* --- one entry, wherever it lies ---------------------------------------------------------------------------------- */
 
-/* The last entry of the cursor's leaf ends at `end` now. */
-static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t end)
-{
-    for (uint32_t depth = map->height; depth > 0; depth--) {
-        struct s2_imap_inner *n = at->node[depth - 1];
-
-        n->end[at->slot[depth - 1]] = end;
-        if (at->slot[depth - 1] + 1u < n->count)
-            break;
-    }
-}
-
-/* The gap before the cursor's entry, of which nothing else has changed, began at `was` and begins at `before` now. */
-static void gap_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t before)
-{
-    uint64_t start = s2_imap_start(at->leaf, at->rank);
-
-    s2_room_changed(map, at, s2_room_of(map->align, was, start), s2_room_of(map->align, before, start));
-}
-
-/* What lies behind the last entry of the cursor's leaf, which ended at `was` and ends at `end` now. */
-static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t end)
+/* The last entry of the cursor's leaf ends at `end` now, and the gap behind it is another. */
+static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t end)
 {
     struct s2_imap_cursor next = *at;
+    struct s2_imap_inner *n;
+    uint32_t depth = map->height;
 
-    end_moved(map, at, end);
+    do {
+        n = at->node[--depth];
+        n->end[at->slot[depth]] = end;
+    } while (depth > 0 && at->slot[depth] + 1u == n->count);
     if (s2_imap_next_leaf(map, &next))
-        gap_moved(map, &next, was, end);
+        s2_room_refresh(map, &next, 0, UINT64_MAX);
+}
+
+/* The cursor's leaf, whose last entry ended at `was`, has been edited. */
+static void leaf_changed(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was)
+{
+    const struct s2_imap_leaf *leaf = at->leaf;
+    uint64_t end;
+
+    if (map->height == 0)
+        return; /* it is the root, of which there is no record */
+    end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : s2_imap_before(map, at, map->height);
+    if (end != was)
+        leaf_end_moved(map, at, end);
+    s2_room_refresh(map, at, 0, UINT64_MAX);
+}
+
+static uint64_t leaf_end(const struct s2_imap_leaf *leaf)
+{
+    return leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : 0;
 }
 
 static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
 {
-    struct s2_room lost = S2_ROOM_NONE, gained;
-    uint64_t before;
+    uint64_t end;
 
     if (at->leaf->count == S2_IMAP_LEAF)
         s2_imap_make_room(map, at);
-    before = gap_begin(map, at);
-    gained = s2_room_of(map->align, before, e->start);
-    if (at->rank < at->leaf->count) {
-        uint64_t next = s2_imap_start(at->leaf, at->rank);
-
-        lost = s2_room_of(map->align, before, next);
-        s2_room_max(&gained, s2_room_of(map->align, e->end, next));
-    } else {
-        end_moved(map, at, e->end);
-    }
+    end = leaf_end(at->leaf);
     s2_leaf_put(at->leaf, at->rank, e);
     map->count++;
-    s2_room_changed(map, at, lost, gained);
+    leaf_changed(map, at, end);
 }
 
 static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     struct s2_imap_leaf *leaf = at->leaf;
-    struct s2_ient e = s2_leaf_entry(leaf, at->rank);
-    uint64_t before = gap_begin(map, at);
+    uint64_t start = s2_imap_start(leaf, at->rank), end = leaf_end(leaf);
 
     s2_leaf_drop(leaf, at->rank);
     map->count--;
-    if (at->rank < leaf->count) {
-        gap_moved(map, at, e.end, before);
-    } else {
-        s2_room_changed(map, at, s2_room_of(map->align, before, e.start), S2_ROOM_NONE);
-        leaf_end_moved(map, at, e.end, before);
-    }
+    leaf_changed(map, at, end);
     if (map->height > 0 && leaf->count < S2_IMAP_LEAF_MIN) {
         s2_imap_mend(map, at);
-        (void)s2_imap_seek(map, e.start, at);
+        (void)s2_imap_seek(map, start, at);
     } else if (at->rank == leaf->count) {
         (void)s2_imap_next_leaf(map, at);
     }
@@ -90,22 +78,10 @@ static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
 /* The entry may reach into those behind it, which are about to change too. */
 static void alter(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_ient *e)
 {
-    struct s2_imap_leaf *leaf = at->leaf;
-    struct s2_ient was = s2_leaf_entry(leaf, at->rank);
-    struct s2_imap_cursor next = *at;
+    uint64_t end = leaf_end(at->leaf);
 
-    s2_leaf_write(leaf, at->rank, e);
-    if (e->start != was.start) {
-        uint64_t before = gap_begin(map, at);
-
-        s2_room_changed(map, at, s2_room_of(map->align, before, was.start), s2_room_of(map->align, before, e->start));
-    }
-    if (e->end != was.end) {
-        if (++next.rank < leaf->count)
-            gap_moved(map, &next, was.end, e->end);
-        else
-            leaf_end_moved(map, at, was.end, e->end);
-    }
+    s2_leaf_write(at->leaf, at->rank, e);
+    leaf_changed(map, at, end);
 }
 
 /* --- several at once ---------------------------------------------------------------------------------------------- */
@@ -120,55 +96,20 @@ static bool stays_inside(const struct s2_imap *map, const struct s2_imap_cursor 
     return map->height == 0 || (behind > out && (in >= out || count >= S2_IMAP_LEAF_MIN));
 }
 
-/* The most room of the gaps between `before` and each of the entries in turn, and up to `next`. */
-static struct s2_room rooms(struct s2_imap_align align, uint64_t before, const struct s2_ient *e, unsigned n,
-                            uint64_t next)
-{
-    struct s2_room most = S2_ROOM_NONE;
-
-    for (; n > 0; n--, e++) {
-        s2_room_max(&most, s2_room_of(align, before, e->start));
-        before = e->end;
-    }
-    s2_room_max(&most, s2_room_of(align, before, next));
-    return most;
-}
-
-/* The same for entries that stand in the leaf. */
-static struct s2_room rooms_there(struct s2_imap_align align, uint64_t before, const struct s2_imap_cursor *at,
-                                  unsigned n)
-{
-    struct s2_room most = S2_ROOM_NONE;
-
-    for (unsigned rank = at->rank; rank <= at->rank + n; rank++) {
-        unsigned slot = s2_imap_slot(at->leaf, rank);
-
-        s2_room_max(&most, s2_room_of(align, before, at->leaf->rec[slot].start));
-        before = at->leaf->end[slot];
-    }
-    return most;
-}
-
 static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e,
                           unsigned in)
 {
-    struct s2_room lost = S2_ROOM_NONE, gained = S2_ROOM_NONE;
-    unsigned i = 0;
+    unsigned both = out < in ? out : in;
 
-    if (map->height > 0) { /* a leaf that is the root has no record */
-        uint64_t before = gap_begin(map, at);
-
-        lost = rooms_there(map->align, before, at, out);
-        gained = rooms(map->align, before, e, in, s2_imap_start(at->leaf, at->rank + out));
-    }
-    for (; i < out && i < in; i++)
+    for (unsigned i = 0; i < both; i++)
         s2_leaf_write(at->leaf, at->rank + i, &e[i]);
-    map->count = map->count - out + in;
-    for (; out > i; out--)
-        s2_leaf_drop(at->leaf, at->rank + i);
-    for (; i < in; i++)
+    for (unsigned i = both; i < out; i++)
+        s2_leaf_drop(at->leaf, at->rank + both);
+    for (unsigned i = both; i < in; i++)
         s2_leaf_put(at->leaf, at->rank + i, &e[i]);
-    s2_room_changed(map, at, lost, gained);
+    map->count = map->count - out + in;
+    if (map->height > 0)
+        s2_room_refresh(map, at, gap_begin(map, at), s2_imap_start(at->leaf, at->rank + in));
 }
 
 void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)

@@ -2,56 +2,84 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "base/imap_room.h"
 
-uint32_t s2_room_leaf(struct s2_imap_align align, unsigned c, const struct s2_imap_leaf *l, uint64_t before)
+static uint32_t units(struct s2_imap_align align, uint64_t bytes)
 {
-    uint32_t most = 0;
+    uint64_t n = bytes >> align.log2[0];
+
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* By the unit, which every gap begins at. */
+static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
+{
+    uint64_t most = 0;
 
     for (unsigned i = 0; i < l->count; i++) {
         unsigned slot = s2_imap_slot(l, i);
-        uint32_t room = s2_room_by(align, c, before, l->rec[slot].start);
+        uint64_t gap = l->rec[slot].start - before;
 
-        most = room > most ? room : most;
+        most = gap > most ? gap : most;
         before = l->end[slot];
     }
     return most;
 }
 
+uint32_t s2_room_leaf(struct s2_imap_align align, unsigned c, const struct s2_imap_leaf *l, uint64_t before)
+{
+    uint64_t most = 0;
+
+    if (c == 0)
+        return units(align, widest(l, before));
+    for (unsigned i = 0; i < l->count; i++) {
+        unsigned slot = s2_imap_slot(l, i);
+        uint64_t room = s2_room_behind(align, c, before, l->rec[slot].start);
+
+        most = room > most ? room : most;
+        before = l->end[slot];
+    }
+    return units(align, most);
+}
+
 uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c)
 {
-    uint32_t most = 0;
+    const uint32_t *room = n->room[c];
+    uint32_t most[4] = {0}; /* which do not wait for each other */
 
-    for (unsigned i = 0; i < n->count; i++)
-        most = n->room[c][i] > most ? n->room[c][i] : most;
-    return most;
+    for (unsigned i = 0; i < S2_IMAP_INNER; i += 4)
+        for (unsigned k = 0; k < 4; k++)
+            most[k] = room[i + k] > most[k] ? room[i + k] : most[k];
+    most[0] = most[1] > most[0] ? most[1] : most[0];
+    most[2] = most[3] > most[2] ? most[3] : most[2];
+    return most[2] > most[0] ? most[2] : most[0];
 }
 
-static uint32_t look_through(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth, unsigned c)
+/* Under the node at `depth`, one of the records has become `now` and was `was`. */
+static void follow(const struct s2_imap_cursor *at, uint32_t depth, unsigned c, uint32_t was, uint32_t now)
 {
-    if (depth == map->height)
-        return s2_room_leaf(map->align, c, at->leaf, s2_imap_before(map, at, depth));
-    return s2_room_inner(at->node[depth], c);
+    for (; depth > 0; depth--) {
+        uint32_t *record = &at->node[depth - 1]->room[c][at->slot[depth - 1]], old = *record;
+
+        if (now < old)
+            now = was < old ? old : s2_room_inner(at->node[depth], c); /* the largest may have gone */
+        if (now == old)
+            return;
+        *record = now;
+        was = old;
+    }
 }
 
-void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, struct s2_room lost, struct s2_room gained)
+void s2_room_refresh(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t from, uint64_t to)
 {
-    bool changed = true;
+    uint32_t depth = map->height - 1;
+    uint64_t before = s2_imap_before(map, at, map->height);
 
-    for (uint32_t depth = map->height; depth > 0 && changed; depth--) {
-        struct s2_imap_inner *parent = at->node[depth - 1];
-        unsigned slot = at->slot[depth - 1];
+    for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++) {
+        uint32_t *record = &at->node[depth]->room[c][at->slot[depth]], was = *record;
 
-        changed = false;
-        for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++) {
-            uint32_t was = parent->room[c][slot], now = was;
-
-            if (gained.v[c] >= was)
-                now = gained.v[c];
-            else if (lost.v[c] >= was)
-                now = look_through(map, at, depth, c); /* the largest went */
-            changed |= now != was;
-            parent->room[c][slot] = now;
-            lost.v[c] = was;
-            gained.v[c] = now;
-        }
+        if (c > 0 && s2_room_behind(map->align, c, from, to) == 0)
+            return; /* no address there is so aligned */
+        *record = s2_room_leaf(map->align, c, at->leaf, before);
+        if (*record != was)
+            follow(at, depth, c, was, *record);
     }
 }
