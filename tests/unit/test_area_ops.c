@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* What memory_set has not: unmap of the area that is expected, swap, extend, rename; the area or the gap around an address,
- * iteration over a range, statistics; nodes that are needed, and those that are kept for unmaps. */
+/* Operations that memory_set has not: unmap of the area that is expected, swap, extend, rename. */
 #include "area_bytes.h"
-
-#include <stdio.h>
 
 static int setup(void **state)
 {
@@ -353,6 +350,59 @@ static void a_backend_without_undo_is_not_asked(void **state)
     b->holding = 0;
 }
 
+/* --- neighbours of a kind of their own ---------------------------------------------------------------------------------------- */
+
+/* Equal neighbours may be one as long as they lie in one KiB. */
+static bool in_one_kib(const struct s2_area *low, const struct s2_area *high)
+{
+    return low->range.start.v >> 10 == (high->range.end.v - 1) >> 10;
+}
+
+/* What replaces the middle of an area joins what is left of it on one side and not on the other. */
+static void what_replaces_a_middle_joins_one_side(void **state)
+{
+    static const struct s2_backend own = {.kind = "own", .commit = bytes_commit, .mergeable = in_one_kib};
+    struct bytes *b = *state;
+
+    for (unsigned low = 0; low < 2; low++) {
+        const uint64_t start = low ? 0x400 : 0x300, comes = low ? 0x500 : 0x700;
+        struct s2_area area = bytes_area(start, start + 0x500, 1);
+        struct s2_op op;
+
+        area.backend = &own;
+        bytes_start(b, &op);
+        assert_int_equal(s2_area_set_map(&b->set, &op, &area, S2_MAP_NEW), S2_OK);
+        area.range = span(comes, comes + 0x80);
+        bytes_start(b, &op);
+        assert_int_equal(s2_area_set_map(&b->set, &op, &area, S2_MAP_REPLACE), S2_OK);
+        assert_string_equal(b->trace, "cScScUcMcJ");
+        assert_int_equal(b->set.map.count, 2);
+        assert_area(b, comes, low ? 0x400 : 0x700, low ? 0x580 : 0x800, 1);
+        assert_area(b, low ? 0x580 : 0x6ff, low ? 0x580 : 0x300, low ? 0x900 : 0x700, 1);
+        bytes_check_table(b);
+        assert_null(s2_imap_check(&b->set.map));
+        bytes_start(b, &op);
+        assert_int_equal(s2_area_set_clear(&b->set, &op), S2_OK);
+    }
+}
+
+/* --- arguments that are wrong by themselves ------------------------------------------------------------------------------------ */
+
+static void an_area_has_a_backend(void **state)
+{
+    static const struct s2_backend idle = {.kind = "idle", .prepare = bytes_prepare};
+    struct bytes *b = *state;
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct s2_area area = bytes_area(0x100, 0x200, 1);
+
+        area.backend = i % 2 ? NULL : &idle;
+        assert_int_equal(bytes_map_area(b, &area, i / 2 ? S2_MAP_NEW : S2_MAP_REPLACE), S2_EINVAL);
+        assert_string_equal(b->detail.what, "has no backend that commits");
+        assert_int_equal(b->detail.asked_start, 0x100);
+    }
+}
+
 /* --- rename ------------------------------------------------------------------------------------------------------------------ */
 
 static void equal_names_make_one_area(void **state)
@@ -380,254 +430,6 @@ static void equal_names_make_one_area(void **state)
     assert_int_equal(b->set.map.count, 1);
 }
 
-/* --- lookups ----------------------------------------------------------------------------------------------------------------- */
-
-static void an_address_is_in_an_area_or_in_a_gap(void **state)
-{
-    struct bytes *b = bytes_new(0x1000, BYTES, 0x10);
-    struct s2_area area;
-    struct s2_ipa_range gap;
-
-    (void)state;
-    assert_int_equal(s2_area_set_around(&b->set, S2_IPA(0x1000), &area, &gap), S2_AROUND_GAP);
-    assert_int_equal(gap.start.v, 0x1000);
-    assert_int_equal(gap.end.v, BYTES);
-    assert_int_equal(bytes_map(b, 0x2000, 0x100, 1, S2_MAP_NEW), S2_OK);
-    assert_int_equal(bytes_map(b, 0x3000, 0x100, 2, S2_MAP_NEW), S2_OK);
-    const struct {
-        uint64_t at, start, end;
-        enum s2_around what;
-    } row[] = {{0, 0, 0, S2_AROUND_OUTSIDE},
-               {0xfff, 0, 0, S2_AROUND_OUTSIDE},
-               {0x1000, 0x1000, 0x2000, S2_AROUND_GAP},
-               {0x1fff, 0x1000, 0x2000, S2_AROUND_GAP},
-               {0x2000, 0x2000, 0x2100, S2_AROUND_AREA},
-               {0x20ff, 0x2000, 0x2100, S2_AROUND_AREA},
-               {0x2100, 0x2100, 0x3000, S2_AROUND_GAP},
-               {0x3080, 0x3000, 0x3100, S2_AROUND_AREA},
-               {0x3100, 0x3100, BYTES, S2_AROUND_GAP},
-               {BYTES - 1, 0x3100, BYTES, S2_AROUND_GAP},
-               {BYTES, 0, 0, S2_AROUND_OUTSIDE},
-               {UINT64_MAX, 0, 0, S2_AROUND_OUTSIDE}};
-
-    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
-        memset(&area, 0x5a, sizeof area);
-        memset(&gap, 0x5a, sizeof gap);
-        assert_int_equal(s2_area_set_around(&b->set, S2_IPA(row[i].at), &area, &gap), row[i].what);
-        if (row[i].what == S2_AROUND_AREA) {
-            assert_int_equal(area.range.start.v, row[i].start);
-            assert_int_equal(area.range.end.v, row[i].end);
-        } else {
-            assert_int_equal(area.backing, 0x5a5a5a5a5a5a5a5a);
-        }
-        if (row[i].what == S2_AROUND_GAP) {
-            assert_int_equal(gap.start.v, row[i].start);
-            assert_int_equal(gap.end.v, row[i].end);
-        } else {
-            assert_int_equal(gap.start.v, 0x5a5a5a5a5a5a5a5a);
-        }
-        assert_int_equal(s2_area_set_around(&b->set, S2_IPA(row[i].at), NULL, NULL), row[i].what);
-    }
-    bytes_free(b);
-}
-
-static void lookups_need_not_tell(void **state)
-{
-    struct bytes *b = *state;
-
-    assert_int_equal(bytes_map(b, 0x2000, 0x100, 1, S2_MAP_NEW), S2_OK);
-    assert_true(s2_area_set_find(&b->set, S2_IPA(0x2000), NULL));
-    assert_false(s2_area_set_find(&b->set, S2_IPA(0x1fff), NULL));
-    assert_true(s2_area_set_find_from(&b->set, S2_IPA(0), NULL));
-    assert_false(s2_area_set_find_from(&b->set, S2_IPA(0x2100), NULL));
-    assert_true(s2_area_set_find_below(&b->set, S2_IPA(0x2001), NULL));
-    assert_false(s2_area_set_find_below(&b->set, S2_IPA(0x2000), NULL));
-    assert_true(s2_area_set_overlaps(&b->set, span(0, 0x2001), NULL));
-}
-
-static void iteration_shows_what_meets_the_range(void **state)
-{
-    struct bytes *b = *state;
-    struct s2_area_iter it;
-    struct s2_area area;
-    unsigned n = 0;
-
-    for (uint64_t i = 0; i < 40; i++)
-        assert_int_equal(bytes_map(b, 0x100 * i, 0x80, 1, S2_MAP_NEW), S2_OK);
-    it = s2_area_set_iter(&b->set, span(0x17f, 0x1001));
-    for (; s2_area_iter_next(&it, &area); n++) {
-        assert_int_equal(area.range.start.v, 0x100 * (n + 1));
-        assert_int_equal(area.range.end.v, 0x100 * (n + 1) + 0x80);
-    }
-    assert_int_equal(n, 16);
-    assert_false(s2_area_iter_next(&it, &area));
-    it = s2_area_set_iter(&b->set, span(0x180, 0x200));
-    assert_false(s2_area_iter_next(&it, &area));
-    it = s2_area_set_iter(&b->set, span(0x110, 0x110));
-    assert_false(s2_area_iter_next(&it, &area));
-    it = s2_area_set_iter(&b->set, span(0, BYTES));
-    for (n = 0; s2_area_iter_next(&it, NULL); n++)
-        ;
-    assert_int_equal(n, 40);
-}
-
-/* --- statistics -------------------------------------------------------------------------------------------------------------- */
-
-static void one_tenth(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
-{
-    (void)ctx;
-    assert_int_equal(out->bytes, area->range.end.v - area->range.start.v);
-    assert_int_equal(out->resident + out->promised, 0);
-    out->resident = out->bytes / 10;
-    out->promised = 3;
-}
-
-static void statistics_count_areas_and_gaps(void **state)
-{
-    static const struct s2_backend told = {.kind = "told", .commit = bytes_commit, .stats = one_tenth};
-    struct bytes *b = bytes_new(0x1000, BYTES, 1);
-    struct s2_area area = bytes_area(0x1000, 0x1064, 1);
-    struct s2_area_set_stats set;
-    struct s2_area_stats one;
-
-    (void)state;
-    s2_area_set_stats(&b->set, &set);
-    assert_int_equal(set.areas + set.bytes + set.nodes, 0);
-    assert_int_equal(set.gaps, 1);
-    assert_int_equal(set.free_bytes, BYTES - 0x1000);
-    assert_int_equal(set.largest_gap, BYTES - 0x1000);
-    area.backend = &told;
-    assert_int_equal(bytes_map_area(b, &area, S2_MAP_NEW), S2_OK);
-    for (uint64_t i = 1; i < 20; i++)
-        assert_int_equal(bytes_map(b, 0x1000 + 0x200 * i, 0x100, 1, S2_MAP_NEW), S2_OK);
-    assert_int_equal(bytes_map(b, BYTES - 0x10, 0x10, 2, S2_MAP_NEW), S2_OK);
-    s2_area_set_stats(&b->set, &set);
-    assert_int_equal(set.areas, 21);
-    assert_int_equal(set.bytes, 0x64 + 19 * 0x100 + 0x10);
-    assert_int_equal(set.gaps, 20);
-    assert_int_equal(set.free_bytes, BYTES - 0x1000 - set.bytes);
-    assert_int_equal(set.largest_gap, BYTES - 0x10 - (0x1000 + 0x200 * 19 + 0x100));
-    assert_int_equal(set.nodes, b->set.map.nodes);
-    assert_true(set.nodes > 0);
-
-    assert_true(s2_area_set_area_stats(&b->set, S2_IPA(0x1000), &one));
-    assert_int_equal(one.bytes, 0x64);
-    assert_int_equal(one.resident, 10);
-    assert_int_equal(one.promised, 3);
-    assert_true(s2_area_set_area_stats(&b->set, S2_IPA(0x1200), &one));
-    assert_int_equal(one.bytes, 0x100);
-    assert_int_equal(one.resident + one.promised, 0);
-    assert_false(s2_area_set_area_stats(&b->set, S2_IPA(0x1100), &one));
-    bytes_free(b);
-}
-
-/* --- nodes ------------------------------------------------------------------------------------------------------------------- */
-
-static void needs_are_those_of_the_entries_added(void **state)
-{
-    static const struct {
-        enum s2_area_op op;
-        uint32_t inserts;
-    } row[] = {{S2_AREA_OP_MAP, 1},     {S2_AREA_OP_REPLACE, 2}, {S2_AREA_OP_UNMAP, 1},
-               {S2_AREA_OP_PROTECT, 2}, {S2_AREA_OP_SWAP, 2},    {S2_AREA_OP_EXPECTED, 0},
-               {S2_AREA_OP_EXTEND, 0},  {S2_AREA_OP_RENAME, 0},  {S2_AREA_OP_CLEAR, 0}};
-    struct bytes *b = *state;
-
-    for (unsigned areas = 0; areas <= 40; areas += 20) {
-        for (uint64_t i = 0; i < areas; i++)
-            assert_int_equal(bytes_map(b, 0x200 * i, 0x100, 1, S2_MAP_REPLACE), S2_OK);
-        for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++)
-            assert_int_equal(s2_area_set_need(&b->set, row[i].op), s2_imap_need(&b->set.map, row[i].inserts));
-    }
-    assert_true(s2_area_set_need(&b->set, S2_AREA_OP_MAP) > 0);
-    for (uint32_t nodes = 0; nodes < 1000; nodes += 37)
-        assert_int_equal(s2_area_set_capacity(nodes), s2_imap_capacity(nodes));
-}
-
-/* Takes all nodes but those that are kept away from others. */
-static uint32_t hoard(struct bytes *b)
-{
-    uint32_t n = b->pool.free - b->pool.reserved;
-
-    assert_int_equal(s2_pool_reserve(&b->pool, n), S2_OK);
-    return n;
-}
-
-static enum s2_err unmap_alone(struct bytes *b, uint64_t start, uint64_t end, struct s2_detail *d)
-{
-    struct s2_op op;
-    enum s2_err err;
-
-    s2_op_begin(&op, NULL, d);
-    err = s2_area_set_unmap(&b->set, &op, span(start, end));
-    assert_null(s2_imap_check(&b->set.map));
-    b->holding = 0;
-    return err;
-}
-
-enum { AREAS = 240, STEP = 0x200 };
-
-/* The middle of the i-th of AREAS areas goes. */
-static enum s2_err hole(struct bytes *b, uint64_t i, struct s2_detail *d)
-{
-    assert_true(i < AREAS);
-    return unmap_alone(b, i * STEP + 0x80, i * STEP + 0x100, d);
-}
-
-static void kept_nodes_are_for_holes(void **state)
-{
-    struct bytes *b = *state;
-    struct s2_area more = bytes_area(AREAS * STEP, AREAS * STEP + 0x100, 1);
-    struct s2_detail d = {.err = S2_OK};
-    uint64_t holes = 0;
-    uint32_t hoarded;
-    struct s2_op op;
-
-    for (uint64_t i = 0; i < AREAS; i++)
-        assert_int_equal(bytes_map(b, i * STEP, 0x180, 1, S2_MAP_NEW), S2_OK);
-    hoarded = b->pool.free - S2_AREA_CUT_NODES + 1;
-    assert_int_equal(s2_pool_reserve(&b->pool, hoarded), S2_OK);
-    assert_int_equal(s2_area_set_keep_cut(&b->set), S2_ENODES);
-    assert_int_equal(b->set.cut, 0);
-    s2_pool_unreserve(&b->pool, hoarded);
-    assert_int_equal(s2_area_set_keep_cut(&b->set), S2_OK);
-    assert_int_equal(b->set.cut, S2_AREA_CUT_NODES);
-    assert_int_equal(b->pool.reserved, S2_AREA_CUT_NODES);
-    assert_int_equal(s2_area_set_keep_cut(&b->set), S2_OK);
-    assert_int_equal(b->pool.reserved, S2_AREA_CUT_NODES);
-
-    hoarded = hoard(b);
-    s2_op_begin(&op, NULL, &d);
-    assert_int_equal(s2_area_set_map(&b->set, &op, &more, S2_MAP_NEW), S2_ENODES);
-    b->holding = 0;
-    /* Holes, until the kept nodes are used; each of them may need as many as any. */
-    while (b->set.cut >= s2_area_set_need(&b->set, S2_AREA_OP_UNMAP)) {
-        assert_int_equal(hole(b, holes, holes % 2 ? NULL : &d), S2_OK);
-        assert_int_equal(d.err, S2_OK);
-        holes++;
-    }
-    assert_int_equal(b->set.map.count, AREAS + holes);
-    assert_int_equal(hole(b, holes, &d), S2_ECUT);
-    assert_int_equal(d.err, S2_ECUT);
-    assert_string_equal(d.what, "makes a hole in an area, and the nodes kept for that are used up");
-    assert_int_equal(hole(b, holes, NULL), S2_ECUT);
-    assert_int_equal(b->set.map.count, AREAS + holes);
-    assert_true(b->set.cut < s2_area_set_need(&b->set, S2_AREA_OP_UNMAP));
-    /* Heads, tails and whole areas go for nothing. */
-    assert_int_equal(unmap_alone(b, STEP * holes, STEP * holes + 0x20, &d), S2_OK);
-    assert_int_equal(unmap_alone(b, STEP * holes + 0x100, STEP * holes + 0x180, &d), S2_OK);
-    assert_int_equal(unmap_alone(b, STEP * (AREAS - 2), STEP * (AREAS - 1), &d), S2_OK);
-    /* The end of the next operation fills them up again. */
-    s2_pool_unreserve(&b->pool, hoarded);
-    assert_int_equal(unmap_alone(b, STEP * (AREAS - 1), STEP * (AREAS - 1) + 0x10, &d), S2_OK);
-    assert_int_equal(b->set.cut, S2_AREA_CUT_NODES);
-    assert_int_equal(b->pool.reserved, S2_AREA_CUT_NODES);
-    s2_area_set_drop_cut(&b->set);
-    assert_int_equal(b->pool.reserved, 0);
-    bytes_check(b);
-    bytes_check_table(b);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -641,13 +443,9 @@ int main(void)
         T(an_extension_is_refused_whole),
         T(a_refusal_leaves_it_as_it_was),
         T(a_backend_without_undo_is_not_asked),
+        T(what_replaces_a_middle_joins_one_side),
+        T(an_area_has_a_backend),
         T(equal_names_make_one_area),
-        cmocka_unit_test(an_address_is_in_an_area_or_in_a_gap),
-        T(lookups_need_not_tell),
-        T(iteration_shows_what_meets_the_range),
-        cmocka_unit_test(statistics_count_areas_and_gaps),
-        T(needs_are_those_of_the_entries_added),
-        T(kept_nodes_are_for_holes),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

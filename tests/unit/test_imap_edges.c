@@ -170,6 +170,14 @@ static void alignments_between_those_kept(void **state)
     expect_gap(f, KIB(64), KIB(128), S2_FIT_LOWEST, MIB(16 * 30) + KIB(128));
     expect_gap(f, KIB(64), KIB(128), S2_FIT_HIGHEST, MIB(16 * 30) + KIB(128));
     unmake(f);
+    /* In a root leaf, of which there is no account at all. */
+    f = make(MIB(1), MIB(2), leaves);
+    insert(f, MIB(1), MIB(1) + PAGE);
+    insert(f, MIB(2) - PAGE, MIB(2));
+    expect_none(f, PAGE, MIB(2));
+    expect_none(f, PAGE, MIB(1024));
+    expect_gap(f, PAGE, KIB(512), S2_FIT_LOWEST, MIB(1) + KIB(512));
+    unmake(f);
 }
 
 /* --- the top of the keys ------------------------------------------------------------------------------------------------------- */

@@ -135,6 +135,8 @@ static void begin_refuses_what_one_call_would(void **state)
     assert_string_equal(w->d.what, "is memory, and the attribute is that of a device");
     assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY + 1, PAGE), set_attr, &read, &w->d),
                      S2_EALIGN);
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, many(), NULL, NULL, &w->d), S2_EINVAL);
+    assert_string_equal(w->d.what, "has no update function");
     assert_false(s2_space_protect_step(&l, 1));
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
     state_take(&after, w, MEANING);
