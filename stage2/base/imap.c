@@ -125,12 +125,12 @@ uint64_t s2_imap_capacity(uint32_t nodes)
 /* Below this many levels the nodes are in a near cache anyway. */
 #define FAR_HEIGHT 3u
 
-/* The records of a leaf are asked for while its ends are still on their way. */
+/* What a search of a leaf's ends will want next is asked for while these are still on their way. */
 static void hasten(const struct s2_imap *map, const struct s2_imap_leaf *leaf)
 {
     if (map->height >= FAR_HEIGHT)
-        for (unsigned i = 0; i < S2_IMAP_LEAF; i += 64 / sizeof(leaf->rec[0]))
-            __builtin_prefetch(&leaf->rec[i]);
+        for (const char *line = (const char *)leaf->start; line < (const char *)(leaf + 1); line += 64)
+            __builtin_prefetch(line);
 }
 
 /* The leaf of the first entry with end > key, and its rank there. */
@@ -150,7 +150,7 @@ static inline const struct s2_imap_leaf *locate(const struct s2_imap *map, uint6
 static inline bool answer(const struct s2_imap_leaf *leaf, unsigned slot, struct s2_ient *out)
 {
     if (out)
-        *out = (struct s2_ient){leaf->rec[slot].start, leaf->end[slot], leaf->rec[slot].val};
+        *out = (struct s2_ient){leaf->start[slot], leaf->end[slot], leaf->val[slot]};
     return true;
 }
 
@@ -170,7 +170,7 @@ bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
     if (rank == leaf->count)
         return false;
     slot = s2_imap_slot(leaf, rank);
-    return leaf->rec[slot].start <= key && answer(leaf, slot, out);
+    return leaf->start[slot] <= key && answer(leaf, slot, out);
 }
 
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out)

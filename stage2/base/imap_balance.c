@@ -125,7 +125,7 @@ static void record(const struct s2_imap *map, const struct s2_imap_cursor *at, u
         return; /* the entry comes that it was made for */
     n->end[slot] = to_leaf ? s2_imap_end(leaf, leaf->count - 1u) : inner->end[inner->count - 1u];
     for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++)
-        n->room[c][slot] = to_leaf ? s2_room_leaf(map->align, c, leaf, before) : s2_room_inner(inner, c);
+        n->room[c][slot] = to_leaf ? s2_room_leaf(map, c, leaf, before) : s2_room_inner(inner, c);
 }
 
 /* --- splitting ---------------------------------------------------------------------------------------------------- */

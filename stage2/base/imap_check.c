@@ -36,9 +36,9 @@ static const char *check_leaf(const struct s2_imap_leaf *l, bool last, struct ce
                 return "an unused slot looks used";
             continue;
         }
-        if (l->rec[slot].start >= l->end[slot])
+        if (l->start[slot] >= l->end[slot])
             return "an entry is empty";
-        if (l->rec[slot].start < c->before)
+        if (l->start[slot] < c->before)
             return "entries are out of order or overlap";
         c->before = l->end[slot];
     }
@@ -55,7 +55,7 @@ static const char *check_record(const struct census *c, const struct s2_imap_inn
     if (n->end[i] != c->before)
         return "a child's end is not what its parent says";
     for (unsigned by = 0; by < S2_IMAP_ALIGNS; by++)
-        if (n->room[by][i] != (leaf ? s2_room_leaf(c->map->align, by, child, before) : s2_room_inner(child, by)))
+        if (n->room[by][i] != (leaf ? s2_room_leaf(c->map, by, child, before) : s2_room_inner(child, by)))
             return "the most room under a child is not what its parent says";
     return NULL;
 }

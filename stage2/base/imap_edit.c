@@ -25,7 +25,7 @@ static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at,
         n->end[at->slot[depth]] = end;
     } while (depth > 0 && at->slot[depth] + 1u == n->count);
     if (s2_imap_next_leaf(map, &next))
-        s2_room_refresh(map, &next, 0, UINT64_MAX);
+        s2_room_changed(map, &next, &S2_ROOM_ALL_CHANGED);
 }
 
 /* The cursor's leaf, whose last entry ended at `was`, has been edited. */
@@ -39,7 +39,7 @@ static void leaf_changed(struct s2_imap *map, const struct s2_imap_cursor *at, u
     end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : s2_imap_before(map, at, map->height);
     if (end != was)
         leaf_end_moved(map, at, end);
-    s2_room_refresh(map, at, 0, UINT64_MAX);
+    s2_room_changed(map, at, &S2_ROOM_ALL_CHANGED);
 }
 
 static uint64_t leaf_end(const struct s2_imap_leaf *leaf)
@@ -96,11 +96,30 @@ static bool stays_inside(const struct s2_imap *map, const struct s2_imap_cursor 
     return map->height == 0 || (behind > out && (in >= out || count >= S2_IMAP_LEAF_MIN));
 }
 
+/* The widest of the gaps before the n entries from the cursor on, the first of which begins at `before`, and before the next. */
+static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t before)
+{
+    uint64_t most = 0;
+
+    for (unsigned rank = at->rank; rank <= at->rank + n; rank++) {
+        uint64_t gap = s2_imap_start(at->leaf, rank) - before;
+
+        most = gap > most ? gap : most;
+        before = s2_imap_end(at->leaf, rank);
+    }
+    return most;
+}
+
 static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e,
                           unsigned in)
 {
     unsigned both = out < in ? out : in;
+    struct s2_room_change change = {0};
 
+    if (map->height > 0) {
+        change.from = gap_begin(map, at);
+        change.lost = in > 0 ? widest(at, out, change.from) : 0; /* else what comes is wider than what went */
+    }
     for (unsigned i = 0; i < both; i++)
         s2_leaf_write(at->leaf, at->rank + i, &e[i]);
     for (unsigned i = both; i < out; i++)
@@ -108,8 +127,11 @@ static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, 
     for (unsigned i = both; i < in; i++)
         s2_leaf_put(at->leaf, at->rank + i, &e[i]);
     map->count = map->count - out + in;
-    if (map->height > 0)
-        s2_room_refresh(map, at, gap_begin(map, at), s2_imap_start(at->leaf, at->rank + in));
+    if (map->height > 0) {
+        change.to = s2_imap_start(at->leaf, at->rank + in);
+        change.gained = widest(at, in, change.from);
+        s2_room_changed(map, at, &change);
+    }
 }
 
 void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
@@ -158,7 +180,7 @@ void s2_imap_set(struct s2_imap *map, uint64_t start, const struct s2_ival *val)
     struct s2_imap_cursor at;
 
     (void)s2_imap_seek(map, start, &at);
-    at.leaf->rec[s2_imap_slot(at.leaf, at.rank)].val = *val;
+    at.leaf->val[s2_imap_slot(at.leaf, at.rank)] = *val;
 }
 
 void s2_imap_resize(struct s2_imap *map, uint64_t start, uint64_t new_start, uint64_t new_end)

@@ -55,7 +55,7 @@ static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wa
 {
     for (unsigned rank = 0; rank < l->count; rank++) {
         unsigned slot = s2_imap_slot(l, rank);
-        uint64_t start = l->rec[slot].start;
+        uint64_t start = l->start[slot];
 
         if (start - before >= w->size && start > w->lo && fits(w, before, start, S2_FIT_LOWEST))
             return true;

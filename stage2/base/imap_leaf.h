@@ -24,7 +24,7 @@ static inline struct s2_ient s2_leaf_entry(const struct s2_imap_leaf *l, unsigne
 {
     unsigned slot = s2_imap_slot(l, rank);
 
-    return (struct s2_ient){l->rec[slot].start, l->end[slot], l->rec[slot].val};
+    return (struct s2_ient){l->start[slot], l->end[slot], l->val[slot]};
 }
 
 static inline void s2_leaf_write(struct s2_imap_leaf *l, unsigned rank, const struct s2_ient *e)
@@ -32,8 +32,8 @@ static inline void s2_leaf_write(struct s2_imap_leaf *l, unsigned rank, const st
     unsigned slot = s2_imap_slot(l, rank);
 
     l->end[slot] = e->end;
-    l->rec[slot].start = e->start;
-    l->rec[slot].val = e->val;
+    l->start[slot] = e->start;
+    l->val[slot] = e->val;
 }
 
 /* The first free slot's digit moves down to `rank`, those between up by one. pre: not full. */

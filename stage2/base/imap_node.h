@@ -70,7 +70,7 @@ static inline unsigned s2_imap_slot(const struct s2_imap_leaf *l, unsigned rank)
 
 static inline uint64_t s2_imap_start(const struct s2_imap_leaf *l, unsigned rank)
 {
-    return l->rec[s2_imap_slot(l, rank)].start;
+    return l->start[s2_imap_slot(l, rank)];
 }
 
 static inline uint64_t s2_imap_end(const struct s2_imap_leaf *l, unsigned rank)

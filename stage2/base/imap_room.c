@@ -2,9 +2,9 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "base/imap_room.h"
 
-static uint32_t units(struct s2_imap_align align, uint64_t bytes)
+static uint32_t units(const struct s2_imap *map, uint64_t bytes)
 {
-    uint64_t n = bytes >> align.log2[0];
+    uint64_t n = bytes >> map->align.log2[0];
 
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
@@ -16,7 +16,7 @@ static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
 
     for (unsigned i = 0; i < l->count; i++) {
         unsigned slot = s2_imap_slot(l, i);
-        uint64_t gap = l->rec[slot].start - before;
+        uint64_t gap = l->start[slot] - before;
 
         most = gap > most ? gap : most;
         before = l->end[slot];
@@ -24,20 +24,20 @@ static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
     return most;
 }
 
-uint32_t s2_room_leaf(struct s2_imap_align align, unsigned c, const struct s2_imap_leaf *l, uint64_t before)
+uint32_t s2_room_leaf(const struct s2_imap *map, unsigned c, const struct s2_imap_leaf *l, uint64_t before)
 {
     uint64_t most = 0;
 
     if (c == 0)
-        return units(align, widest(l, before));
+        return units(map, widest(l, before));
     for (unsigned i = 0; i < l->count; i++) {
         unsigned slot = s2_imap_slot(l, i);
-        uint64_t room = s2_room_behind(align, c, before, l->rec[slot].start);
+        uint64_t room = s2_room_behind(map, c, before, l->start[slot]);
 
         most = room > most ? room : most;
         before = l->end[slot];
     }
-    return units(align, most);
+    return units(map, most);
 }
 
 uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c)
@@ -68,18 +68,26 @@ static void follow(const struct s2_imap_cursor *at, uint32_t depth, unsigned c, 
     }
 }
 
-void s2_room_refresh(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t from, uint64_t to)
+void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_room_change *change)
 {
-    uint32_t depth = map->height - 1;
-    uint64_t before = s2_imap_before(map, at, map->height);
+    uint32_t depth = map->height - 1, gained = units(map, change->gained);
+    uint32_t(*room)[S2_IMAP_INNER] = at->node[depth]->room;
+    unsigned slot = at->slot[depth];
 
     for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++) {
-        uint32_t *record = &at->node[depth]->room[c][at->slot[depth]], was = *record;
+        uint32_t was = room[c][slot], now;
 
-        if (c > 0 && s2_room_behind(map->align, c, from, to) == 0)
+        if (c > 0 && s2_room_behind(map, c, change->from, change->to) == 0)
             return; /* no address there is so aligned */
-        *record = s2_room_leaf(map->align, c, at->leaf, before);
-        if (*record != was)
-            follow(at, depth, c, was, *record);
+        if (c == 0 && gained >= was)
+            now = gained;
+        else if (c == 0 && units(map, change->lost) < was)
+            now = was;
+        else
+            now = s2_room_leaf(map, c, at->leaf, s2_imap_before(map, at, map->height));
+        if (now != was) {
+            room[c][slot] = now;
+            follow(at, depth, c, was, now);
+        }
     }
 }

@@ -6,20 +6,26 @@
 
 #include "base/imap_node.h"
 
-/* The bytes of [start, end) behind its first address aligned to align.log2[c]. */
-static inline uint64_t s2_room_behind(struct s2_imap_align align, unsigned c, uint64_t start, uint64_t end)
+/* The bytes of [start, end) behind its first address aligned to the map's align.log2[c]. */
+static inline uint64_t s2_room_behind(const struct s2_imap *map, unsigned c, uint64_t start, uint64_t end)
 {
-    uint64_t mask = (UINT64_C(1) << align.log2[c]) - 1, from = (start + mask) & ~mask;
+    uint64_t mask = (UINT64_C(1) << map->align.log2[c]) - 1, from = (start + mask) & ~mask;
 
     return from >= start && from < end ? end - from : 0; /* not when it wraps */
 }
 
 /* The most room, by alignment c, of the gaps of a leaf, whose first one begins at `before`; and of those under an inner node. */
-uint32_t s2_room_leaf(struct s2_imap_align align, unsigned c, const struct s2_imap_leaf *l, uint64_t before);
+uint32_t s2_room_leaf(const struct s2_imap *map, unsigned c, const struct s2_imap_leaf *l, uint64_t before);
 uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c);
 
-/* In the cursor's leaf, not the root, the gaps inside [from, to) have changed: its record in the parent is made anew, and so on
- * up until a record stays as it was. */
-void s2_room_refresh(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t from, uint64_t to);
+/* What has changed of the gaps of a leaf: where, and the bytes of the widest that went and of the widest that came. */
+struct s2_room_change {
+    uint64_t from, to, lost, gained;
+};
+#define S2_ROOM_ALL_CHANGED ((struct s2_room_change){.from = 0, .to = UINT64_MAX, .lost = UINT64_MAX, .gained = 0})
+
+/* The cursor's leaf, not the root, has been edited: its record in the parent follows, and so on up until a record stays as it
+ * was. */
+void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_room_change *change);
 
 #endif

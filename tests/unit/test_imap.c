@@ -562,9 +562,9 @@ static void test_check_sees_damage(void **state)
     second = leaf->order >> 4 & 15u;
     last = leaf->order >> 4 * (leaf->count - 1u) & 15u;
     damage(leaf->count, 5, "a leaf has too few entries");
-    damage(leaf->end[first], leaf->rec[first].start, "an entry is empty");
-    damage(leaf->rec[second].start, leaf->end[first] - 1, "entries are out of order or overlap");
-    damage(leaf->rec[second].start, leaf->rec[second].start + 1,
+    damage(leaf->end[first], leaf->start[first], "an entry is empty");
+    damage(leaf->start[second], leaf->end[first] - 1, "entries are out of order or overlap");
+    damage(leaf->start[second], leaf->start[second] + 1,
            "the most room under a child is not what its parent says");
     damage(leaf->end[last], leaf->end[last] + 1, "a child's end is not what its parent says");
     damage(inner->count, 29, "an inner node has too many children");

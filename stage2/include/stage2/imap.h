@@ -65,13 +65,10 @@ struct s2_imap_align {
  * but one, that ends the key space), so that a search counts a whole array without a branch. */
 struct s2_imap_leaf {
     uint64_t end[S2_IMAP_LEAF]; /* in no order: what counts how many are below a key need not have them sorted */
+    uint64_t start[S2_IMAP_LEAF];
     uint64_t order; /* sixteen digits of four bits: digit i is the slot of entry i, or, past count, a free slot */
     uint16_t count;
-    uint64_t to_next_line[5]; /* a record lies in one line */
-    struct s2_imap_rec {
-        uint64_t start;
-        struct s2_ival val;
-    } rec[S2_IMAP_LEAF];
+    struct s2_ival val[S2_IMAP_LEAF];
 };
 /* Of each child: the end of its last entry, and for each alignment the most room, in units, that a gap before one of its
  * entries has (the gap before its first entry, which begins in the sibling before it, is its own); UINT32_MAX: that or more. */
@@ -148,7 +145,7 @@ static inline bool s2_imap_get(const struct s2_imap_cursor *at, struct s2_ient *
     if (at->rank >= leaf->count)
         return false;
     slot = leaf->order >> (4 * at->rank) & 15u;
-    *out = (struct s2_ient){leaf->rec[slot].start, leaf->end[slot], leaf->rec[slot].val};
+    *out = (struct s2_ient){leaf->start[slot], leaf->end[slot], leaf->val[slot]};
     return true;
 }
 

@@ -79,82 +79,51 @@ static inline bool seek_around(peer_map *p, uint64_t start, uint64_t end, struct
 static inline bool peer_split(peer_map *p, uint64_t start, uint64_t end)
 {
     struct s2_imap_cursor at;
-    struct s2_ient low, high;
+    struct s2_ient e[2];
 
-    if (!seek_around(p, start, end, &at, &low))
+    if (!seek_around(p, start, end, &at, &e[0]))
         return false;
-    high = low;
-    high.start = end;
-    low.end = start;
-    s2_imap_alter(&p->map, &at, &high);
-    s2_imap_put(&p->map, &at, &low);
+    e[1] = e[0];
+    e[0].end = start;
+    e[1].start = end;
+    s2_imap_splice(&p->map, &at, 1, e, 2);
     return true;
 }
 
-/* Cuts what lies before the area and reaches into it, if it ends there too. True: it reached beyond, and was all. */
-static inline bool cut_around(peer_map *p, struct s2_imap_cursor *at, const struct s2_ient *comes, struct s2_ient e)
-{
-    struct s2_ient low = {e.start, comes->start, e.val}, high = {comes->end, e.end, e.val};
-
-    if (e.end <= comes->end) {
-        s2_imap_alter(&p->map, at, &low);
-        return false;
-    }
-    s2_imap_alter(&p->map, at, &high);
-    s2_imap_put(&p->map, at, comes);
-    s2_imap_put(&p->map, at, &low);
-    return true;
-}
-
-/* The first area that lies inside makes its place over, when the one behind it is out of the way. */
+/* All that the area meets goes; what is left of the first and the last one comes back with it. */
 static inline unsigned peer_map_over(peer_map *p, const struct bench_area *area)
 {
-    struct s2_ient comes = entry_of(area), e;
-    struct s2_imap_cursor at;
-    bool more = s2_imap_seek(&p->map, area->start, &at) && s2_imap_get(&at, &e), inside = false;
-    unsigned met = 0;
+    struct s2_imap_cursor at, on;
+    struct s2_ient met, e[3], high;
+    unsigned out = 0, in = 0;
+    bool beyond = false;
 
-    if (more && e.start < area->start) {
-        met++;
-        if (cut_around(p, &at, &comes, e))
-            return met;
-        more = s2_imap_next(&p->map, &at) && s2_imap_get(&at, &e);
+    (void)s2_imap_seek(&p->map, area->start, &at);
+    for (on = at; s2_imap_get(&on, &met) && met.start < area->end; out++) {
+        if (met.start < area->start)
+            e[in++] = (struct s2_ient){met.start, area->start, met.val};
+        beyond = met.end > area->end;
+        high = (struct s2_ient){area->end, met.end, met.val};
+        (void)s2_imap_next(&p->map, &on);
     }
-    for (; more && e.end <= area->end; more = s2_imap_get(&at, &e), met++) {
-        if (inside)
-            s2_imap_drop(&p->map, &at);
-        else
-            s2_imap_next(&p->map, &at);
-        inside = true;
-    }
-    if (more && e.start < area->end) {
-        met++;
-        e.start = area->end;
-        s2_imap_alter(&p->map, &at, &e);
-    }
-    if (inside) {
-        s2_imap_prev(&p->map, &at);
-        s2_imap_alter(&p->map, &at, &comes);
-    } else {
-        s2_imap_put(&p->map, &at, &comes);
-    }
-    return met;
+    e[in++] = entry_of(area);
+    if (beyond)
+        e[in++] = high;
+    s2_imap_splice(&p->map, &at, out, e, in);
+    return out;
 }
 
 static inline bool peer_protect(peer_map *p, uint64_t start, uint64_t end, uint64_t attr)
 {
-    struct s2_ient low, middle, high;
     struct s2_imap_cursor at;
+    struct s2_ient e[3];
 
-    if (!seek_around(p, start, end, &at, &low))
+    if (!seek_around(p, start, end, &at, &e[0]))
         return false;
-    middle = (struct s2_ient){start, end, {{low.val.w[0], low.val.w[1], attr}}};
-    high = low;
-    high.start = end;
-    low.end = start;
-    s2_imap_alter(&p->map, &at, &high);
-    s2_imap_put(&p->map, &at, &middle);
-    s2_imap_put(&p->map, &at, &low);
+    e[1] = (struct s2_ient){start, end, {{e[0].val.w[0], e[0].val.w[1], attr}}};
+    e[2] = (struct s2_ient){end, e[0].end, e[0].val};
+    e[0].end = start;
+    s2_imap_splice(&p->map, &at, 1, e, 3);
     return true;
 }
 
