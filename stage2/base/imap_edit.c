@@ -5,121 +5,40 @@
 #include "base/imap_leaf.h"
 #include "base/imap_room.h"
 
+/* --- inside one leaf ---------------------------------------------------------------------------------------------- */
+
 /* Where the gap before the cursor's place begins. */
 static uint64_t gap_begin(const struct s2_imap *map, const struct s2_imap_cursor *at)
 {
     return at->rank > 0 ? s2_imap_end(at->leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
 }
 
-/* --- one entry, wherever it lies ---------------------------------------------------------------------------------- */
-
-/* The last entry of the cursor's leaf ends at `end` now, and the gap behind it is another. */
-static void leaf_end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t end)
+/* None where entries overlap for the moment. */
+static uint64_t gap(uint64_t start, uint64_t end)
 {
-    struct s2_imap_cursor next = *at;
-    struct s2_imap_inner *n;
-    uint32_t depth = map->height;
-
-    do {
-        n = at->node[--depth];
-        n->end[at->slot[depth]] = end;
-    } while (depth > 0 && at->slot[depth] + 1u == n->count);
-    if (s2_imap_next_leaf(map, &next))
-        s2_room_changed(map, &next, &S2_ROOM_ALL_CHANGED);
+    return start < end ? end - start : 0;
 }
 
-/* The cursor's leaf, whose last entry ended at `was`, has been edited. */
-static void leaf_changed(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was)
+/* The widest of the gaps before the n entries from the cursor on, the first of which begins at `begin`, and of the one behind
+ * them if that is in the leaf. */
+static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t begin)
 {
-    const struct s2_imap_leaf *leaf = at->leaf;
-    uint64_t end;
-
-    if (map->height == 0)
-        return; /* it is the root, of which there is no record */
-    end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : s2_imap_before(map, at, map->height);
-    if (end != was)
-        leaf_end_moved(map, at, end);
-    s2_room_changed(map, at, &S2_ROOM_ALL_CHANGED);
-}
-
-static uint64_t leaf_end(const struct s2_imap_leaf *leaf)
-{
-    return leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : 0;
-}
-
-static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
-{
-    uint64_t end;
-
-    if (at->leaf->count == S2_IMAP_LEAF)
-        s2_imap_make_room(map, at);
-    end = leaf_end(at->leaf);
-    s2_leaf_put(at->leaf, at->rank, e);
-    map->count++;
-    leaf_changed(map, at, end);
-}
-
-static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
-{
-    struct s2_imap_leaf *leaf = at->leaf;
-    uint64_t start = s2_imap_start(leaf, at->rank), end = leaf_end(leaf);
-
-    s2_leaf_drop(leaf, at->rank);
-    map->count--;
-    leaf_changed(map, at, end);
-    if (map->height > 0 && leaf->count < S2_IMAP_LEAF_MIN) {
-        s2_imap_mend(map, at);
-        (void)s2_imap_seek(map, start, at);
-    } else if (at->rank == leaf->count) {
-        (void)s2_imap_next_leaf(map, at);
-    }
-}
-
-/* The entry may reach into those behind it, which are about to change too. */
-static void alter(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_ient *e)
-{
-    uint64_t end = leaf_end(at->leaf);
-
-    s2_leaf_write(at->leaf, at->rank, e);
-    leaf_changed(map, at, end);
-}
-
-/* --- several at once ---------------------------------------------------------------------------------------------- */
-
-/* Does what changes lie in the cursor's leaf, and do that leaf's end and its fill need no care? */
-static bool stays_inside(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, unsigned in)
-{
-    unsigned behind = at->leaf->count - at->rank, count = at->leaf->count - out + in;
-
-    if (behind < out || count > S2_IMAP_LEAF)
-        return false;
-    return map->height == 0 || (behind > out && (in >= out || count >= S2_IMAP_LEAF_MIN));
-}
-
-/* The widest of the gaps before the n entries from the cursor on, the first of which begins at `before`, and before the next. */
-static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t before)
-{
+    unsigned last = at->rank + n;
     uint64_t most = 0;
 
-    for (unsigned rank = at->rank; rank <= at->rank + n; rank++) {
-        uint64_t gap = s2_imap_start(at->leaf, rank) - before;
+    for (unsigned rank = at->rank; rank <= last && rank < at->leaf->count; rank++) {
+        uint64_t bytes = gap(begin, s2_imap_start(at->leaf, rank));
 
-        most = gap > most ? gap : most;
-        before = s2_imap_end(at->leaf, rank);
+        most = bytes > most ? bytes : most;
+        begin = s2_imap_end(at->leaf, rank);
     }
     return most;
 }
 
-static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e,
-                          unsigned in)
+static void edit(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
 {
     unsigned both = out < in ? out : in;
-    struct s2_room_change change = {0};
 
-    if (map->height > 0) {
-        change.from = gap_begin(map, at);
-        change.lost = in > 0 ? widest(at, out, change.from) : 0; /* else what comes is wider than what went */
-    }
     for (unsigned i = 0; i < both; i++)
         s2_leaf_write(at->leaf, at->rank + i, &e[i]);
     for (unsigned i = both; i < out; i++)
@@ -127,28 +46,110 @@ static void splice_inside(struct s2_imap *map, const struct s2_imap_cursor *at, 
     for (unsigned i = both; i < in; i++)
         s2_leaf_put(at->leaf, at->rank + i, &e[i]);
     map->count = map->count - out + in;
-    if (map->height > 0) {
-        change.to = s2_imap_start(at->leaf, at->rank + in);
-        change.gained = widest(at, in, change.from);
-        s2_room_changed(map, at, &change);
+}
+
+/* The last entry of the cursor's leaf ended at `was` and ends at `end` now: so say those above, and the gap behind it, which is
+ * in the next leaf, has changed. */
+static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t end)
+{
+    struct s2_room_change change = {.from = was < end ? was : end};
+    struct s2_imap_cursor next = *at;
+    uint32_t depth = map->height;
+    struct s2_imap_inner *n;
+
+    do {
+        n = at->node[--depth];
+        n->end[at->slot[depth]] = end;
+    } while (depth > 0 && at->slot[depth] + 1u == n->count);
+    if (!s2_imap_next_leaf(map, &next))
+        return;
+    change.to = s2_imap_start(next.leaf, 0);
+    change.lost = gap(was, change.to);
+    change.gained = gap(end, change.to);
+    s2_room_changed(map, &next, &change);
+}
+
+/* The splice when all that goes and comes is in the cursor's leaf, which has the slots. It may be left with too few. */
+static void replace(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
+{
+    const struct s2_imap_leaf *leaf = at->leaf;
+    struct s2_room_change change;
+    uint64_t was, end;
+
+    if (map->height == 0) { /* no records of the root */
+        edit(map, at, out, e, in);
+        return;
     }
+    change.from = gap_begin(map, at);
+    change.lost = widest(at, out, change.from);
+    was = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : change.from;
+    edit(map, at, out, e, in);
+    change.gained = widest(at, in, change.from);
+    end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : change.from;
+    if (end != was)
+        end_moved(map, at, was, end);
+    change.to = at->rank + in < leaf->count ? s2_imap_start(leaf, at->rank + in) : was > end ? was : end;
+    s2_room_changed(map, at, &change);
+}
+
+/* --- wherever it lies --------------------------------------------------------------------------------------------- */
+
+static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_ient *e)
+{
+    if (at->leaf->count == S2_IMAP_LEAF)
+        s2_imap_make_room(map, at);
+    replace(map, at, 0, e, 1);
+}
+
+static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
+{
+    uint64_t start = s2_imap_start(at->leaf, at->rank);
+
+    replace(map, at, 1, NULL, 0);
+    if (map->height > 0 && at->leaf->count < S2_IMAP_LEAF_MIN) {
+        s2_imap_mend(map, at);
+        (void)s2_imap_seek(map, start, at);
+    } else if (at->rank == at->leaf->count) {
+        (void)s2_imap_next_leaf(map, at);
+    }
+}
+
+/* As many come as go. On to what follows. Between two leaves, those that came may reach into those that are still to go. */
+static void exchange(struct s2_imap *map, struct s2_imap_cursor *at, unsigned n, const struct s2_ient *e)
+{
+    while (n > 0) {
+        unsigned here = at->leaf->count - at->rank, some = n < here ? n : here;
+
+        replace(map, at, some, e, some);
+        at->rank += some - 1;
+        (void)s2_imap_next(map, at);
+        e += some;
+        n -= some;
+    }
+}
+
+/* Can one leaf take it, without too few left in it? */
+static bool fits_leaf(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, unsigned in)
+{
+    unsigned behind = at->leaf->count - at->rank, count = at->leaf->count - out + in;
+
+    return out <= behind && count <= S2_IMAP_LEAF && (in >= out || count >= S2_IMAP_LEAF_MIN || map->height == 0);
 }
 
 void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
 {
     struct s2_imap_cursor here;
 
-    if (stays_inside(map, at, out, in)) {
-        splice_inside(map, at, out, e, in);
+    if (fits_leaf(map, at, out, in)) {
+        replace(map, at, out, e, in);
+        if (at->rank == at->leaf->count)
+            (void)s2_imap_next_leaf(map, at);
         return;
     }
     for (; out > in; out--)
         drop(map, at);
     here = *at;
-    for (unsigned i = 0; i < out; i++) {
-        alter(map, &here, &e[i]);
-        (void)s2_imap_next(map, &here);
-    }
+    exchange(map, &here, out, e);
     for (unsigned i = in; i > out; i--)
         put(map, &here, &e[i - 1]);
     if (out == 0 && in > 0)

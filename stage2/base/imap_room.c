@@ -53,41 +53,36 @@ uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c)
     return most[2] > most[0] ? most[2] : most[0];
 }
 
-/* Under the node at `depth`, one of the records has become `now` and was `was`. */
-static void follow(const struct s2_imap_cursor *at, uint32_t depth, unsigned c, uint32_t was, uint32_t now)
+/* The record of the cursor's leaf becomes `now`, and those above follow. */
+static void set(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c, uint32_t now)
 {
-    for (; depth > 0; depth--) {
-        uint32_t *record = &at->node[depth - 1]->room[c][at->slot[depth - 1]], old = *record;
+    uint32_t depth = map->height - 1, *record = &at->node[depth]->room[c][at->slot[depth]], was = *record;
 
-        if (now < old)
-            now = was < old ? old : s2_room_inner(at->node[depth], c); /* the largest may have gone */
-        if (now == old)
-            return;
+    while (now != was) {
         *record = now;
-        was = old;
+        if (depth-- == 0)
+            return;
+        record = &at->node[depth]->room[c][at->slot[depth]];
+        if (now < *record) /* if the largest went, another is */
+            now = was < *record ? *record : s2_room_inner(at->node[depth + 1], c);
+        was = *record;
     }
+}
+
+static uint32_t look_through(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c)
+{
+    return s2_room_leaf(map, c, at->leaf, s2_imap_before(map, at, map->height));
 }
 
 void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_room_change *change)
 {
-    uint32_t depth = map->height - 1, gained = units(map, change->gained);
-    uint32_t(*room)[S2_IMAP_INNER] = at->node[depth]->room;
-    unsigned slot = at->slot[depth];
+    uint32_t was = at->node[map->height - 1]->room[0][at->slot[map->height - 1]];
+    uint32_t lost = units(map, change->lost), gained = units(map, change->gained);
 
-    for (unsigned c = 0; c < S2_IMAP_ALIGNS; c++) {
-        uint32_t was = room[c][slot], now;
-
-        if (c > 0 && s2_room_behind(map, c, change->from, change->to) == 0)
-            return; /* no address there is so aligned */
-        if (c == 0 && gained >= was)
-            now = gained;
-        else if (c == 0 && units(map, change->lost) < was)
-            now = was;
-        else
-            now = s2_room_leaf(map, c, at->leaf, s2_imap_before(map, at, map->height));
-        if (now != was) {
-            room[c][slot] = now;
-            follow(at, depth, c, was, now);
-        }
-    }
+    if (gained >= was)
+        set(map, at, 0, gained);
+    else if (lost >= was)
+        set(map, at, 0, look_through(map, at, 0));
+    for (unsigned c = 1; c < S2_IMAP_ALIGNS && s2_room_behind(map, c, change->from, change->to) > 0; c++)
+        set(map, at, c, look_through(map, at, c)); /* an address there is so aligned: seldom */
 }

@@ -22,7 +22,6 @@ uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c);
 struct s2_room_change {
     uint64_t from, to, lost, gained;
 };
-#define S2_ROOM_ALL_CHANGED ((struct s2_room_change){.from = 0, .to = UINT64_MAX, .lost = UINT64_MAX, .gained = 0})
 
 /* The cursor's leaf, not the root, has been edited: its record in the parent follows, and so on up until a record stays as it
  * was. */
