@@ -13,12 +13,6 @@ static uint64_t gap_begin(const struct s2_imap *map, const struct s2_imap_cursor
     return at->rank > 0 ? s2_imap_end(at->leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
 }
 
-/* None where entries overlap for the moment. */
-static uint64_t gap(uint64_t start, uint64_t end)
-{
-    return start < end ? end - start : 0;
-}
-
 /* The widest of the gaps before the n entries from the cursor on, the first of which begins at `begin`, and of the one behind
  * them if that is in the leaf. */
 static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t begin)
@@ -27,7 +21,7 @@ static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t beg
     uint64_t most = 0;
 
     for (unsigned rank = at->rank; rank <= last && rank < at->leaf->count; rank++) {
-        uint64_t bytes = gap(begin, s2_imap_start(at->leaf, rank));
+        uint64_t bytes = s2_room_gap(begin, s2_imap_start(at->leaf, rank));
 
         most = bytes > most ? bytes : most;
         begin = s2_imap_end(at->leaf, rank);
@@ -64,8 +58,8 @@ static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint
     if (!s2_imap_next_leaf(map, &next))
         return;
     change.to = s2_imap_start(next.leaf, 0);
-    change.lost = gap(was, change.to);
-    change.gained = gap(end, change.to);
+    change.lost = s2_room_gap(was, change.to);
+    change.gained = s2_room_gap(end, change.to);
     s2_room_changed(map, &next, &change);
 }
 

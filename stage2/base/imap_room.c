@@ -16,7 +16,7 @@ static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
 
     for (unsigned i = 0; i < l->count; i++) {
         unsigned slot = s2_imap_slot(l, i);
-        uint64_t gap = l->start[slot] - before;
+        uint64_t gap = s2_room_gap(before, l->start[slot]);
 
         most = gap > most ? gap : most;
         before = l->end[slot];

@@ -6,6 +6,12 @@
 
 #include "base/imap_node.h"
 
+/* None where entries overlap, as they may in the middle of a splice. */
+static inline uint64_t s2_room_gap(uint64_t start, uint64_t end)
+{
+    return start < end ? end - start : 0;
+}
+
 /* The bytes of [start, end) behind its first address aligned to the map's align.log2[c]. */
 static inline uint64_t s2_room_behind(const struct s2_imap *map, unsigned c, uint64_t start, uint64_t end)
 {
