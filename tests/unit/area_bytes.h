@@ -33,7 +33,7 @@ struct bytes {
     char trace[BYTES_TRACE]; /* what was called: phase and step, "pM" prepare MAP, "cU" commit UNMAP, ... */
     unsigned traced;
     struct s2_detail detail;
-    bool (*callback)(struct bytes *b, struct s2_op *op); /* from within each prepare and commit */
+    bool (*callback)(struct bytes *b, struct s2_op *op); /* from within each call of the backend */
 };
 
 static inline void bytes_trace(struct bytes *b, char phase, enum s2_step step)
@@ -66,6 +66,8 @@ static inline enum s2_err bytes_take(void *ctx, struct s2_op *op, const struct s
     struct bytes *b = ctx;
 
     bytes_trace(b, 't', c->step);
+    if (b->callback)
+        assert_true(b->callback(b, op));
     if (++b->takes == b->refuse_take)
         return bytes_refuse(b, op);
     assert_true(b->holding < BYTES_TAKES);
@@ -84,8 +86,9 @@ static inline void bytes_undo(void *ctx, struct s2_op *op, const struct s2_chang
 {
     struct bytes *b = ctx;
 
-    (void)op;
     bytes_trace(b, 'u', c->step);
+    if (b->callback)
+        assert_true(b->callback(b, op));
     assert_true(b->holding > 0);
     assert_true(bytes_same(&b->held[--b->holding], c));
 }
@@ -123,6 +126,8 @@ static inline void bytes_release(void *ctx, struct s2_op *op, const struct s2_ch
     struct bytes *b = ctx;
 
     bytes_trace(b, 'r', c->step);
+    if (b->callback)
+        assert_true(b->callback(b, op));
     assert_true(op->committed);
     assert_true(b->holding > 0 && bytes_same(&b->held[0], c));
     memmove(&b->held[0], &b->held[1], --b->holding * sizeof(b->held[0]));
@@ -165,7 +170,7 @@ static inline void bytes_check(struct bytes *b)
 
     assert_null(s2_imap_check(&b->set.map));
     assert_null(b->set.busy);
-    assert_int_equal(b->pool.reserved, 0);
+    assert_int_equal(b->pool.reserved, b->set.cut);
     assert_int_equal(b->pool.free, b->pool.count - b->set.map.nodes);
     assert_int_equal(b->holding, 0);
     for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&b->set, at, &area); at = area.range.end)
@@ -262,6 +267,50 @@ static inline enum s2_err bytes_protect(struct bytes *b, uint64_t start, uint64_
     err = s2_area_set_protect(&b->set, &op, span(start, start + size), update, arg);
     if (b->traced > 0)
         assert_int_equal(op.committed, !err);
+    bytes_check(b);
+    return err;
+}
+
+static inline enum s2_err bytes_unmap_expected(struct bytes *b, const struct s2_area *expected)
+{
+    struct s2_op op;
+    enum s2_err err;
+
+    bytes_start(b, &op);
+    err = s2_area_set_unmap_expected(&b->set, &op, expected);
+    bytes_check(b);
+    return err;
+}
+
+static inline enum s2_err bytes_swap(struct bytes *b, const struct s2_area *area, const struct s2_backend *expected)
+{
+    struct s2_op op;
+    enum s2_err err;
+
+    bytes_start(b, &op);
+    err = s2_area_set_swap(&b->set, &op, area, expected);
+    bytes_check(b);
+    return err;
+}
+
+static inline enum s2_err bytes_extend(struct bytes *b, uint64_t at, uint64_t start, uint64_t end)
+{
+    struct s2_op op;
+    enum s2_err err;
+
+    bytes_start(b, &op);
+    err = s2_area_set_extend(&b->set, &op, S2_IPA(at), span(start, end));
+    bytes_check(b);
+    return err;
+}
+
+static inline enum s2_err bytes_rename(struct bytes *b, uint64_t at, uint16_t name)
+{
+    struct s2_op op;
+    enum s2_err err;
+
+    bytes_start(b, &op);
+    err = s2_area_set_rename(&b->set, &op, S2_IPA(at), name);
     bytes_check(b);
     return err;
 }
