@@ -150,6 +150,62 @@ static void one_kind_by_another(void **state)
                     try_scene(&layouts[2], &scenes[i], kind, comes);
 }
 
+static void nothing_is_held(struct world *w)
+{
+    assert_int_equal(w->tables.free, w->tables.pages);
+    assert_int_equal(w->nodes.free, w->nodes.count);
+    assert_int_equal(w->nodes.reserved, 0);
+    assert_int_equal(w->ledger_nodes.reserved, 0);
+    assert_int_equal(w->frames.reserved, 0);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+    assert_null(s2_tpool_check(&w->tables));
+    assert_null(s2_pool_check(&w->nodes));
+    assert_true(model_ok(w->port));
+}
+
+static void a_space_begins_whole_or_not_at_all(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_machine(&wc);
+    unsigned from = 0;
+    enum s2_err err;
+
+    (void)state;
+    do {
+        inject_arm(++from, 1);
+        err = s2_space_init(&w->space, &w->cfg, &w->d);
+        inject_disarm();
+        if (err) {
+            assert_int_equal(err, inject_error(inject.fired));
+            assert_int_equal(w->d.err, err);
+            nothing_is_held(w);
+        }
+    } while (err);
+    assert_true(from > S2_CUT_NODES + s2_cut_tables(&w->cfg.geometry) + 1);
+    assert_int_equal(inject.fired, NO_SITE);
+    s2_cache_init(&w->cache);
+    world_destroy(w);
+}
+
+/* Whatever is refused meanwhile. */
+static void destroying_is_never_refused(void **state)
+{
+    (void)state;
+    for (enum kind kind = LINEAR; kind < KINDS; kind++)
+        for (unsigned from = 0;; from++) {
+            struct world *w = make_zone(&layouts[2], kind);
+
+            s2_cache_drain(&w->space, &w->cache);
+            inject_arm(from, 2);
+            world_destroy_space(w);
+            inject_disarm();
+            nothing_is_held(w);
+            world_free(w);
+            if (from && inject.fired == NO_SITE)
+                break;
+        }
+}
+
 /* Every kind of call has been refused, and had an operation fail. */
 static void nothing_was_left_out(void **state)
 {
@@ -169,9 +225,10 @@ static int wrap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_a_root_leaf_with_room), cmocka_unit_test(in_a_full_root_leaf),
-        cmocka_unit_test(in_trees_with_nodes),      cmocka_unit_test(in_pages),
-        cmocka_unit_test(one_kind_by_another),      cmocka_unit_test(nothing_was_left_out),
+        cmocka_unit_test(in_a_root_leaf_with_room),    cmocka_unit_test(in_a_full_root_leaf),
+        cmocka_unit_test(in_trees_with_nodes),         cmocka_unit_test(in_pages),
+        cmocka_unit_test(one_kind_by_another),         cmocka_unit_test(a_space_begins_whole_or_not_at_all),
+        cmocka_unit_test(destroying_is_never_refused), cmocka_unit_test(nothing_was_left_out),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
