@@ -130,11 +130,13 @@ static bool before_entries(const struct s2_imap *map, struct wanted *w, enum s2_
         } else if (lowest ? leaf_lowest(node, before, w) : leaf_highest(node, before, w)) {
             return true;
         }
-        do {
+        for (;; depth--) {
             if (depth == 0)
                 return false;
             s = &way[depth - 1];
-        } while (!(lowest ? next_lowest(w, s, &i) : next_highest(w, s, &i)) && depth-- > 0);
+            if (lowest ? next_lowest(w, s, &i) : next_highest(w, s, &i))
+                break;
+        }
         before = before_child(s, i);
         if (lowest ? before >= w->hi : s->node->end[i] <= w->lo)
             return false;
@@ -171,11 +173,10 @@ static bool search_on(const struct s2_imap *map, struct wanted *w, unsigned by, 
         w->hi = w->at;
     else
         w->lo = w->at;
-    if (w->size <= UINT64_MAX - slack) {
-        ask(w, w->size + slack, 0, UINT32_MAX);
-        if (search(map, w, fit))
-            return true;
-    }
+    /* Does not wrap around: S2_IMAP_TRIES gaps of `size` at least have been looked at. */
+    ask(w, w->size + slack, 0, UINT32_MAX);
+    if (search(map, w, fit))
+        return true;
     ask(w, w->size, by, UINT32_MAX);
     return search(map, w, fit);
 }

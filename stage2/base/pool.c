@@ -10,6 +10,7 @@ struct free_node {
 void s2_pool_init(struct s2_pool *pool, void *mem, size_t bytes)
 {
     size_t nodes = bytes / S2_NODE_BYTES;
+    /* cover: 2^32 nodes are 2.75 TiB */
     uint32_t count = nodes < S2_NODE_NONE ? (uint32_t)nodes : S2_NODE_NONE - 1;
 
     *pool = (struct s2_pool){.base = mem, .count = count, .free_head = S2_NODE_NONE};

@@ -110,6 +110,7 @@ static bool below_range(const struct run *r, struct s2_imap_cursor at, struct s2
     struct s2_ient e;
 
     if (!s2_imap_get(&at, &e) || e.start >= r->range.start.v) {
+        /* cover: what prev has found is there */
         if (!s2_imap_prev(&r->set->map, &at) || !s2_imap_get(&at, &e))
             return false;
     }
@@ -124,6 +125,7 @@ static bool above_range(const struct run *r, struct s2_imap_cursor at, struct s2
     struct s2_ient e;
 
     if (!s2_imap_get(&at, &e) || e.start > r->range.end.v) {
+        /* cover: likewise */
         if (!s2_imap_prev(&r->set->map, &at) || !s2_imap_get(&at, &e) || e.end <= r->range.end.v)
             return false;
     }
