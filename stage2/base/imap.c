@@ -159,7 +159,9 @@ bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *
     unsigned rank;
     const struct s2_imap_leaf *leaf = locate(map, key, &rank);
 
-    return rank < leaf->count && answer(leaf, s2_imap_slot(leaf, rank), out);
+    if (rank == leaf->count)
+        return false;
+    return answer(leaf, s2_imap_slot(leaf, rank), out);
 }
 
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
@@ -170,7 +172,9 @@ bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
     if (rank == leaf->count)
         return false;
     slot = s2_imap_slot(leaf, rank);
-    return leaf->start[slot] <= key && answer(leaf, slot, out);
+    if (leaf->start[slot] > key)
+        return false;
+    return answer(leaf, slot, out);
 }
 
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out)
@@ -180,7 +184,9 @@ bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient 
 
     if (key == 0)
         return false;
+    /* cover: what seek has found is there */
     if (!s2_imap_seek(map, key - 1, &at) || !s2_imap_get(&at, &e) || e.start >= key)
+        /* cover: and so is what prev has */
         if (!s2_imap_prev(map, &at) || !s2_imap_get(&at, &e))
             return false;
     if (out)
@@ -263,6 +269,7 @@ void s2_imap_walk(const struct s2_imap *map, uint64_t start, uint64_t end, s2_im
     struct s2_ient e;
 
     for (bool on = start < end && s2_imap_seek(map, start, &at); on; on = s2_imap_next(map, &at))
+        /* cover: what seek or next has found is there */
         if (!s2_imap_get(&at, &e) || e.start >= end || !fn(arg, &e))
             return;
 }

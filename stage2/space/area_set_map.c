@@ -333,12 +333,11 @@ static enum s2_err check_backend(struct s2_detail *d, const struct s2_area *area
 
 enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area)
 {
-    enum s2_err err = check_backend(op->detail, area);
     struct s2_area found;
 
-    if (!err && s2_area_set_overlaps(set, area->range, &found))
-        err = s2_area_refuse(op, S2_EEXIST, area->range, &found, s2_err_phrase(S2_EEXIST));
-    return err;
+    if (!s2_area_set_overlaps(set, area->range, &found))
+        return S2_OK;
+    return s2_area_refuse(op, S2_EEXIST, area->range, &found, s2_err_phrase(S2_EEXIST));
 }
 
 static enum s2_err run_and_leave(struct run *r, enum s2_err err)
