@@ -95,13 +95,13 @@ static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_
     replace(map, at, 0, e, 1);
 }
 
-/* pre: the leaf is not the root, where splice_inside does it. */
+/* The map may have shrunk to its root by then, which may have as few as it likes. */
 static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     uint64_t start = s2_imap_start(at->leaf, at->rank);
 
     replace(map, at, 1, NULL, 0);
-    if (at->leaf->count < S2_IMAP_LEAF_MIN) {
+    if (map->height > 0 && at->leaf->count < S2_IMAP_LEAF_MIN) {
         s2_imap_mend(map, at);
         (void)s2_imap_seek(map, start, at);
     } else if (at->rank == at->leaf->count) {

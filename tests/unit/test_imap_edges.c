@@ -283,7 +283,7 @@ static void splice_one(unsigned n, bool down, unsigned p, unsigned out, unsigned
 
 static void some_entries_give_way_to_others(void **state)
 {
-    static const unsigned sizes[] = {0, 3, 15, 16, 17, 40};
+    static const unsigned sizes[] = {0, 3, 15, 16, 17, 18, 19, 22, 40};
 
     (void)state;
     for (unsigned s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -292,6 +292,31 @@ static void some_entries_give_way_to_others(void **state)
                 for (unsigned in = 0; in <= MOST; in++)
                     for (unsigned kind = 0; kind < 4; kind++)
                         splice_one(sizes[s], kind & 1, p, out, in, kind & 2);
+}
+
+/* So many that the map shrinks to its root while they go. */
+static void nearly_all_entries_go_at_once(void **state)
+{
+    struct s2_ient seen, e = {1, 2, {{3, 4, 5}}};
+    struct s2_imap_cursor at;
+
+    (void)state;
+    for (unsigned n = 17; n <= 120; n += 1 + n / 5)
+        for (unsigned p = 0; p < n; p += 5)
+            for (unsigned in = 0; in < 2; in++) {
+                struct fixture *f = make_row(n, false);
+
+                (void)s2_imap_seek(&f->map, STEP * (uint64_t)p, &at);
+                e.start = STEP * (uint64_t)p + 0x10;
+                e.end = e.start + 0x10;
+                s2_imap_splice(&f->map, &at, n - p, &e, in);
+                assert_null(s2_imap_check(&f->map));
+                assert_int_equal(f->map.count, p + in);
+                assert_int_equal(s2_imap_get(&at, &seen), in);
+                if (in)
+                    assert_memory_equal(&seen, &e, sizeof e);
+                unmake(f);
+            }
 }
 
 /* --- how much fits --------------------------------------------------------------------------------------------------------------- */
@@ -335,6 +360,7 @@ int main(void)
         cmocka_unit_test(no_alignment_wraps_around),
         cmocka_unit_test(rooms_too_large_to_count),
         cmocka_unit_test(some_entries_give_way_to_others),
+        cmocka_unit_test(nearly_all_entries_go_at_once),
         cmocka_unit_test(what_fits_is_let_in),
     };
 
