@@ -277,6 +277,123 @@ static void test_align_numbers(void **state)
 TEST_TYPE(ipa, "IPA")
 TEST_TYPE(pa, "PA")
 
+/* --- memory_addr's own scenarios, with their numbers; what panics there is refused here ----------------------------- */
+
+static void test_scenario_alignment(void **state)
+{
+    const uint64_t addr = 0x12345678;
+    uint64_t out;
+    s2_pa pa = S2_PA(2 * S2_PAGE_4K + 0x123), up;
+
+    (void)state;
+    assert_true(s2_align_down(addr, S2_PAGE_4K, &out) && out == 0x12345000);
+    assert_true(s2_align_up(addr, S2_PAGE_4K, &out) && out == 0x12346000);
+    assert_true(s2_align_offset(addr, S2_PAGE_4K, &out) && out == 0x678);
+    assert_true(s2_is_aligned(0x12345000, S2_PAGE_4K) && !s2_is_aligned(addr, S2_PAGE_4K));
+    assert_int_equal(s2_pa_align_down_4k(S2_PA(addr)).v, 0x12345000);
+    assert_true(s2_pa_align_up_4k(S2_PA(addr), &up) && up.v == 0x12346000);
+    assert_int_equal(s2_pa_align_offset_4k(S2_PA(addr)), 0x678);
+    assert_true(s2_pa_is_aligned_4k(S2_PA(0x12345000)) && !s2_pa_is_aligned_4k(S2_PA(addr)));
+    assert_int_equal(s2_pa_align_down_4k(pa).v, 2 * S2_PAGE_4K);
+    assert_true(s2_pa_align_up(pa, 0x1000, &up) && up.v == 3 * S2_PAGE_4K);
+    assert_int_equal(s2_pa_align_offset_4k(pa), 0x123);
+    assert_true(!s2_pa_is_aligned(pa, 0x1000) && s2_pa_is_aligned(S2_PA(2 * S2_PAGE_4K), 0x1000));
+    assert_true(s2_pa_align_up(S2_PA(2 * S2_PAGE_4K), 0x1000, &up) && up.v == 2 * S2_PAGE_4K);
+    assert_int_equal(S2_PAGE_4K, 4096);
+    assert_int_equal(S2_PAGE_2M, 2097152);
+    assert_int_equal(S2_PAGE_1G, 1073741824);
+}
+
+static void test_scenario_arithmetic(void **state)
+{
+    s2_ipa base = S2_IPA(0x1234), far = S2_IPA(0x1334), out;
+    s2_ipa high = S2_IPA(MAX - 0x100), wrapped = S2_IPA(0xff);
+    int64_t distance;
+    uint64_t n;
+
+    (void)state;
+    assert_true(s2_ipa_lt(S2_IPA(0x1234), S2_IPA(0x5678)) && s2_ipa_le(S2_IPA(0x1234), S2_IPA(0x5678)));
+    assert_false(s2_ipa_eq(S2_IPA(0x1234), S2_IPA(0x5678)));
+    assert_true(s2_ipa_offset(base, 0x100, &out) && s2_ipa_eq(out, far));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_offset(base, 0x100), far));
+    assert_true(s2_ipa_offset_from(far, base, &distance) && distance == 0x100);
+    assert_true(s2_ipa_add(base, 0x100, &out) && s2_ipa_eq(out, far));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_add(base, 0x100), far));
+    assert_true(s2_ipa_sub(far, 0x100, &out) && s2_ipa_eq(out, base));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_sub(far, 0x100), base));
+    assert_true(s2_ipa_sub_addr(far, base, &n) && n == 0x100);
+    assert_int_equal(s2_ipa_wrapping_sub_addr(far, base), 0x100);
+
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_offset(high, 0x200), wrapped));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_offset(wrapped, -0x200), high));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_add(high, 0x200), wrapped));
+    assert_true(s2_ipa_eq(s2_ipa_wrapping_sub(wrapped, 0x200), high));
+    assert_int_equal(s2_ipa_wrapping_sub_addr(wrapped, high), 0x200);
+    assert_true(s2_ipa_overflowing_add(high, 0x200, &out) && s2_ipa_eq(out, wrapped));
+    assert_true(s2_ipa_overflowing_sub(wrapped, 0x200, &out) && s2_ipa_eq(out, high));
+    assert_true(s2_ipa_overflowing_sub_addr(wrapped, high, &n) && n == 0x200);
+}
+
+static void test_scenario_panics(void **state)
+{
+    s2_ipa top = S2_IPA(MAX), zero = S2_IPA(0), out = S2_IPA(77);
+    int64_t distance = 77;
+    uint64_t n = 77;
+
+    (void)state;
+    assert_false(s2_ipa_offset(top, 1, &out));
+    assert_false(s2_ipa_offset_from(top, zero, &distance));
+    assert_false(s2_ipa_offset_from(zero, top, &distance));
+    assert_false(s2_ipa_add(top, 1, &out));
+    assert_false(s2_ipa_sub(zero, 1, &out));
+    assert_false(s2_ipa_sub_addr(zero, S2_IPA(1), &n));
+    assert_int_equal(out.v, 77);
+    assert_int_equal(distance, 77);
+    assert_int_equal(n, 77);
+}
+
+static void test_scenario_range(void **state)
+{
+    static const struct {
+        uint64_t start, end;
+        bool contains, contained, overlaps;
+    } rows[] = {
+        {0xfff, 0x1fff, false, false, true},   {0xfff, 0x2000, false, true, true},
+        {0xfff, 0x2001, false, true, true},    {0x1000, 0x1fff, true, false, true},
+        {0x1000, 0x2000, true, true, true},    {0x1000, 0x2001, false, true, true},
+        {0x1001, 0x1fff, true, false, true},   {0x1001, 0x2000, true, false, true},
+        {0x1001, 0x2001, false, false, true},  {0xfff, 0x1000, false, false, false},
+        {0x2000, 0x2001, false, false, false}, {0x800, 0x1000, false, false, false},
+        {0x800, 0x1001, false, false, true},   {0x1800, 0x2000, true, false, true},
+        {0x1800, 0x2001, false, false, true},  {0x2000, 0x2800, false, false, false},
+    };
+    struct s2_ipa_range range, none = {0};
+    char text[S2_ADDR_TEXT];
+
+    (void)state;
+    assert_true(s2_ipa_range(S2_IPA(0x1000), S2_IPA(0x2000), &range));
+    assert_true(s2_ipa_range_is_empty(ipa_span(0x1000, 0x1000)) && s2_ipa_range_is_empty(ipa_span(0x1000, 0xfff)));
+    assert_false(s2_ipa_range_is_empty(range));
+    assert_int_equal(s2_ipa_range_size(range), 0x1000);
+    assert_true(s2_ipa_range_contains(range, S2_IPA(0x1000)) && s2_ipa_range_contains(range, S2_IPA(0x1080)));
+    assert_false(s2_ipa_range_contains(range, S2_IPA(0x2000)));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct s2_ipa_range o = ipa_span(rows[i].start, rows[i].end);
+
+        assert_int_equal(s2_ipa_range_contains_range(range, o), rows[i].contains);
+        assert_int_equal(s2_ipa_range_contained_in(range, o), rows[i].contained);
+        assert_int_equal(s2_ipa_range_overlaps(range, o), rows[i].overlaps);
+    }
+    assert_true(s2_ipa_range_is_empty(none) && s2_ipa_range_size(none) == 0 && none.start.v == 0 && none.end.v == 0);
+    assert_false(s2_ipa_range(S2_IPA(0x2000), S2_IPA(0x1000), &range));
+    (void)s2_ipa_range_format(ipa_span(0xfec000, 0xfff000), S2_HEX_LOWER, text, sizeof(text));
+    assert_string_equal(text, "IPA:0xfec000..IPA:0xfff000");
+    (void)s2_ipa_range_format(ipa_span(0xfec000, 0xfff000), S2_HEX_UPPER, text, sizeof(text));
+    assert_string_equal(text, "IPA:0xFEC000..IPA:0xFFF000");
+    (void)s2_pa_format(S2_PA(0x1abc), S2_HEX_UPPER, text, sizeof(text));
+    assert_string_equal(text, "PA:0x1ABC");
+}
+
 static void test_bits(void **state)
 {
     (void)state;
@@ -344,6 +461,10 @@ int main(void)
         BOTH(range_pairs),
         BOTH(pages),
         BOTH(text),
+        cmocka_unit_test(test_scenario_alignment),
+        cmocka_unit_test(test_scenario_arithmetic),
+        cmocka_unit_test(test_scenario_panics),
+        cmocka_unit_test(test_scenario_range),
         cmocka_unit_test(test_bits),
         cmocka_unit_test(test_errors),
     };

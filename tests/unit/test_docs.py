@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
 """Is docs/testing.md true? Every lesson and rule has its row, every test it names exists, and its list of mutations is the
-one that is run."""
+one that is run. And docs/area-set.md: what it names is in the headers."""
 
 import fnmatch
 import os
@@ -98,6 +98,15 @@ def unfit_mutations():
     return subprocess.run([sys.executable, MUTANTS, "--dry-run"], capture_output=True, text=True, check=False).stdout.splitlines()
 
 
+def missing_names(text):
+    headers = os.path.join(TOP, "stage2/include/stage2")
+    code = "".join(read(os.path.join(headers, h)) for h in sorted(os.listdir(headers)))
+    code += re.sub(r"s2_##T##_", "s2_ipa_", code) + re.sub(r"_##suffix", "_4k _2m _1g", code)
+    made = {f"s2_ipa_{m}_{size}" for m in re.findall(r"s2_##T##_(\w+)_##suffix", code) for size in ("4k", "2m", "1g")}
+    names = set(re.findall(r"\b[sS]2_\w+\w\b", " ".join(re.findall(r"`([^`\n]+)`", text))))
+    return [f"no header has {n}" for n in sorted(names - made) if not re.search(rf"\b{n}\b", code)]
+
+
 page = read("docs/testing.md")
 ok(missing_rows(section(page, "Lessons and their tests"), LESSONS), "docs/testing.md: every lesson has its tests")
 ok(missing_rows(section(page, "Rules of the architecture and their tests"), RULES), "docs/testing.md: every rule has its tests")
@@ -105,6 +114,7 @@ ok(missing_tests(page), "docs/testing.md: every test that is named exists")
 ok(model_names(section(page, "What only the model can see")), "docs/testing.md: every test of the model that is named exists")
 ok(unnamed_suites(page), "docs/testing.md: every suite is mentioned")
 ok(mutation_problems(page), "docs/testing.md: lists the mutations that are run")
+ok(missing_names(read("docs/area-set.md")), "docs/area-set.md: every name is in the headers")
 ok(unfit_mutations(), "every mutation fits the code")
 print(f"1..{count}")
 sys.exit(1 if failed else 0)
