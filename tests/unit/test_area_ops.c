@@ -386,6 +386,40 @@ static void what_replaces_a_middle_joins_one_side(void **state)
     }
 }
 
+/* Two pairs join, then the end of the range cuts an area: no more areas than before, and so no node, however full the map. */
+static void a_protect_joins_twice_before_it_cuts(void **state)
+{
+    struct bytes *b = *state;
+    s2_attr attr = S2_ATTR(2);
+    uint32_t hoarded;
+
+    for (uint64_t at = 0x100; at <= 0x300; at += 0x200) {
+        assert_int_equal(bytes_map(b, at, 0x80, 1, S2_MAP_NEW), S2_OK);
+        assert_int_equal(bytes_map(b, at + 0x80, 0x80, 2, S2_MAP_NEW), S2_OK);
+    }
+    assert_int_equal(bytes_map(b, 0x500, 0x100, 1, S2_MAP_NEW), S2_OK);
+    for (uint64_t i = 0; i < 11; i++)
+        assert_int_equal(bytes_map(b, 0x1000 + 0x100 * i, 0x80, 1, S2_MAP_NEW), S2_OK);
+    assert_int_equal(b->set.map.count, S2_IMAP_LEAF);
+    hoarded = b->pool.free;
+    assert_int_equal(s2_pool_reserve(&b->pool, hoarded), S2_OK);
+    {
+        struct s2_op op;
+
+        bytes_start(b, &op);
+        assert_int_equal(s2_area_set_protect(&b->set, &op, span(0x100, 0x580), bytes_set_to, &attr), S2_OK);
+        assert_string_equal(b->trace, "pPpJpPpJpSpPcPcJcPcJcScP");
+    }
+    s2_pool_unreserve(&b->pool, hoarded);
+    bytes_check(b);
+    bytes_check_table(b);
+    assert_area(b, 0x100, 0x100, 0x200, 2);
+    assert_area(b, 0x300, 0x300, 0x400, 2);
+    assert_area(b, 0x500, 0x500, 0x580, 2);
+    assert_area(b, 0x580, 0x580, 0x600, 1);
+    assert_int_equal(b->set.map.count, S2_IMAP_LEAF - 1);
+}
+
 /* --- arguments that are wrong by themselves ------------------------------------------------------------------------------------ */
 
 static void an_area_has_a_backend(void **state)
@@ -444,6 +478,7 @@ int main(void)
         T(a_refusal_leaves_it_as_it_was),
         T(a_backend_without_undo_is_not_asked),
         T(what_replaces_a_middle_joins_one_side),
+        T(a_protect_joins_twice_before_it_cuts),
         T(an_area_has_a_backend),
         T(equal_names_make_one_area),
     };
