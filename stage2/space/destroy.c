@@ -35,7 +35,7 @@ static bool release_areas(struct s2_space *sp, uint64_t budget)
     c.part.end = c.area.range.end;
     if (c.area.backend->release && !goes_by_entry(sp, &c.area)) {
         c.part.end.v = s2_min_u64(c.part.end.v, c.part.start.v + bytes);
-        c.goes = c.part;
+        c.goes = (struct s2_ipa_range){c.part.start, S2_IPA(s2_ipa_limit(&sp->cfg.geometry))};
         s2_op_begin(&op, sp, NULL);
         c.area.backend->release(sp, &op, &c);
     }
