@@ -15,13 +15,8 @@ void s2_space_destroy_begin(struct s2_space *sp)
     s2_space_unlock(sp);
 }
 
-static bool goes_by_entry(const struct s2_space *sp, const struct s2_area *a)
-{
-    return !sp->cut_ledger && (a->backend == &s2_backend_alloc || a->backend == &s2_backend_linear);
-}
-
-/* What the backend of the area at sp->gone holds for about `budget` frames of it goes back. False: no area is left. To stop
- * inside a run of frames, or where two areas share one, cuts its ledger entry, which the cut reserve covers. */
+/* What the backend of the area at sp->gone holds for about `budget` frames of it goes back. False: no area is left. Its
+ * ledger entries go whole, with what later steps and areas have of them, so that this needs no node. */
 static bool release_areas(struct s2_space *sp, uint64_t budget)
 {
     struct s2_change c = {.step = S2_STEP_UNMAP};
@@ -33,7 +28,7 @@ static bool release_areas(struct s2_space *sp, uint64_t budget)
         return false;
     c.part.start = S2_IPA(s2_max_u64(c.area.range.start.v, sp->gone.v));
     c.part.end = c.area.range.end;
-    if (c.area.backend->release && !goes_by_entry(sp, &c.area)) {
+    if (c.area.backend->release) {
         c.part.end.v = s2_min_u64(c.part.end.v, c.part.start.v + bytes);
         c.goes = (struct s2_ipa_range){c.part.start, S2_IPA(s2_ipa_limit(&sp->cfg.geometry))};
         s2_op_begin(&op, sp, NULL);
@@ -41,42 +36,6 @@ static bool release_areas(struct s2_space *sp, uint64_t budget)
     }
     sp->gone = c.part.end;
     return true;
-}
-
-/* A whole entry of this VM's is mapped no more; `all`: nor is it the VM's. */
-static void give_back(struct s2_space *sp, struct s2_ledger_entry *e, bool all)
-{
-    bool ram = e->state == S2_OWNED;
-
-    e->ipa = S2_IPA_NONE;
-    if (all) {
-        e->owner = S2_OWNER_NONE;
-        e->state = ram ? S2_FREE : S2_DEVICE;
-        e->rights = ram ? S2_RWX : e->rights;
-        e->pooled = false;
-    }
-    s2_ledger_set(sp->cfg.ledger, e);
-    if (all && ram)
-        s2_frames_free(sp->cfg.frames, e->range, false, false);
-}
-
-/* Without the reserve: one ledger entry, whole, which takes no node; entries of the two backends never join. False: none is
- * left. */
-static bool release_entry(struct s2_space *sp)
-{
-    struct s2_ledger_entry e;
-
-    for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
-        if (e.owner != sp->cfg.id || e.ipa.v == S2_IPA_NONE.v)
-            continue;
-        sp->swept = e.range.end;
-        give_back(sp, &e, e.pooled);
-        return true;
-    }
-    sp->swept = S2_PA(0);
-    s2_frames_unreserve(sp->cfg.frames, sp->frames_promised);
-    sp->frames_promised = 0;
-    return false;
 }
 
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
@@ -87,7 +46,7 @@ bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
     if (s2_gather_free_step(&sp->table, &sp->last, pages))
         return true;
     s2_space_lock(sp);
-    left = release_areas(sp, budget ? budget : 1) || (!sp->cut_ledger && release_entry(sp));
+    left = release_areas(sp, budget ? budget : 1);
     s2_space_unlock(sp);
     /* An operation that came before may still be giving its tables back (s2_op_dispose). */
     return left || __atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE);
@@ -103,6 +62,21 @@ void s2_space_destroy_end(struct s2_space *sp)
     s2_table_fini(&sp->table);
 }
 
+/* A whole entry of this VM's is nobody's. */
+static void give_back(struct s2_space *sp, struct s2_ledger_entry *e)
+{
+    bool ram = e->state == S2_OWNED;
+
+    e->ipa = S2_IPA_NONE;
+    e->owner = S2_OWNER_NONE;
+    e->state = ram ? S2_FREE : S2_DEVICE;
+    e->rights = ram ? S2_RWX : e->rights;
+    e->pooled = false;
+    s2_ledger_set(sp->cfg.ledger, e);
+    if (ram)
+        s2_frames_free(sp->cfg.frames, e->range, false, false);
+}
+
 bool s2_space_disown_step(struct s2_space *sp)
 {
     struct s2_ledger_entry e;
@@ -111,7 +85,7 @@ bool s2_space_disown_step(struct s2_space *sp)
         if (e.owner != sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
             continue;
         sp->swept = e.range.end;
-        give_back(sp, &e, true);
+        give_back(sp, &e);
         return true;
     }
     return false;
