@@ -59,7 +59,7 @@ static const struct layout layouts[] = {
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
-/* Chunks and ledger entries of one page, which join with nothing. */
+/* Chunks and ledger entries of one page, which join with nothing; and as many such pages for who asks for them. */
 static inline void fragment(struct world *w)
 {
     enum { FRAGMENTS = 40 };
@@ -67,7 +67,7 @@ static inline void fragment(struct world *w)
     uint8_t was = w->space.cfg.chunk_log2;
     bool clean;
 
-    for (uint64_t i = 0; i < 2 * FRAGMENTS; i += 2)
+    for (uint64_t i = 0; i < 4 * FRAGMENTS; i += 2)
         assert_int_equal(s2_frames_alloc_at(&w->frames, pa_range(pa + i * PAGE, PAGE), &clean, NULL), S2_OK);
     w->space.cfg.chunk_log2 = 12;
     assert_int_equal(map_new(w, area_alloc(MIB(96), FRAGMENTS * PAGE, S2_RW, 0)), S2_OK);
@@ -133,6 +133,7 @@ static inline struct world *make_zone(const struct layout *l, enum kind kind)
 
 enum action {
     MAP,
+    PIECES,
     REPLACE,
     SWAP,
     EXTEND,
@@ -166,6 +167,7 @@ struct scene {
 static const struct scene scenes[] = {
     {"map alone", MAP, MIB(11), MIB(11) + 3 * PAGE, S2_RW, ANY},
     {"map blocks alone", MAP, MIB(8) + MIB(3), MIB(13), S2_RWX, ANY},
+    {"map pieces", PIECES, MIB(11), MIB(11) + 30 * PAGE, S2_RW, FOR(ALLOC)},
     {"map, joined below", MAP, MIB(4), MIB(4) + 5 * PAGE, S2_RW, ANY},
     {"map, joined above", MAP, MIB(5) - 5 * PAGE, MIB(5), S2_RW, ANY},
     {"map, joined on both sides", MAP, MIB(4), MIB(5), S2_RW, ANY},
@@ -308,6 +310,18 @@ static inline s2_ipa extended(const struct scene *s)
     return S2_IPA(ZONE + start[i]);
 }
 
+/* With chunks of a page. */
+static inline enum s2_err map_pieces(struct world *w, struct s2_area area)
+{
+    uint8_t was = w->space.cfg.chunk_log2;
+    enum s2_err err;
+
+    w->space.cfg.chunk_log2 = 12;
+    err = map_new(w, area);
+    w->space.cfg.chunk_log2 = was;
+    return err;
+}
+
 static inline void nothing(void)
 {
 }
@@ -328,6 +342,8 @@ static inline enum s2_err act(struct world *w, const struct doing *d)
     switch (s->action) {
     case MAP:
         return map_new(w, area);
+    case PIECES:
+        return map_pieces(w, area);
     case REPLACE:
         return map_over(w, area);
     case SWAP:

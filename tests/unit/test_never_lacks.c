@@ -99,6 +99,7 @@ static uint64_t frames_needed(const struct trial *t)
 
     switch (s->action) {
     case MAP:
+    case PIECES:
     case REPLACE:
     case SWAP:
     case POPULATE:
