@@ -22,9 +22,11 @@ CAPS = "stage2/table/caps.c"
 FRAMES = "stage2/frame/frames.c"
 SCRUB = "stage2/frame/scrub.c"
 LEDGER = "stage2/frame/ledger.c"
+IMAP = "stage2/base/imap.c"
 IMAP_EDIT = "stage2/base/imap_edit.c"
 AREAS = "stage2/space/area_set.c"
 AREAS_MAP = "stage2/space/area_set_map.c"
+AREAS_PROTECT = "stage2/space/area_set_protect.c"
 LINEAR = "stage2/space/backend_linear.c"
 ALLOC = "stage2/space/backend_alloc.c"
 CHUNKS = "stage2/space/chunks.c"
@@ -395,4 +397,49 @@ FRAMES_AND_SPACES = [
      "locks are taken out of order", "test_space"),
 ]
 
-MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES
+# What a refused operation leaves behind, and what may not be refused.
+ALL_OR_NOTHING = [
+    ("op_nodes_kept", OP, "        if (op->pool[i].taken)\n            s2_pool_unreserve(op->pool[i].pool, op->pool[i].taken);\n", "",
+     "the nodes of an operation stay promised (A5)", "test_area_failure test_all_or_nothing"),
+    ("cut_nodes_unpromised", OP, "            if (drawn && s2_pool_reserve(p->pool, drawn))\n                sp->cut_nodes -= drawn;\n", "",
+     "after a refused cut the reserve's nodes are no longer promised", "test_all_or_nothing test_never_lacks"),
+    ("cut_not_refilled", OP, "        (void)s2_cut_refill(sp);\n", "", "the cut reserve is never filled up again",
+     "test_never_lacks test_space_failure"),
+    ("cut_reserve_unused", OP, "        if (op->side[i].cut && op->side[i].space->cfg.nodes == pool)", "        if (false)",
+     "an unmap does not use the nodes of its reserve", "test_never_lacks"),
+    ("promise_not_recounted", OP, "        if (side->relazy)\n", "        if (side->relazy && op->committed)\n",
+     "a failed lazy map keeps table pages promised (A5)", "test_all_or_nothing"),
+    ("take_keeps_nodes", CHUNKS, "    if (err) {\n        s2_pool_unreserve(pool, nodes);\n        return", "    if (err) {\n        return",
+     "who finds no block keeps the node for it promised (A5)", "test_all_or_nothing"),
+    ("untake_dirties", CHUNKS, "e.end - e.start), true, true);", "e.end - e.start), false, true);",
+     "memory that a failed operation took and did not touch counts as dirty", "test_all_or_nothing"),
+    ("untake_unpromises", CHUNKS, "e.end - e.start), true, true);", "e.end - e.start), true, false);",
+     "memory that goes back is given back twice, once as a promise", "test_all_or_nothing"),
+    ("take_not_undone", ALLOC, "    if (err)\n        s2_chunks_untake(sp, op);\n    return err;\n", "    return err;\n",
+     "an operation that lacks table pages keeps its memory (A5)", "test_all_or_nothing"),
+    ("undo_one_too_few", AREAS, "end-- <= taken && b->take", "end-- < taken && b->take",
+     "the last change that was taken is not taken back (A5)", "test_area_failure test_all_or_nothing"),
+    ("commit_before_take", AREAS_MAP, "    if (!err)\n        err = take_all(r);\n    if (!err)\n        commit_all(r);\n    return err;",
+     "    if (!err)\n        commit_all(r);\n    return err ? err : take_all(r);", "what can be refused comes after the edits (A1)",
+     "test_area_failure test_all_or_nothing"),
+    ("long_promise_kept", LONG_MAP, "    if (err)\n        s2_ledger_unpromise(sp->cfg.ledger, LEDGER_PROMISES);\n", "",
+     "long work that does not begin keeps a promise of the ledger's", "test_all_or_nothing test_long_failure"),
+    ("fault_keeps_nodes", CHUNKS, "        s2_ledger_unreserve(sp->cfg.ledger, ledger_nodes);\n    }\n", "    }\n",
+     "each fault keeps nodes of the ledger promised", "test_all_or_nothing test_fault"),
+    ("init_keeps_cut", SPACE, "        s2_cut_release(sp);\n        s2_table_fini(&sp->table);\n", "        s2_table_fini(&sp->table);\n",
+     "a space that cannot begin keeps part of its reserve (A5)", "test_all_or_nothing test_space_life"),
+    ("borders_cut", SPACE, "range.end.v == goes.end.v && ", "", "where areas meet in one run of frames, an unmap needs nodes",
+     "test_never_lacks"),
+    ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(start->op); ", "        (void)0; ",
+     "a protect that moves a border into a block lacks table pages", "test_never_lacks test_all_or_nothing"),
+    ("kept_cut_not_filled", AREAS, "    fill_cut(set);\n    set->busy = NULL;", "    set->busy = NULL;",
+     "nodes kept for unmaps are not filled up again", "test_area_failure test_area_ops"),
+    ("area_need", AREAS, "        inserts = 2;\n", "        inserts = 1;\n", "a replace is said to need less than it may",
+     "test_area_need test_area_failure"),
+    ("need_too_small", IMAP, "need = (uint64_t)inserts * (map->height + 2u + ", "need = (uint64_t)inserts * (map->height + ",
+     "an insertion is promised fewer nodes than it may take", "test_area_need test_imap"),
+    ("capacity_too_large", IMAP, "if (most + height + 2 <= nodes)", "if (most / 2 + height + 2 <= nodes)",
+     "a pool is said to hold more than it does", "test_area_need"),
+]
+
+MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING
