@@ -300,7 +300,7 @@ enum s2_err s2_space_unmap_expected(struct s2_space *sp, const struct s2_area *e
     struct s2_op op;
     enum s2_err err = s2_space_enter(sp, &op, expected->range, d);
 
-    op.side[0].cut = true;
+    s2_op_may_cut(&op);
     return s2_space_leave(&op, err ? err : s2_area_set_unmap_expected(&sp->areas, &op, expected));
 }
 
