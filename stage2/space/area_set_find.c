@@ -98,18 +98,21 @@ enum s2_around s2_area_set_around(const struct s2_area_set *set, s2_ipa ipa, str
 
 struct s2_area_iter s2_area_set_iter(const struct s2_area_set *set, struct s2_ipa_range range)
 {
-    return (struct s2_area_iter){set, range};
+    struct s2_area_iter it = {.set = set, .end = range.start.v < range.end.v ? range.end : S2_IPA(0)};
+
+    (void)s2_imap_seek(&set->map, range.start.v, &it.at);
+    return it;
 }
 
 bool s2_area_iter_next(struct s2_area_iter *it, struct s2_area *out)
 {
-    struct s2_area area;
+    struct s2_ient e;
 
-    if (!s2_area_set_overlaps(it->set, it->rest, &area))
+    if (!s2_imap_get(&it->at, &e) || e.start >= it->end.v)
         return false;
-    it->rest.start = area.range.end;
+    (void)s2_imap_next(&it->set->map, &it->at);
     if (out)
-        *out = area;
+        *out = s2_area_unpack(&e);
     return true;
 }
 

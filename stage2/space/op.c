@@ -6,12 +6,18 @@
 
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail)
 {
-    *op = (struct s2_op){.detail = detail};
+    /* Not all of it: what the sides do not use is most. */
+    op->detail = detail;
+    op->ahead = NULL;
+    op->ahead_nodes = 0;
+    op->sides = 0;
+    op->reserved = op->committed = op->ended = false;
+    for (unsigned i = 0; i < S2_OP_POOLS; i++)
+        op->pool[i] = (struct s2_op_pool){0};
     if (!space)
         return;
     op->sides = 1;
-    op->side[0].space = space;
-    op->side[0].stash = S2_TSTASH_EMPTY;
+    op->side[0] = (struct s2_op_side){.space = space, .stash = S2_TSTASH_EMPTY};
     s2_gather_init(&op->side[0].gather);
 }
 

@@ -17,7 +17,7 @@
 #define BYTES       0x20000u
 #define BYTES_NODES 512u
 #define BYTES_TRACE 64u
-#define BYTES_TAKES 512u
+#define BYTES_TAKES 1024u
 
 struct bytes {
     struct s2_pool pool;

@@ -126,7 +126,7 @@ static void each_side_needs_its_own(void **state)
     struct s2_op op;
 
     s2_op_begin(&op, &w->space, &w->d);
-    op.side[1].space = &other;
+    op.side[1] = (struct s2_op_side){.space = &other};
     op.sides = 2;
     s2_op_need_tables(&op, &other, 3);
     s2_op_need_frames(&op, &other, 4);

@@ -131,7 +131,8 @@ enum s2_around s2_area_set_around(const struct s2_area_set *set, s2_ipa ipa, str
  * none. Fields are the set's own. */
 struct s2_area_iter {
     const struct s2_area_set *set;
-    struct s2_ipa_range rest;
+    struct s2_imap_cursor at;
+    s2_ipa end;
 };
 struct s2_area_iter s2_area_set_iter(const struct s2_area_set *set, struct s2_ipa_range range);
 bool s2_area_iter_next(struct s2_area_iter *it, struct s2_area *out);
