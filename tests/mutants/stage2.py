@@ -433,7 +433,7 @@ ALL_OR_NOTHING = [
     ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(start->op); ", "        (void)0; ",
      "a protect that moves a border into a block lacks table pages", "test_never_lacks test_all_or_nothing"),
     ("kept_cut_not_filled", AREAS, "    fill_cut(set);\n    set->busy = NULL;", "    set->busy = NULL;",
-     "nodes kept for unmaps are not filled up again", "test_area_failure test_area_ops"),
+     "nodes kept for unmaps are not filled up again", "test_area_failure test_area_asks"),
     ("area_need", AREAS, "        inserts = 2;\n", "        inserts = 1;\n", "a replace is said to need less than it may",
      "test_area_need test_area_failure"),
     ("need_too_small", IMAP, "need = (uint64_t)inserts * (map->height + 2u + ", "need = (uint64_t)inserts * (map->height + ",
