@@ -148,6 +148,7 @@ static bool has_low(struct run *r)
 
     if (r->cuts_low)
         return true;
+    /* cover: what prev has found is there */
     if (!s2_imap_prev(&r->set->map, &at) || !s2_imap_get(&at, &e))
         return false;
     r->low = s2_area_unpack(&e);
