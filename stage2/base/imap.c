@@ -82,11 +82,11 @@ uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts)
     return need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
 }
 
-/* The most nodes that n entries can stand in: leaves and inner nodes as empty as they may be, and the last of each level
- * emptier. *height: of such a map. */
+/* The most nodes that n entries can stand in: none when the root holds them; else leaves and inner nodes as empty as they may
+ * be, and the last of each level emptier. *height: of such a map. */
 static uint64_t most_nodes(uint64_t n, uint32_t *height)
 {
-    uint64_t level = n / S2_IMAP_LEAF_MIN + 1, nodes = 0;
+    uint64_t level = n > S2_IMAP_LEAF ? n / S2_IMAP_LEAF_MIN + 1 : 1, nodes = 0;
 
     for (*height = 0; level > 1; level = level / S2_IMAP_INNER_MIN + 1) {
         nodes += level;
@@ -105,17 +105,17 @@ uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts)
 
 uint64_t s2_imap_capacity(uint32_t nodes)
 {
-    uint64_t fits = S2_IMAP_LEAF, not = S2_IMAP_LEAF_MIN * (uint64_t)nodes + S2_IMAP_LEAF + 1;
+    uint64_t fits = S2_IMAP_LEAF, beyond = S2_IMAP_LEAF_MIN * (uint64_t)nodes + S2_IMAP_LEAF + 1;
 
-    while (not -fits > 1) {
-        uint64_t n = fits + (not -fits) / 2;
+    while (beyond - fits > 1) {
+        uint64_t n = fits + (beyond - fits) / 2, most;
         uint32_t height;
-        uint64_t most = most_nodes(n - 1, &height);
 
+        most = most_nodes(n - 1, &height);
         if (most + height + 2 <= nodes) /* the last one comes with its need promised */
             fits = n;
         else
-            not = n;
+            beyond = n;
     }
     return fits;
 }

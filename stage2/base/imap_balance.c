@@ -280,12 +280,39 @@ static void rebalance(struct s2_imap *map, const struct s2_imap_cursor *at, uint
         record(map, at, depth - 1, slot + 1);
 }
 
-void s2_imap_mend(struct s2_imap *map, const struct s2_imap_cursor *at)
+/* The entries of all leaves go into the root. Few: all leaves but the last have S2_IMAP_LEAF_MIN at least. */
+static void collapse(struct s2_imap *map)
+{
+    uint32_t child[S2_IMAP_LEAF / S2_IMAP_LEAF_MIN + 1];
+    struct s2_imap_leaf *root = &map->root.leaf;
+    unsigned children = map->root.inner.count;
+
+    __builtin_memcpy(child, map->root.inner.child, sizeof(child));
+    s2_leaf_init(root);
+    map->height = 0;
+    for (unsigned i = 0; i < children; i++) {
+        struct s2_imap_leaf *leaf = s2_pool_node(map->pool, child[i]);
+
+        leaf_move_down(root, leaf, leaf->count);
+        give_node(map, child[i]);
+    }
+}
+
+bool s2_imap_mend(struct s2_imap *map, const struct s2_imap_cursor *at)
 {
     uint32_t depth = map->height;
+    bool moved;
 
+    if (depth == 0)
+        return false;
+    if (depth == 1 && map->count <= S2_IMAP_LEAF) {
+        collapse(map);
+        return true;
+    }
     while (depth > 0 && count_at(map, at, depth) < (is_leaf(map, depth) ? S2_IMAP_LEAF_MIN : S2_IMAP_INNER_MIN))
         rebalance(map, at, depth--);
+    moved = depth < map->height;
     if (map->root.inner.count == 1)
         shrink(map);
+    return moved;
 }

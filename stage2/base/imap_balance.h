@@ -8,8 +8,9 @@
 
 /* The cursor's leaf is full: splits what is full from there up. The cursor stays at its place, its leaf has a free slot. */
 void s2_imap_make_room(struct s2_imap *map, struct s2_imap_cursor *at);
-/* The cursor's leaf, not the root, has fewer than S2_IMAP_LEAF_MIN entries: joins or shares from there up. The cursor does not
- * know its way any more. */
-void s2_imap_mend(struct s2_imap *map, const struct s2_imap_cursor *at);
+/* The cursor's leaf has lost an entry. If it has fewer than S2_IMAP_LEAF_MIN now, it joins or shares, and so on up from there; if
+ * all that is left of the map fits in the root, it goes there. True: something moved, and the cursor does not know its way any
+ * more. */
+bool s2_imap_mend(struct s2_imap *map, const struct s2_imap_cursor *at);
 
 #endif

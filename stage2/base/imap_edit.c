@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Edits of the interval map. They cannot fail: the caller has promised itself s2_imap_need nodes. */
+#include "base/bits.h"
 #include "base/imap_balance.h"
 #include "base/imap_leaf.h"
 #include "base/imap_room.h"
@@ -46,7 +47,7 @@ static void edit(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, c
  * in the next leaf, has changed. */
 static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t end)
 {
-    struct s2_room_change change = {.from = was < end ? was : end};
+    struct s2_room_change change = {.from = s2_min_u64(was, end)};
     struct s2_imap_cursor next = *at;
     uint32_t depth = map->height;
     struct s2_imap_inner *n;
@@ -68,21 +69,23 @@ static void replace(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out
 {
     const struct s2_imap_leaf *leaf = at->leaf;
     struct s2_room_change change;
-    uint64_t was, end;
+    uint64_t begin, was, end;
 
     if (map->height == 0) { /* no records of the root */
         edit(map, at, out, e, in);
         return;
     }
-    change.from = gap_begin(map, at);
-    change.lost = widest(at, out, change.from);
-    was = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : change.from;
+    begin = change.from = gap_begin(map, at);
+    if (out > 0) /* what came to the leaf before may reach beyond what goes here */
+        change.from = s2_min_u64(begin, s2_imap_start(leaf, at->rank));
+    change.lost = widest(at, out, begin);
+    was = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : begin;
     edit(map, at, out, e, in);
-    change.gained = widest(at, in, change.from);
-    end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : change.from;
+    change.gained = widest(at, in, begin);
+    end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : begin;
     if (end != was)
         end_moved(map, at, was, end);
-    change.to = at->rank + in < leaf->count ? s2_imap_start(leaf, at->rank + in) : was > end ? was : end;
+    change.to = at->rank + in < leaf->count ? s2_imap_start(leaf, at->rank + in) : s2_max_u64(was, end);
     s2_room_changed(map, at, &change);
 }
 
@@ -95,18 +98,15 @@ static void put(struct s2_imap *map, struct s2_imap_cursor *at, const struct s2_
     replace(map, at, 0, e, 1);
 }
 
-/* The map may have shrunk to its root by then, which may have as few as it likes. */
 static void drop(struct s2_imap *map, struct s2_imap_cursor *at)
 {
     uint64_t start = s2_imap_start(at->leaf, at->rank);
 
     replace(map, at, 1, NULL, 0);
-    if (map->height > 0 && at->leaf->count < S2_IMAP_LEAF_MIN) {
-        s2_imap_mend(map, at);
+    if (s2_imap_mend(map, at))
         (void)s2_imap_seek(map, start, at);
-    } else if (at->rank == at->leaf->count) {
+    else if (at->rank == at->leaf->count)
         (void)s2_imap_next_leaf(map, at);
-    }
 }
 
 /* As many come as go. On to what follows. Between two leaves, those that came may reach into those that are still to go. */
@@ -123,12 +123,14 @@ static void exchange(struct s2_imap *map, struct s2_imap_cursor *at, unsigned n,
     }
 }
 
-/* Can one leaf take it, without too few left in it? */
+/* Can one leaf take it, and neither it nor the map be left with too few? */
 static bool fits_leaf(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned out, unsigned in)
 {
     unsigned behind = at->leaf->count - at->rank, count = at->leaf->count - out + in;
 
-    return out <= behind && count <= S2_IMAP_LEAF && (in >= out || count >= S2_IMAP_LEAF_MIN || map->height == 0);
+    if (out > behind || count > S2_IMAP_LEAF)
+        return false;
+    return in >= out || map->height == 0 || (count >= S2_IMAP_LEAF_MIN && map->count - out + in > S2_IMAP_LEAF);
 }
 
 void s2_imap_splice(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)

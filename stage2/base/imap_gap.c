@@ -18,7 +18,7 @@ struct wanted {
 
 static void ask(struct wanted *w, uint64_t least, unsigned by, uint32_t tries)
 {
-    uint64_t unit = UINT64_C(1) << w->align.log2[0], units = (least - 1) / unit + 1;
+    uint64_t units = ((least - 1) >> w->align.log2[0]) + 1;
 
     w->least = least;
     w->room = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
@@ -53,11 +53,17 @@ static bool fits(struct wanted *w, uint64_t start, uint64_t end, enum s2_fit fit
 /* The gaps of a leaf, whose first one begins at `before`; true: the search is over. */
 static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wanted *w)
 {
-    for (unsigned rank = 0; rank < l->count; rank++) {
+    unsigned rank = 0;
+
+    if (before < w->lo) {
+        rank = s2_imap_leaf_from(l, w->lo);
+        before = rank > 0 ? s2_imap_end(l, rank - 1) : before;
+    }
+    for (; rank < l->count; rank++) {
         unsigned slot = s2_imap_slot(l, rank);
         uint64_t start = l->start[slot];
 
-        if (start - before >= w->size && start > w->lo && fits(w, before, start, S2_FIT_LOWEST))
+        if (start - before >= w->size && fits(w, before, start, S2_FIT_LOWEST))
             return true;
         before = l->end[slot];
     }
@@ -66,10 +72,13 @@ static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wa
 
 static bool leaf_highest(const struct s2_imap_leaf *l, uint64_t before, struct wanted *w)
 {
-    for (unsigned rank = l->count; rank > 0; rank--) {
-        uint64_t start = s2_imap_start(l, rank - 1), end = rank > 1 ? s2_imap_end(l, rank - 2) : before;
+    unsigned last =
+        s2_imap_leaf_from(l, w->hi - 1); /* the gap before it may begin below hi, that of the next does not */
 
-        if (start - end >= w->size && end < w->hi && fits(w, end, start, S2_FIT_HIGHEST))
+    for (unsigned left = last < l->count ? last + 1 : last; left > 0; left--) {
+        uint64_t start = s2_imap_start(l, left - 1), end = left > 1 ? s2_imap_end(l, left - 2) : before;
+
+        if (start - end >= w->size && fits(w, end, start, S2_FIT_HIGHEST))
             return true;
     }
     return false;
@@ -83,62 +92,63 @@ struct stand {
     uint64_t before;
 };
 
+static void enter(struct stand *s, const struct s2_imap_inner *node, uint64_t before, const struct wanted *w,
+                  enum s2_fit fit)
+{
+    s->node = node;
+    s->before = before;
+    if (fit == S2_FIT_HIGHEST)
+        s->next = s2_imap_inner_from(node, w->hi - 1) + 1;
+    else
+        s->next = before < w->lo ? s2_imap_inner_from(node, w->lo) : 0;
+}
+
 static uint64_t before_child(const struct stand *s, unsigned i)
 {
     return i > 0 ? s->node->end[i - 1] : s->before;
 }
 
-/* On to the next child, *i, with a gap that has the room and may meet the limits. */
-static bool next_lowest(const struct wanted *w, struct stand *s, unsigned *i)
+/* On to the next child, *i, under which a gap has the room. */
+static bool next_child(const struct wanted *w, struct stand *s, enum s2_fit fit, unsigned *i)
 {
     const uint32_t *room = s->node->room[w->by];
-    unsigned count = s->node->count;
+    unsigned count = s->node->count, at = s->next;
 
-    for (*i = s->next; *i < count; ++*i)
-        if (room[*i] >= w->room && s->node->end[*i] > w->lo)
-            break;
-    s->next = *i + 1;
-    return *i < count;
-}
-
-static bool next_highest(const struct wanted *w, struct stand *s, unsigned *i)
-{
-    const uint32_t *room = s->node->room[w->by];
-
-    while (s->next > 0) {
-        *i = --s->next;
-        if (room[*i] >= w->room && before_child(s, *i) < w->hi)
-            return true;
+    if (fit == S2_FIT_HIGHEST) {
+        while (at > 0 && room[at - 1] < w->room)
+            at--;
+        s->next = *i = at - 1;
+        return at > 0;
     }
-    return false;
+    while (at < count && room[at] < w->room)
+        at++;
+    s->next = at + 1;
+    *i = at;
+    return at < count;
 }
 
 /* The gaps before entries, from the end that is asked for. */
 static bool before_entries(const struct s2_imap *map, struct wanted *w, enum s2_fit fit)
 {
     struct stand way[S2_IMAP_HEIGHT], *s;
-    bool lowest = fit == S2_FIT_LOWEST;
     const void *node = &map->root;
     uint64_t before = map->lo;
     unsigned i = 0;
 
     for (uint32_t depth = 0;;) {
-        if (depth < map->height) {
-            way[depth] = (struct stand){node, 0, before};
-            way[depth].next = lowest ? 0 : way[depth].node->count;
-            depth++;
-        } else if (lowest ? leaf_lowest(node, before, w) : leaf_highest(node, before, w)) {
+        if (depth < map->height)
+            enter(&way[depth++], node, before, w, fit);
+        else if (fit == S2_FIT_HIGHEST ? leaf_highest(node, before, w) : leaf_lowest(node, before, w))
             return true;
-        }
         for (;; depth--) {
             if (depth == 0)
                 return false;
             s = &way[depth - 1];
-            if (lowest ? next_lowest(w, s, &i) : next_highest(w, s, &i))
+            if (next_child(w, s, fit, &i))
                 break;
         }
         before = before_child(s, i);
-        if (lowest ? before >= w->hi : s->node->end[i] <= w->lo)
+        if (fit == S2_FIT_HIGHEST ? s->node->end[i] <= w->lo : before >= w->hi)
             return false;
         node = s2_imap_child(map, s->node, i);
     }

@@ -86,7 +86,7 @@ struct s2_imap {
     uint32_t height; /* levels of inner nodes; 0: the root leaf is the whole map */
     uint32_t nodes;  /* pool nodes in use by this map */
     struct s2_imap_align align;
-    union {                         /* the root is inline: up to 16 entries take no node at all */
+    union {                         /* the root is inline: 16 entries or fewer take no node at all */
         struct s2_imap_leaf leaf;   /* height == 0 */
         struct s2_imap_inner inner; /* height > 0 */
     } root;
