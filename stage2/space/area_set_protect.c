@@ -16,6 +16,7 @@ struct pass {
     bool commit;
     uint32_t cuts, merges; /* areas that the set gains and loses */
     uint64_t changes, areas;
+    struct s2_imap_cursor at; /* the entry of the area at work, or of what has become of it */
     bool has_last, last_changed;
     struct s2_area last; /* the area below the next one, as it is by then */
 
@@ -83,27 +84,43 @@ static void move_down(struct s2_area_set *set, struct s2_area high, s2_ipa spare
     s2_area_replace(set, next.range.start, &next);
 }
 
-/* Cuts the entry of p->cut where p->part, the upper end of it, begins. */
-static void end_wait(struct pass *p)
+/* `out` entries from the cursor on become these areas. */
+static void splice(struct pass *p, unsigned out, const struct s2_area *first, const struct s2_area *second)
 {
-    struct s2_area rest = rest_below(&p->cut, p->part.range.start);
+    struct s2_ient e[2];
+    unsigned in = 1;
 
-    s2_area_replace(p->set, p->cut.range.start, &rest);
-    p->waits = p->part_is_last = false;
+    e[0] = s2_area_entry(first);
+    if (second)
+        e[in++] = s2_area_entry(second);
+    s2_imap_splice(&p->set->map, &p->at, out, e, in);
+}
+
+static void step_back(struct pass *p)
+{
+    (void)s2_imap_prev(&p->set->map, &p->at);
+}
+
+static void step_on(struct pass *p)
+{
+    (void)s2_imap_next(&p->set->map, &p->at);
 }
 
 /* `area` becomes `mid` and what is left of it below. */
 static void edit_low_cut(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
 {
+    struct s2_area rest = rest_below(area, mid->range.start);
+
     p->to_cut--;
-    p->cut = *area;
-    p->part = *mid;
-    p->waits = true;
-    if (p->inserts == 0)
-        return;
-    p->inserts--;
-    end_wait(p);
-    s2_area_insert(p->set, mid);
+    if (p->inserts > 0) {
+        p->inserts--;
+        splice(p, 1, &rest, mid);
+        step_on(p);
+    } else {
+        p->waits = true;
+        p->cut = *area;
+        p->part = *mid;
+    }
 }
 
 /* `area` becomes `mid` and what is left of it above. */
@@ -112,55 +129,74 @@ static void edit_high_cut(struct pass *p, const struct s2_area *area, const stru
     struct s2_area rest = rest_above(area, mid->range.end);
 
     p->to_cut--;
-    s2_area_replace(p->set, area->range.start, &rest);
-    p->bare = p->inserts == 0 && !p->has_spare; /* then the merge that sets it off is its own */
-    if (p->inserts > 0)
-        s2_area_insert(p->set, mid);
-    else if (p->has_spare)
+    if (p->inserts > 0) {
+        splice(p, 1, mid, &rest);
+        return;
+    }
+    splice(p, 1, &rest, NULL);
+    p->bare = !p->has_spare; /* then the merge that sets it off is its own */
+    if (p->has_spare) {
         move_down(p->set, *mid, p->spare);
+        (void)s2_imap_seek(&p->set->map, mid->range.start.v, &p->at);
+    }
     p->has_spare = false;
 }
 
 static void edit_change(struct pass *p, const struct s2_area *area, const struct s2_area *mid)
 {
     bool low = mid->range.start.v > area->range.start.v, high = mid->range.end.v < area->range.end.v;
-    struct s2_area upper = rest_above(area, mid->range.start);
+    struct s2_area upper;
 
-    if (low)
-        edit_low_cut(p, area, high ? &upper : mid);
-    if (high)
-        edit_high_cut(p, low ? &upper : area, mid);
-    if (!low && !high)
-        s2_area_replace(p->set, area->range.start, mid);
+    if (low && high) {
+        upper = rest_above(area, mid->range.start);
+        edit_low_cut(p, area, &upper);
+        edit_high_cut(p, &upper, mid);
+    } else if (low) {
+        edit_low_cut(p, area, mid);
+    } else if (high) {
+        edit_high_cut(p, area, mid);
+    } else {
+        splice(p, 1, mid, NULL);
+    }
 }
 
-/* The entry of p->last, or the upper one of two, now that it has become `all`. */
-static void edit_last(struct pass *p, const struct s2_area *all)
+/* What has an entry of p->last, now that it has become `all`: it, or the upper one of two. The cursor is behind it, and
+ * `out` entries go with it. */
+static void edit_last(struct pass *p, const struct s2_area *all, unsigned out)
 {
-    struct s2_area upper = rest_above(all, p->spare);
-    bool two = p->has_spare && p->spare.v > all->range.start.v;
+    struct s2_area upper = *all;
 
-    s2_area_replace(p->set, two ? p->spare : all->range.start, two ? &upper : all);
+    if (p->has_spare && p->spare.v > all->range.start.v)
+        upper = rest_above(all, p->spare);
+    step_back(p);
+    splice(p, 1 + out, &upper, NULL);
 }
 
 /* p->last becomes `all`, which is itself and the next one, at `next`. */
 static void edit_merge(struct pass *p, s2_ipa next, const struct s2_area *all)
 {
+    struct s2_area rest;
+
+    if (p->waits)
+        rest = rest_below(&p->cut, p->part.range.start);
     if (p->bare) {
-        edit_last(p, all);
+        edit_last(p, all, 0);
     } else if (p->part_is_last) {
-        end_wait(p);
-        s2_area_replace(p->set, next, all);
+        step_back(p);
+        splice(p, 2, &rest, all);
+        step_on(p);
     } else if (p->waits) {
-        end_wait(p);
+        s2_area_replace(p->set, p->cut.range.start, &rest);
         move_up(p->set, p->part, next);
+        (void)s2_imap_seek(&p->set->map, all->range.start.v, &p->at);
     } else if (p->inserts < p->to_cut && !p->has_spare) {
         p->has_spare = true;
         p->spare = next;
+        return;
     } else {
-        s2_imap_erase(&p->set->map, next.v);
-        edit_last(p, all);
+        edit_last(p, all, 1);
     }
+    p->waits = p->part_is_last = false;
 }
 
 /* --- one pass ----------------------------------------------------------------------------------------------------- */
@@ -192,7 +228,7 @@ static enum s2_err change(struct pass *p, const struct s2_area *area, const stru
  * change cannot join: they would have been one. */
 static enum s2_err join(struct pass *p, const struct s2_area *next, bool changed)
 {
-    struct s2_change merge = {.step = S2_STEP_MERGE, .area = p->last, .part = next->range};
+    struct s2_change merge = {.step = S2_STEP_MERGE, .part = next->range};
     enum s2_err err;
 
     if (!p->has_last || !(changed || p->last_changed) || !s2_area_joins(&p->last, next)) {
@@ -205,6 +241,7 @@ static enum s2_err join(struct pass *p, const struct s2_area *next, bool changed
         return S2_OK;
     }
     p->merges++;
+    merge.area = p->last;
     err = step(p, &merge);
     p->last.range.end = next->range.end;
     p->last_changed = true;
@@ -228,70 +265,94 @@ static enum s2_err one_area(struct pass *p, const struct s2_area *area)
     return err ? err : join(p, &mid, true);
 }
 
+/* The area below the range, then those in it, then the one above. */
 static enum s2_err one_pass(struct pass *p)
 {
+    struct s2_imap *map = &p->set->map;
+    bool on = s2_imap_seek(map, p->range.start.v, &p->at);
+    struct s2_imap_cursor below = p->at;
     struct s2_area area;
+    struct s2_ient e = {0};
     enum s2_err err;
 
-    p->has_last = s2_area_set_find_below(p->set, p->range.start, &p->last);
-    for (s2_ipa at = p->range.start; s2_area_set_find_from(p->set, at, &area) && area.range.start.v < p->range.end.v;
-         at = area.range.end) {
+    p->has_last = s2_imap_prev(map, &below) && s2_imap_get(&below, &e);
+    if (p->has_last)
+        p->last = s2_area_unpack(&e);
+    while (on && s2_imap_get(&p->at, &e) && e.start < p->range.end.v) {
+        area = s2_area_unpack(&e);
         err = one_area(p, &area);
-        if (err)
+        if (err || e.end > p->range.end.v)
             return err;
+        on = s2_imap_next(map, &p->at);
     }
-    if (p->has_last && s2_area_set_find(p->set, p->last.range.end, &area))
-        return join(p, &area, false);
-    return S2_OK;
+    if (!on || !p->last_changed)
+        return S2_OK;
+    area = s2_area_unpack(&e);
+    return join(p, &area, false);
 }
 
-static enum s2_err check_update(struct s2_op *op, struct s2_ipa_range range, s2_update_fn *update)
+/* Begins a pass; the first one plans. */
+static void restart(struct pass *p)
 {
-    return update ? S2_OK : s2_area_refuse(op, S2_EINVAL, range, NULL, "has no update function");
+    p->cuts = p->merges = 0;
+    p->changes = p->areas = 0;
+    p->last_changed = p->waits = p->has_spare = p->part_is_last = p->bare = false;
 }
 
-static enum s2_err plan_and_do(const struct pass *start)
+static enum s2_err plan(struct pass *p, struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
+                        s2_update_fn *update, void *arg)
 {
-    struct pass plan = *start, act = *start;
-    enum s2_err err = check_update(start->op, start->range, start->update);
+    p->set = set;
+    p->op = op;
+    p->range = range;
+    p->update = update;
+    p->arg = arg;
+    p->commit = false;
+    restart(p);
+    return update ? one_pass(p) : s2_area_refuse(op, S2_EINVAL, range, NULL, "has no update function");
+}
 
-    if (!err)
-        err = one_pass(&plan);
-    if (err || plan.changes == 0)
-        return err;
-    if (added(&plan) == 0)
-        s2_op_may_cut(start->op); /* no more areas than before: only a border moves, perhaps into a block */
-    err = s2_area_reserve(start->set, start->op, added(&plan), false);
+static enum s2_err act(struct pass *p)
+{
+    enum s2_err err;
+
+    p->inserts = added(p);
+    p->to_cut = p->cuts;
+    if (p->inserts == 0)
+        s2_op_may_cut(p->op); /* no more areas than before: only a border moves, perhaps into a block */
+    err = s2_area_reserve(p->set, p->op, p->inserts, false);
     if (err)
         return err;
-    act.commit = true;
-    act.inserts = added(&plan);
-    act.to_cut = plan.cuts;
-    (void)one_pass(&act); /* only planning can fail */
-    s2_op_flush(start->op);
+    p->commit = true;
+    restart(p);
+    (void)one_pass(p); /* only planning can fail */
+    s2_op_flush(p->op);
     return S2_OK;
 }
 
 enum s2_err s2_area_set_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
                                 s2_update_fn *update, void *arg)
 {
-    struct pass start = {.set = set, .op = op, .range = range, .update = update, .arg = arg};
     enum s2_err err = s2_area_enter(set, op, range);
+    struct pass p;
 
-    return err ? err : s2_area_leave(set, op, plan_and_do(&start));
+    if (err)
+        return err;
+    err = plan(&p, set, op, range, update, arg);
+    if (!err && p.changes > 0)
+        err = act(&p);
+    return s2_area_leave(set, op, err);
 }
 
 enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
                                  s2_update_fn *update, void *arg, uint64_t *areas)
 {
-    struct pass plan = {.set = set, .op = op, .range = range, .update = update, .arg = arg};
     enum s2_err err = s2_area_enter(set, op, range);
+    struct pass p;
 
     if (err)
         return err;
-    err = check_update(op, range, update);
-    if (!err)
-        err = one_pass(&plan);
-    *areas = plan.areas;
+    err = plan(&p, set, op, range, update, arg);
+    *areas = p.areas;
     return err ? s2_area_leave(set, op, err) : S2_OK;
 }
