@@ -91,7 +91,7 @@ static void check_lack(struct world *w, const struct call *c, enum s2_err err)
     FUZZ_EQ(err, c->kind == S2_AREA_OP_UNMAP && keeps ? S2_ECUT : S2_ENODES);
     have += err == S2_ECUT ? w->set.cut : 0;
     FUZZ_TRUE(have < c->need && have < s2_imap_need(&w->set.map, (uint32_t)more));
-    if (more == 1 && w->pool.count >= keeps + 6 && c->held == 0)
+    if (more == 1 && w->pool.count >= keeps && c->held == 0)
         FUZZ_TRUE(w->areas >= s2_area_set_capacity(w->pool.count - keeps));
 }
 
