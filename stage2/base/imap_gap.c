@@ -100,7 +100,7 @@ static void enter(struct stand *s, const struct s2_imap_inner *node, uint64_t be
     if (fit == S2_FIT_HIGHEST)
         s->next = s2_imap_inner_from(node, w->hi - 1) + 1;
     else
-        s->next = before < w->lo ? s2_imap_inner_from(node, w->lo) : 0;
+        s->next = 0;
 }
 
 static uint64_t before_child(const struct stand *s, unsigned i)
@@ -120,7 +120,7 @@ static bool next_child(const struct wanted *w, struct stand *s, enum s2_fit fit,
         s->next = *i = at - 1;
         return at > 0;
     }
-    while (at < count && room[at] < w->room)
+    while (at < count && ((room[at] < w->room) | (s->node->end[at] <= w->lo)))
         at++;
     s->next = at + 1;
     *i = at;

@@ -14,8 +14,8 @@ static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
 {
     uint64_t most = 0;
 
-    for (unsigned i = 0; i < l->count; i++) {
-        unsigned slot = s2_imap_slot(l, i);
+    for (uint64_t i = l->count, order = l->order; i > 0; i--, order >>= 4) {
+        unsigned slot = order & 15u;
         uint64_t gap = s2_room_gap(before, l->start[slot]);
 
         most = gap > most ? gap : most;
