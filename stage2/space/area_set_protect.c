@@ -275,9 +275,11 @@ static enum s2_err one_pass(struct pass *p)
     struct s2_ient e = {0};
     enum s2_err err;
 
+    /* cover: what prev has found is there */
     p->has_last = s2_imap_prev(map, &below) && s2_imap_get(&below, &e);
     if (p->has_last)
         p->last = s2_area_unpack(&e);
+    /* cover: and what seek or next has */
     while (on && s2_imap_get(&p->at, &e) && e.start < p->range.end.v) {
         area = s2_area_unpack(&e);
         err = one_area(p, &area);
