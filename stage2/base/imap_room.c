@@ -79,10 +79,9 @@ void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const
     uint32_t was = at->node[map->height - 1]->room[0][at->slot[map->height - 1]];
     uint32_t lost = units(map, change->lost), gained = units(map, change->gained);
 
-    if (gained >= was)
-        set(map, at, 0, gained);
-    else if (lost >= was)
-        set(map, at, 0, look_through(map, at, 0));
+    /* One condition of several, since each alone is hard to foretell. */
+    if ((gained > was) | ((gained < was) & (lost >= was)))
+        set(map, at, 0, gained > was ? gained : look_through(map, at, 0));
     for (unsigned c = 1; c < S2_IMAP_ALIGNS && s2_room_behind(map, c, change->from, change->to) > 0; c++)
         set(map, at, c, look_through(map, at, c)); /* an address there is so aligned: seldom */
 }
