@@ -275,22 +275,22 @@ static enum s2_err one_pass(struct pass *p)
     struct s2_ient e = {0};
     enum s2_err err;
 
-    /* cover: what prev has found is there */
-    p->has_last = s2_imap_prev(map, &below) && s2_imap_get(&below, &e);
-    if (p->has_last)
+    p->has_last = s2_imap_prev(map, &below);
+    if (p->has_last) {
+        (void)s2_imap_get(&below, &e);
         p->last = s2_area_unpack(&e);
-    /* cover: and what seek or next has */
-    while (on && s2_imap_get(&p->at, &e) && e.start < p->range.end.v) {
+    }
+    while (on) {
+        (void)s2_imap_get(&p->at, &e);
         area = s2_area_unpack(&e);
+        if (e.start >= p->range.end.v)
+            break;
         err = one_area(p, &area);
         if (err || e.end > p->range.end.v)
             return err;
         on = s2_imap_next(map, &p->at);
     }
-    if (!on || !p->last_changed)
-        return S2_OK;
-    area = s2_area_unpack(&e);
-    return join(p, &area, false);
+    return on && p->last_changed ? join(p, &area, false) : S2_OK;
 }
 
 /* Begins a pass; the first one plans. */

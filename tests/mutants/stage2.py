@@ -430,7 +430,7 @@ ALL_OR_NOTHING = [
      "a space that cannot begin keeps part of its reserve (A5)", "test_all_or_nothing test_space_life"),
     ("borders_cut", SPACE, "range.end.v == goes.end.v && ", "", "where areas meet in one run of frames, an unmap needs nodes",
      "test_never_lacks"),
-    ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(start->op); ", "        (void)0; ",
+    ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(p->op); ", "        (void)0; ",
      "a protect that moves a border into a block lacks table pages", "test_never_lacks test_all_or_nothing"),
     ("kept_cut_not_filled", AREAS, "    fill_cut(set);\n    set->busy = NULL;", "    set->busy = NULL;",
      "nodes kept for unmaps are not filled up again", "test_area_failure test_area_asks"),
