@@ -214,5 +214,7 @@ S2_NODISCARD enum s2_err s2_imap_find_gap(const struct s2_imap *map, uint64_t lo
 /* Structural check for tests and debug builds: order, balance, gap maxima, counts. Null when sound, else a static
  * phrase. */
 const char *s2_imap_check(const struct s2_imap *map);
+/* The same for the nodes that an edit in [start, end) can have touched, and their neighbours: O(log n). */
+const char *s2_imap_check_near(const struct s2_imap *map, uint64_t start, uint64_t end);
 
 #endif
