@@ -24,6 +24,11 @@ need_bundles := build run arm64
 need_run := build run arm64
 need_check-boot := build run check arm64
 need_bench := build run check arm64
+need_bench-area := none
+need_bench-area-peers := none
+need_fuzz-area := build check
+need_fuzz-imap := build check
+need_fuzz-long := build check
 need_check := build run check lint arm64
 
 needs    := $(filter-out none,$(sort $(foreach g,$(goals),$(or $(need_$(g)),build arm64))))
