@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The table engine on a machine that watches: map, unmap, protect, split, install, walk, check; then chance. */
-#include "table_machine.h"
+/* The edits of the table engine on a machine that watches: map, unmap, protect and split, and what they need. */
+#include "table_fixture.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-
-#define RWX (S2_RWX)
-#define PA0 0x80000000ull /* outputs need no RAM: nobody reads them */
-
-static struct machine m;
-
-static int setup(void **state)
-{
-    static const struct machine_config cfg = {.bbm = 0};
-
-    (void)state;
-    machine_create(&m, &cfg);
-    table_run(&m, &m.t, 0);
-    table_run(&m, &m.t, 1);
-    return 0;
-}
 static int setup_least(void **state)
 {
     static const struct machine_config cfg = {.least = true};
@@ -48,12 +30,6 @@ static int setup_bbm2(void **state)
     table_run(&m, &m.t, 0);
     return 0;
 }
-static int teardown(void **state)
-{
-    (void)state;
-    machine_destroy(&m);
-    return 0;
-}
 
 /* --- leaves ----------------------------------------------------------------------------------------------------------- */
 
@@ -61,13 +37,13 @@ static void leaf_sizes(void **state)
 {
     (void)state;
     /* Congruent: one page, then 2M, 1G, 2M, and one page more (G4). */
-    table_map(&m, &m.t, span(GIB - 2 * MIB - PAGE, GIB + 4 * MIB + 2 * PAGE), PA0 + GIB - 2 * MIB - PAGE, RWX);
-    assert_leaf(&m.t, GIB - 2 * MIB - PAGE, PA0 + GIB - 2 * MIB - PAGE, RWX, 3);
-    assert_leaf(&m.t, GIB - 2 * MIB, PA0 + GIB - 2 * MIB, RWX, 2);
-    assert_leaf(&m.t, GIB, PA0 + GIB, RWX, 1);
-    assert_leaf(&m.t, 2 * GIB - 1, PA0 + 2 * GIB - 1, RWX, 1);
-    assert_leaf(&m.t, 2 * GIB, PA0 + 2 * GIB, RWX, 2);
-    assert_leaf(&m.t, 2 * GIB + 2 * MIB, PA0 + 2 * GIB + 2 * MIB, RWX, 3);
+    table_map(&m, &m.t, span(GIB - 2 * MIB - PAGE, GIB + 4 * MIB + 2 * PAGE), PA0 + GIB - 2 * MIB - PAGE, S2_RWX);
+    assert_leaf(&m.t, GIB - 2 * MIB - PAGE, PA0 + GIB - 2 * MIB - PAGE, S2_RWX, 3);
+    assert_leaf(&m.t, GIB - 2 * MIB, PA0 + GIB - 2 * MIB, S2_RWX, 2);
+    assert_leaf(&m.t, GIB, PA0 + GIB, S2_RWX, 1);
+    assert_leaf(&m.t, 2 * GIB - 1, PA0 + 2 * GIB - 1, S2_RWX, 1);
+    assert_leaf(&m.t, 2 * GIB, PA0 + 2 * GIB, S2_RWX, 2);
+    assert_leaf(&m.t, 2 * GIB + 2 * MIB, PA0 + 2 * GIB + 2 * MIB, S2_RWX, 3);
     assert_hole(&m.t, 2 * GIB + 2 * MIB + PAGE, 3);
     assert_hole(&m.t, 2 * GIB + 4 * MIB, 2);
     assert_hole(&m.t, 3 * GIB, 1);
@@ -279,21 +255,21 @@ static void empty_tables_go_at_once(void **state)
 static void unmap_cuts_blocks(void **state)
 {
     (void)state;
-    table_map(&m, &m.t, span(0, 2 * GIB), PA0, RWX | 5u << S2_SW_SHIFT);
+    table_map(&m, &m.t, span(0, 2 * GIB), PA0, S2_RWX | 5u << S2_SW_SHIFT);
     /* In the middle of one 1G block, and from there across into the next. */
     table_unmap(&m, &m.t, span(4 * MIB + PAGE, PAGE));
-    assert_leaf(&m.t, 4 * MIB, PA0 + 4 * MIB, RWX | 5u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, 4 * MIB, PA0 + 4 * MIB, S2_RWX | 5u << S2_SW_SHIFT, 3);
     assert_hole(&m.t, 4 * MIB + PAGE, 3);
-    assert_leaf(&m.t, 4 * MIB + 2 * PAGE, PA0 + 4 * MIB + 2 * PAGE, RWX | 5u << S2_SW_SHIFT, 3);
-    assert_leaf(&m.t, 2 * MIB, PA0 + 2 * MIB, RWX | 5u << S2_SW_SHIFT, 2);
+    assert_leaf(&m.t, 4 * MIB + 2 * PAGE, PA0 + 4 * MIB + 2 * PAGE, S2_RWX | 5u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, 2 * MIB, PA0 + 2 * MIB, S2_RWX | 5u << S2_SW_SHIFT, 2);
     assert_int_equal(tables_used(&m.t), 2);
     table_unmap(&m, &m.t, span(GIB - 3 * MIB, 6 * MIB));
     assert_int_equal(tables_used(&m.t), 5);
-    assert_leaf(&m.t, GIB - 3 * MIB - 1, PA0 + GIB - 3 * MIB - 1, RWX | 5u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, GIB - 3 * MIB - 1, PA0 + GIB - 3 * MIB - 1, S2_RWX | 5u << S2_SW_SHIFT, 3);
     assert_hole(&m.t, GIB - 3 * MIB, 3);
     assert_hole(&m.t, GIB, 2);
     assert_hole(&m.t, GIB + 3 * MIB - 1, 3);
-    assert_leaf(&m.t, GIB + 3 * MIB, PA0 + GIB + 3 * MIB, RWX | 5u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, GIB + 3 * MIB, PA0 + GIB + 3 * MIB, S2_RWX | 5u << S2_SW_SHIFT, 3);
     /* A whole block out of the split one: its table stays, the next level is not needed. */
     table_unmap(&m, &m.t, span(10 * MIB, 2 * MIB));
     assert_int_equal(tables_used(&m.t), 5);
@@ -321,14 +297,14 @@ static void need_for_cuts(void **state)
 static void protect_keeps_the_rest(void **state)
 {
     (void)state;
-    table_map(&m, &m.t, span(0, GIB + 2 * MIB + PAGE), PA0, RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT);
+    table_map(&m, &m.t, span(0, GIB + 2 * MIB + PAGE), PA0, S2_RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT);
     table_protect(&m, &m.t, span(4 * MIB + PAGE, GIB - 4 * MIB), S2_R | S2_MT_NORMAL_NC | 12u << S2_SW_SHIFT);
-    assert_leaf(&m.t, 4 * MIB, PA0 + 4 * MIB, RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, 4 * MIB, PA0 + 4 * MIB, S2_RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
     assert_leaf(&m.t, 4 * MIB + PAGE, PA0 + 4 * MIB + PAGE, S2_R | S2_MT_NORMAL_NC | 12u << S2_SW_SHIFT, 3);
     assert_leaf(&m.t, 6 * MIB, PA0 + 6 * MIB, S2_R | S2_MT_NORMAL_NC | 12u << S2_SW_SHIFT, 2);
     assert_leaf(&m.t, GIB, PA0 + GIB, S2_R | S2_MT_NORMAL_NC | 12u << S2_SW_SHIFT, 3);
-    assert_leaf(&m.t, GIB + PAGE, PA0 + GIB + PAGE, RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
-    assert_leaf(&m.t, GIB + 2 * MIB, PA0 + GIB + 2 * MIB, RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, GIB + PAGE, PA0 + GIB + PAGE, S2_RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
+    assert_leaf(&m.t, GIB + 2 * MIB, PA0 + GIB + 2 * MIB, S2_RWX | S2_MT_NORMAL_NC | 3u << S2_SW_SHIFT, 3);
     assert_hole(&m.t, GIB + 2 * MIB + PAGE, 3);
     /* Memory type: break-before-make, leaf by leaf, in blocks and pages, over holes. */
     table_protect(&m, &m.t, span(0, 4 * GIB), S2_RW | S2_MT_DEV_nGnRE);
@@ -452,406 +428,6 @@ static void need_for_maps(void **state)
     assert_int_equal(s2_table_need_map(&m.t, span(2 * MIB, GIB), S2_PA(2 * MIB), false), 1);
 }
 
-/* --- install ---------------------------------------------------------------------------------------------------------- */
-
-static struct s2_tstash cache_of(uint32_t n)
-{
-    struct s2_tstash cache = S2_TSTASH_EMPTY;
-
-    assert_int_equal(s2_tpool_take(&m.pool, &m.t.quota, n, &cache), S2_OK);
-    return cache;
-}
-
-static void install(void **state)
-{
-    struct s2_ipa_range area = span(MIB, 2 * GIB);
-    struct s2_tstash cache = S2_TSTASH_EMPTY;
-    uint32_t need = 99;
-
-    (void)state;
-    assert_int_equal(s2_table_install(&m.t, &cache, area, S2_IPA(MIB + 7), S2_PA(PA0 + MIB + 7), S2_ATTR(S2_RW), &need),
-                     S2_NO_TABLE);
-    assert_int_equal(need, 2);
-    cache = cache_of(1);
-    assert_int_equal(s2_table_install(&m.t, &cache, area, S2_IPA(MIB), S2_PA(PA0 + MIB), S2_ATTR(S2_RW), &need),
-                     S2_NO_TABLE);
-    assert_int_equal(cache.count, 1);
-    s2_tpool_give(&m.pool, &m.t.quota, &cache);
-    cache = cache_of(3);
-    model_reset_counters(m.port);
-    assert_int_equal(s2_table_install(&m.t, &cache, area, S2_IPA(MIB + 7), S2_PA(PA0 + MIB + 7), S2_ATTR(S2_RW), &need),
-                     S2_INSTALLED);
-    assert_int_equal(model_tlbis(m.port), 0);
-    assert_int_equal(model_dsbs(m.port), 1);
-    assert_int_equal(cache.count, 1);
-    assert_leaf(&m.t, MIB, PA0 + MIB, S2_RW, 3);
-    assert_hole(&m.t, MIB + PAGE, 3);
-    assert_int_equal(s2_table_install(&m.t, &cache, area, S2_IPA(MIB), S2_PA(PA0), S2_ATTR(S2_R), &need), S2_WAS_THERE);
-    assert_leaf(&m.t, MIB, PA0 + MIB, S2_RW, 3);
-    /* 2M where it fits; a page at the start where the area does not cover a block, or a table stands. */
-    assert_int_equal(s2_table_install(&m.t, &cache, area, S2_IPA(5 * MIB), S2_PA(PA0 + 5 * MIB), S2_ATTR(S2_RW), &need),
-                     S2_INSTALLED);
-    assert_leaf(&m.t, 4 * MIB, PA0 + 4 * MIB, S2_RW, 2);
-    assert_int_equal(
-        s2_table_install(&m.t, &cache, area, S2_IPA(GIB + 5 * MIB), S2_PA(PA0 + GIB + 5 * MIB), S2_ATTR(S2_RW), &need),
-        S2_INSTALLED);
-    assert_leaf(&m.t, GIB, PA0 + GIB, S2_RW, 1);
-    assert_int_equal(
-        s2_table_install(&m.t, &cache, area, S2_IPA(MIB + PAGE), S2_PA(PA0 + MIB + PAGE), S2_ATTR(S2_RW), &need),
-        S2_INSTALLED);
-    assert_leaf(&m.t, MIB + PAGE, PA0 + MIB + PAGE, S2_RW, 3);
-    assert_int_equal(cache.count, 1);
-    s2_tpool_give(&m.pool, &m.t.quota, &cache);
-    assert_sound(&m, &m.t);
-    model_expect_quiet(m.port);
-}
-
-/* Another vCPU is faster, at the last moment: with the same leaf, with another one in the same table, with a table where a
- * block was meant. What was built in vain goes back all zero, and what is needed now is built. */
-struct rival {
-    struct s2_tstash cache;
-    struct s2_ipa_range area;
-    uint64_t ipa;
-};
-
-static void rival_installs(void *arg)
-{
-    struct rival *r = arg;
-    uint32_t need;
-
-    assert_int_equal(
-        s2_table_install(&m.t, &r->cache, r->area, S2_IPA(r->ipa), S2_PA(PA0 + r->ipa), S2_ATTR(S2_R), &need),
-        S2_INSTALLED);
-}
-
-static void assert_returned(struct s2_tstash *cache)
-{
-    for (uint32_t p = cache->head; p != S2_TPAGE_NONE; p = m.meta[p].link) {
-        const uint64_t *page = model_ram(m.port, s2_tpool_pa(&m.pool, p).v);
-
-        assert_int_equal(m.meta[p].level, S2_TPAGE_HELD);
-        for (unsigned w = 0; w < PAGE / sizeof *page; w++)
-            assert_int_equal(page[w], 0);
-    }
-    s2_tpool_give(&m.pool, &m.t.quota, cache);
-}
-
-static void install_loses(void **state)
-{
-    static const struct {
-        struct s2_ipa_range rival_area;
-        uint64_t ipa, rival_ipa;
-        enum s2_install done;
-        uint32_t left;
-    } rows[] = {
-        {{S2_IPA(0), S2_IPA(MIB)}, PAGE, PAGE, S2_WAS_THERE, 3},                        /* the same page */
-        {{S2_IPA(0), S2_IPA(MIB)}, PAGE, 5 * PAGE, S2_INSTALLED, 3},                    /* the same tables */
-        {{S2_IPA(0), S2_IPA(8 * MIB)}, PAGE, 4 * MIB, S2_INSTALLED, 2},                 /* one table more is needed */
-        {{S2_IPA(2 * MIB), S2_IPA(3 * MIB)}, 4 * MIB, 2 * MIB, S2_INSTALLED, 3},        /* a block beside it */
-        {{S2_IPA(4 * MIB), S2_IPA(5 * MIB)}, 4 * MIB, 4 * MIB + PAGE, S2_INSTALLED, 3}, /* a page in its place */
-    };
-
-    (void)state;
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct s2_ipa_range area = span(0, rows[i].ipa >= 4 * MIB ? 8 * MIB : MIB);
-        struct rival rival = {cache_of(3), rows[i].rival_area, rows[i].rival_ipa};
-        struct s2_tstash cache = cache_of(3);
-        uint32_t need;
-
-        model_script_cas(m.port, rival_installs, &rival);
-        assert_int_equal(
-            s2_table_install(&m.t, &cache, area, S2_IPA(rows[i].ipa), S2_PA(PA0 + rows[i].ipa), S2_ATTR(S2_RW), &need),
-            rows[i].done);
-        assert_int_equal(cache.count, rows[i].left);
-        assert_returned(&cache);
-        assert_returned(&rival.cache);
-        assert_sound(&m, &m.t);
-        assert_leaf(&m.t, rows[i].ipa, PA0 + rows[i].ipa, rows[i].done == S2_INSTALLED ? S2_RW : S2_R,
-                    rows[i].ipa == 4 * MIB && i == 3 ? 2 : 3);
-        table_unmap(&m, &m.t, span(0, GIB));
-        assert_int_equal(tables_used(&m.t), 0);
-    }
-}
-
-/* Several CPUs fault on the same pages: each leaf once, no table lost, what a loser built goes back all zero. */
-#define RACERS     4u
-#define RACE_PAGES (4 * MIB / PAGE)
-
-static struct s2_lock race_lock;
-
-struct racer {
-    pthread_t thread;
-    unsigned cpu, installed;
-    struct s2_tstash cache;
-};
-
-static void *race(void *arg)
-{
-    struct racer *r = arg;
-    struct s2_ipa_range area = span(GIB, RACE_PAGES * PAGE);
-
-    model_set_cpu(m.port, r->cpu);
-    for (unsigned i = 0; i < RACE_PAGES; i++) {
-        uint64_t offset = (i * 97 % RACE_PAGES) * PAGE;
-        enum s2_install done;
-        uint32_t need;
-
-        s2_port_lock_shared(m.port, &race_lock, S2_LOCK_SPACE, 1);
-        done = s2_table_install(&m.t, &r->cache, area, S2_IPA(GIB + offset), S2_PA(PA0 + PAGE + offset), S2_ATTR(S2_RW),
-                                &need);
-        s2_port_unlock_shared(m.port, &race_lock);
-        if (done == S2_NO_TABLE)
-            abort();
-        r->installed += done == S2_INSTALLED;
-    }
-    return NULL;
-}
-
-static void install_race(void **state)
-{
-    static const struct machine_config cfg = {.cpus = RACERS, .threads = true};
-
-    (void)state;
-    for (unsigned round = 0; round < 30; round++) {
-        struct racer racers[RACERS] = {0};
-        uint32_t left = 0, installed = 0;
-
-        machine_create(&m, &cfg);
-        memset(&race_lock, 0, sizeof race_lock);
-        for (unsigned i = 0; i < RACERS; i++) {
-            racers[i].cpu = i;
-            racers[i].cache = cache_of(3);
-        }
-        for (unsigned i = 0; i < RACERS; i++)
-            assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
-        for (unsigned i = 0; i < RACERS; i++) {
-            assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
-            installed += racers[i].installed;
-            left += racers[i].cache.count;
-            assert_returned(&racers[i].cache);
-        }
-        assert_int_equal(installed, RACE_PAGES);
-        assert_int_equal(left, RACERS * 3 - 3);
-        assert_int_equal(m.t.leaves[4], RACE_PAGES);
-        assert_sound(&m, &m.t);
-        model_set_cpu(m.port, 0);
-        machine_destroy(&m);
-    }
-}
-
-/* --- walk, visit, check ------------------------------------------------------------------------------------------------ */
-
-static void walk(void **state)
-{
-    struct s2_walk_step steps[5];
-
-    (void)state;
-    table_map(&m, &m.t, span(600 * GIB, PAGE), PA0, S2_RW);
-    assert_int_equal(s2_table_walk(&m.t, S2_IPA(600 * GIB), steps), 3);
-    assert_int_equal(steps[0].level, 1);
-    assert_int_equal(steps[0].slot.v, m.t.root.v + PAGE + 88 * 8); /* the second root */
-    assert_int_equal(steps[0].desc & 3, 3);
-    assert_int_equal(steps[1].level, 2);
-    assert_int_equal(steps[1].slot.v, steps[0].desc & 0xfffffffff000);
-    assert_int_equal(steps[2].level, 3);
-    assert_int_equal(steps[2].desc & 0xfffffffff000, PA0);
-    assert_int_equal(s2_table_walk(&m.t, S2_IPA(0), steps), 1);
-    assert_int_equal(steps[0].desc, 0);
-    assert_int_equal(s2_table_walk(&m.t, S2_IPA(TIB), steps), 0);
-}
-
-struct seen {
-    uint64_t start[16];
-    unsigned n, limit;
-};
-
-static bool see(void *arg, const struct s2_leaf *leaf)
-{
-    struct seen *s = arg;
-
-    s->start[s->n++] = leaf->range.start.v;
-    return s->n < s->limit;
-}
-
-static void visit(void **state)
-{
-    struct seen s = {.limit = 16};
-
-    (void)state;
-    table_map(&m, &m.t, span(GIB - 2 * PAGE, GIB + 2 * PAGE), PA0 + GIB - 2 * PAGE, S2_RW);
-    table_map(&m, &m.t, span(700 * GIB, 4 * MIB), PA0, S2_RW);
-    s2_table_visit(&m.t, span(0, UINT64_MAX), see, &s);
-    assert_int_equal(s.n, 5);
-    assert_int_equal(s.start[0], GIB - 2 * PAGE);
-    assert_int_equal(s.start[2], GIB);
-    assert_int_equal(s.start[4], 700 * GIB + 2 * MIB);
-    s = (struct seen){.limit = 16};
-    s2_table_visit(&m.t, span(GIB - PAGE, 2 * PAGE), see, &s);
-    assert_int_equal(s.n, 2);
-    s = (struct seen){.limit = 3};
-    s2_table_visit(&m.t, span(0, TIB), see, &s);
-    assert_int_equal(s.n, 3);
-    s = (struct seen){.limit = 1};
-    s2_table_visit(&m.t, span(5, 0), see, &s);
-    assert_int_equal(s.n, 0);
-}
-
-/* One damage at a time is seen, and nothing is left of the look. */
-static void damage(uint64_t pa, unsigned entry, uint64_t flip)
-{
-    uint64_t *slot = (uint64_t *)model_ram(m.port, pa) + entry;
-
-    *slot ^= flip;
-    assert_non_null(s2_table_check(&m.t));
-    *slot ^= flip;
-    assert_null(s2_table_check(&m.t));
-}
-
-static void check_sees_damage(void **state)
-{
-    struct s2_walk_step steps[5];
-    uint64_t leaf_table;
-
-    (void)state;
-    table_map(&m, &m.t, span(0, 2 * MIB + PAGE), 0, S2_RW);
-    assert_int_equal(s2_table_walk(&m.t, S2_IPA(2 * MIB), steps), 3);
-    leaf_table = steps[2].slot.v;
-    damage(leaf_table, 0, 1);                                  /* not valid, but not empty */
-    damage(leaf_table, 0, 2);                                  /* reserved type */
-    damage(leaf_table, 0, 1ull << 16 | 1ull << 52);            /* nT and contiguous */
-    damage(leaf_table, 0, 1ull << 11);                         /* reserved */
-    damage(leaf_table, 0, 1ull << 6);                          /* writable, not readable */
-    damage(leaf_table, 0, 2ull << 8);                          /* the reserved shareability */
-    damage(leaf_table, 0, 1ull << 5);                          /* no such memory type */
-    damage(leaf_table, 3, 1);                                  /* a leaf that nobody counted */
-    damage(steps[1].slot.v & ~(PAGE - 1), 0, 1ull << 13);      /* block output not aligned */
-    damage(steps[1].slot.v & ~(PAGE - 1), 2, (steps[1].desc)); /* a table twice */
-    damage(steps[1].slot.v, 0, 1ull << 45);                    /* a table outside the pool */
-    damage(m.t.root.v, 1, 1);                                  /* a block beside the tables, uncounted */
-    m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].valid++;
-    assert_non_null(s2_table_check(&m.t));
-    m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].valid--;
-    m.t.leaves[3]++;
-    assert_non_null(s2_table_check(&m.t));
-    m.t.leaves[3]--;
-    m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].level = 2;
-    assert_non_null(s2_table_check(&m.t));
-    m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].level = 3;
-}
-
-/* --- chance, against a flat array -------------------------------------------------------------------------------------- */
-
-#define WINDOWS      3u
-#define WINDOW_BYTES (6 * MIB)
-#define WINDOW_PAGES (WINDOW_BYTES / PAGE)
-
-struct cell {
-    uint64_t pa; /* 0: nothing */
-    uint32_t attr;
-};
-static struct cell oracle[WINDOWS][WINDOW_PAGES];
-static const uint64_t window_ipa[WINDOWS] = {0, GIB - 2 * MIB, 512 * GIB - 4 * MIB};
-
-static void compare(unsigned w)
-{
-    struct s2_leaf leaf = {.range = {S2_IPA(0), S2_IPA(0)}};
-
-    for (unsigned i = 0; i < WINDOW_PAGES; i++) {
-        uint64_t ipa = window_ipa[w] + i * PAGE;
-        const struct cell *c = &oracle[w][i];
-
-        if (ipa >= leaf.range.end.v || ipa < leaf.range.start.v)
-            s2_table_lookup(&m.t, S2_IPA(ipa), &leaf);
-        if (leaf.valid != (c->pa != 0))
-            fail_msg("window %u page %u: %s", w, i, leaf.valid ? "mapped" : "not mapped");
-        if (!leaf.valid)
-            continue;
-        assert_int_equal(leaf.pa.v + (ipa - leaf.range.start.v), c->pa);
-        assert_int_equal(leaf.attr.bits, c->attr);
-    }
-}
-
-static uint32_t chosen(const uint32_t *list, unsigned n)
-{
-    return list[(unsigned)rand() % n];
-}
-
-/* Lengths of all kinds, often whole blocks. */
-static void choose_run(unsigned *first, unsigned *n)
-{
-    unsigned kind = (unsigned)rand() % 4;
-
-    *first = (unsigned)rand() % WINDOW_PAGES;
-    *n = 1 + (unsigned)rand() % (kind == 0 ? 1u : kind == 1 ? 20u : 1200u);
-    if (kind == 3) {
-        *first &= ~511u;
-        *n = 512 * (1 + (unsigned)rand() % 3);
-    }
-    if (*first + *n > WINDOW_PAGES)
-        *n = WINDOW_PAGES - *first;
-}
-
-static void chance_step(void)
-{
-    static const uint32_t attrs[] = {S2_RWX, S2_RW, S2_R, S2_RX, 0, S2_RW | S2_MT_NORMAL_NC, S2_R | 6u << S2_SW_SHIFT};
-    unsigned w = (unsigned)rand() % WINDOWS, first, n;
-    uint32_t attr = chosen(attrs, sizeof attrs / sizeof attrs[0]);
-    uint64_t ipa, pa;
-
-    choose_run(&first, &n);
-    ipa = window_ipa[w] + first * PAGE;
-    pa = PA0 + (rand() % 2 ? ipa : ipa + ((uint64_t)rand() % 8) * PAGE);
-    switch (rand() % 4) {
-    case 0:
-    case 1:
-        table_remap(&m, &m.t, span(ipa, n * PAGE), pa, attr);
-        for (unsigned i = 0; i < n; i++)
-            oracle[w][first + i] = (struct cell){pa + i * PAGE, attr};
-        break;
-    case 2:
-        table_unmap(&m, &m.t, span(ipa, n * PAGE));
-        for (unsigned i = 0; i < n; i++)
-            oracle[w][first + i] = (struct cell){0, 0};
-        break;
-    default:
-        table_protect(&m, &m.t, span(ipa, n * PAGE), attr);
-        for (unsigned i = 0; i < n; i++)
-            oracle[w][first + i].attr = attr;
-    }
-    for (unsigned i = 0; i < WINDOWS; i++)
-        compare(i);
-}
-
-static void chance(void **state)
-{
-    struct machine_config cfgs[] = {
-        {.least = true},
-        {.bbm = 0},
-        {.bbm = 2},
-        {.access_flag = true, .dirty = true},
-        {.no_range = true, .bbm = 2},
-        {.repeat = true},
-        {.no_ttl = true},
-    };
-
-    (void)state;
-    for (unsigned c = 0; c < sizeof cfgs / sizeof cfgs[0]; c++) {
-        srand(c + 1);
-        memset(oracle, 0, sizeof oracle);
-        machine_create(&m, &cfgs[c]);
-        table_run(&m, &m.t, 1);
-        table_run(&m, &m.t, 0);
-        for (unsigned step = 0; step < 150; step++) {
-            model_set_cpu(m.port, (unsigned)rand() % 2);
-            chance_step();
-        }
-        for (unsigned w = 0; w < WINDOWS; w++)
-            table_unmap(&m, &m.t, span(window_ipa[w], WINDOW_BYTES));
-        assert_int_equal(tables_used(&m.t), 0);
-        machine_destroy(&m);
-    }
-}
-
 static void init_refused(void **state)
 {
     struct machine_config cfg = {.ipa_bits = 40};
@@ -869,7 +445,6 @@ static void init_refused(void **state)
 
 int main(void)
 {
-#define ON(name, how) cmocka_unit_test_setup_teardown(name, how, teardown)
     const struct CMUnitTest tests[] = {
         ON(leaf_sizes, setup),
         cmocka_unit_test(concatenated_roots),
@@ -901,13 +476,6 @@ int main(void)
         ON(many_cuts_in_one_operation, setup),
         ON(many_cuts_in_one_operation, setup_bbm2),
         ON(need_for_maps, setup),
-        ON(install, setup),
-        ON(install_loses, setup),
-        cmocka_unit_test(install_race),
-        ON(walk, setup),
-        ON(visit, setup),
-        ON(check_sees_damage, setup),
-        cmocka_unit_test(chance),
         cmocka_unit_test(init_refused),
     };
 
