@@ -136,7 +136,7 @@ void try_comb(struct world *w)
         c.arg = &area;
         call_begin(w, &c);
         (void)call_end(w, &c, s2_area_set_map(&w->set, &c.op, &area, S2_MAP_REPLACE));
-        fuzz.step++;
+        step(w);
     }
 }
 

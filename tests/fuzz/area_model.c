@@ -222,8 +222,18 @@ static uint64_t compare_span(const struct world *w, uint32_t first, uint32_t las
 
 void compare_near(const struct world *w, uint32_t first, uint32_t last)
 {
+    uint64_t from = w->lo, to = w->hi;
+    struct s2_ient e;
+
     (void)compare_span(w, first - (first > 0), last + (last < w->cells), LOOK);
     FUZZ_EQ(s2_area_set_count(&w->set), w->areas);
+    if (w->areas <= FUZZ_FEW) /* step() checks everything */
+        return;
+    if (s2_imap_find_below(&w->set.map, address(w, first), &e))
+        from = e.start;
+    if (s2_imap_find_from(&w->set.map, address(w, last), &e))
+        to = e.end;
+    FUZZ_SOUND(s2_imap_check_near(&w->set.map, from, to));
 }
 
 void compare_all(const struct world *w)
@@ -231,5 +241,15 @@ void compare_all(const struct world *w)
     FUZZ_EQ(compare_span(w, 0, w->cells, UINT32_MAX), w->areas);
     FUZZ_EQ(model_starts(w, 0, w->cells), w->areas);
     FUZZ_EQ(s2_area_set_count(&w->set), w->areas);
-    FUZZ_SOUND(s2_imap_check(&w->set.map));
+    FUZZ_SOUND(s2_imap_check(&w->set.map)); /* the pool's free list too */
+}
+
+void step(const struct world *w)
+{
+    fuzz_size(w->areas, w->set.map.height);
+    if (w->areas <= FUZZ_FEW)
+        FUZZ_SOUND(s2_imap_check(&w->set.map));
+    if (fuzz.step % FUZZ_ALL == 0 || (w->cells <= FUZZ_FEW && fuzz.step % 16 == 0))
+        compare_all(w);
+    fuzz.step++;
 }

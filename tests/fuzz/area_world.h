@@ -174,8 +174,11 @@ enum s2_err model_range(const struct world *w, uint64_t start, uint64_t end);
 enum s2_err model_find_free(const struct world *w, uint64_t hint, uint64_t size, uint64_t lo, uint64_t hi,
                             uint64_t align, enum s2_fit fit, uint64_t *out, unsigned *tries);
 
-/* The areas that meet [first, last), and the neighbours of that, are those of the model; so is the shade. */
+/* The areas that meet [first, last), and the neighbours of that, are those of the model; so is the shade. The nodes that an
+ * edit there can have touched are sound. */
 void compare_near(const struct world *w, uint32_t first, uint32_t last);
 void compare_all(const struct world *w);
+/* A step is over. */
+void step(const struct world *w);
 
 #endif

@@ -67,6 +67,11 @@ struct fuzz_state {
 };
 extern struct fuzz_state fuzz;
 
+/* After each step a map of so many entries is checked whole, a larger one where it was touched; all that there is after so many
+ * steps. */
+#define FUZZ_FEW 64u
+#define FUZZ_ALL 1000u
+
 static inline void fuzz_size(uint64_t entries, unsigned levels)
 {
     fuzz.most = entries > fuzz.most ? entries : fuzz.most;

@@ -289,25 +289,12 @@ static operation *chosen(const struct world *w, uint32_t b)
     }
 }
 
-static void check(const struct world *w)
-{
-    uint64_t step = fuzz.step;
-
-    fuzz_size(w->areas, w->set.map.height);
-    if (w->areas <= 64 || step % 64 == 0)
-        FUZZ_SOUND(s2_imap_check(&w->set.map)); /* the pool's free list too */
-    if (step % 1000 == 0 || (w->cells <= 64 && step % 16 == 0))
-        compare_all(w);
-}
-
 static uint64_t run_area(const uint8_t *data, size_t bytes)
 {
     struct world *w = open_world(data, bytes);
 
-    for (fuzz.step = 1; fuzz_more(&w->in); fuzz.step++) {
+    for (fuzz.step = 1; fuzz_more(&w->in); step(w))
         chosen(w, fuzz_u8(&w->in))(w);
-        check(w);
-    }
     compare_all(w);
     close_world(w);
     return fuzz.step - 1;

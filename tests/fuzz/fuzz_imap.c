@@ -107,29 +107,16 @@ static operation *chosen(const struct world *w, uint32_t b)
     }
 }
 
-static void check(struct world *w)
-{
-    const struct s2_imap *map = map_of(w);
-    uint64_t step = fuzz.step;
-
-    if (map->count <= 64 || step % 64 == 0)
-        FUZZ_SOUND(s2_imap_check(map));
-    if (step % 1000 == 0)
-        compare_all(w);
-    fuzz_size(map->count, map->height);
-}
-
 static uint64_t run_imap(const uint8_t *data, size_t bytes)
 {
     struct world *w = open_world(data, bytes);
 
-    for (fuzz.step = 1; fuzz_more(&w->in); fuzz.step++) {
+    for (fuzz.step = 1; fuzz_more(&w->in); step(w)) {
         uint32_t b = fuzz_u8(&w->in);
         operation *op = chosen(w, b);
 
         w->on = b >> 6 & 1;
         op(w);
-        check(w);
     }
     for (w->on = 0; w->on < 2; w->on++)
         compare_all(w);

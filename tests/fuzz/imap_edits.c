@@ -22,7 +22,7 @@ static void insert_at(struct world *w, uint64_t start, uint64_t bytes, struct s2
     s2_imap_insert(map_of(w), &e);
     flat_put(f, at, &e);
     kept(w, need, before);
-    compare_near(w, at);
+    edited(w, at, 1);
 }
 
 void try_insert(struct world *w)
@@ -47,7 +47,7 @@ void try_insert_run(struct world *w)
 
         insert_at(w, start, bytes, (struct s2_ival){{start, b, n}});
         FUZZ_TRUE(map_of(w)->nodes <= nodes + alone);
-        fuzz.step++;
+        step(w);
         if (b & 0x80 ? start - f->lo < stride : f->hi - start <= stride)
             break;
         start = b & 0x80 ? start - stride : start + stride;
@@ -63,7 +63,7 @@ static void erase_at(struct world *w, uint32_t at)
     s2_imap_erase(map_of(w), f->e[at].start);
     flat_drop(f, at);
     kept(w, 0, map_of(w)->nodes);
-    compare_near(w, at);
+    edited(w, at, 0);
 }
 
 void try_erase(struct world *w)
@@ -81,7 +81,7 @@ void try_erase_run(struct world *w)
 
     for (uint32_t n = 1 + (b & 31); n > 0 && at < flat_of(w)->count; n--) {
         erase_at(w, at);
-        fuzz.step++;
+        step(w);
         at -= b & 0x80 && at > 0;
     }
 }
@@ -97,7 +97,7 @@ void try_set(struct world *w)
     FUZZ_TELL("map %u: set %#llx", w->on, (unsigned long long)f->e[at].start);
     s2_imap_set(map_of(w), f->e[at].start, &f->e[at].val);
     kept(w, 0, map_of(w)->nodes);
-    compare_near(w, at);
+    edited(w, at, 1);
 }
 
 void try_resize(struct world *w)
@@ -115,7 +115,7 @@ void try_resize(struct world *w)
     f->e[at].start = start;
     f->e[at].end = end;
     kept(w, 0, map_of(w)->nodes);
-    compare_near(w, at);
+    edited(w, at, 1);
 }
 
 void try_clear(struct world *w)

@@ -98,19 +98,6 @@ void compare_at(struct world *w, uint64_t key)
     same_entry(s2_imap_find_below(map, key, &e), &e, below > 0 ? &f->e[below - 1] : NULL);
 }
 
-void compare_near(struct world *w, uint32_t at)
-{
-    const struct flat *f = flat_of(w);
-
-    FUZZ_EQ(map_of(w)->count, f->count);
-    if (at < f->count) {
-        compare_at(w, f->e[at].start);
-        compare_at(w, f->e[at].end);
-    }
-    if (at > 0 && at <= f->count)
-        compare_at(w, f->e[at - 1].end - 1);
-}
-
 void compare_all(struct world *w)
 {
     const struct flat *f = flat_of(w);
@@ -121,6 +108,45 @@ void compare_all(struct world *w)
     for (uint32_t i = 0; i < f->count; i++, key = e.end)
         same_entry(s2_imap_find_from(map_of(w), key, &e), &e, &f->e[i]);
     same_entry(s2_imap_find_from(map_of(w), key, &e), &e, NULL);
+}
+
+static void compare_near(struct world *w, uint32_t at)
+{
+    const struct flat *f = flat_of(w);
+
+    if (at < f->count) {
+        compare_at(w, f->e[at].start);
+        compare_at(w, f->e[at].end);
+    }
+    if (at > 0 && at <= f->count)
+        compare_at(w, f->e[at - 1].end - 1);
+}
+
+void edited(struct world *w, uint32_t at, uint32_t n)
+{
+    const struct flat *f = flat_of(w);
+    uint64_t from = at > 0 ? f->e[at - 1].start : f->lo, to = at + n < f->count ? f->e[at + n].end : f->hi;
+
+    FUZZ_EQ(map_of(w)->count, f->count);
+    compare_near(w, at);
+    if (n > 1)
+        compare_near(w, at + n);
+    if (f->count > FUZZ_FEW) /* else step() */
+        FUZZ_SOUND(s2_imap_check_near(map_of(w), from, to));
+}
+
+void step(struct world *w)
+{
+    const struct s2_imap *map = map_of(w);
+    unsigned on = w->on;
+
+    fuzz_size(map->count, map->height);
+    if (map->count <= FUZZ_FEW)
+        FUZZ_SOUND(s2_imap_check(map));
+    for (w->on = 0; fuzz.step % FUZZ_ALL == 0 && w->on < 2; w->on++)
+        compare_all(w);
+    w->on = on;
+    fuzz.step++;
 }
 
 /* --- nodes -------------------------------------------------------------------------------------------------------- */

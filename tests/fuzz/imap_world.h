@@ -54,9 +54,12 @@ void read_ends(struct world *w, uint32_t at, uint64_t *start, uint64_t *end);
 void same_entry(bool found, const struct s2_ient *got, const struct s2_ient *want);
 /* Every lookup at one key. */
 void compare_at(struct world *w, uint64_t key);
-/* Entry `at` and its neighbours, or the place where it was. */
-void compare_near(struct world *w, uint32_t at);
 void compare_all(struct world *w);
+/* The n entries from `at` on have come, or were changed, or (none) something was there that went: they and their neighbours
+ * are right, and so are the nodes that the edit can have touched. */
+void edited(struct world *w, uint32_t at, uint32_t n);
+/* A step is over. */
+void step(struct world *w);
 
 /* The nodes for n insertions; false: there are too few, which is right only if there are. */
 bool promise(struct world *w, uint32_t n, uint32_t *need);
