@@ -10,27 +10,12 @@ import re
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+from tap import TOP, end, ok, read  # noqa: E402  (no compiled copy of it in the tree)
+
 MUTANTS = os.path.join(TOP, "tests/mutants/mutants.py")
 LESSONS = [f"{kind}{n}" for kind, last in (("T", 13), ("G", 14), ("A", 8), ("O", 9)) for n in range(1, last + 1)]
 RULES = [str(n) for n in range(1, 22)]
-
-count = 0
-failed = 0
-
-
-def ok(problems, name):
-    global count, failed
-    count += 1
-    failed += bool(problems)
-    print(f"{'not ok' if problems else 'ok'} {count} - {name}")
-    for problem in problems:
-        print(f"# {problem}", file=sys.stderr)
-
-
-def read(path):
-    with open(os.path.join(TOP, path), encoding="utf-8") as f:
-        return f.read()
 
 
 def section(text, title):
@@ -116,5 +101,4 @@ ok(unnamed_suites(page), "docs/testing.md: every suite is mentioned")
 ok(mutation_problems(page), "docs/testing.md: lists the mutations that are run")
 ok(missing_names(read("docs/area-set.md")), "docs/area-set.md: every name is in the headers")
 ok(unfit_mutations(), "every mutation fits the code")
-print(f"1..{count}")
-sys.exit(1 if failed else 0)
+end()

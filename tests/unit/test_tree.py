@@ -10,7 +10,9 @@ import re
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+from tap import TOP, end, ok, read  # noqa: E402  (no compiled copy of it in the tree)
+
 STAGE2_FLOORS = ["base", "frame", "table", "space"]
 HYP_FLOORS = ["boot", "cpu", "device", "vm", "monitor"]
 # Which floor each public noun belongs to; port and version are everybody's.
@@ -26,23 +28,6 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 WITHOUT_LICENCE = {"LICENSE", ".gitignore"}
 # The marks of unfinished work, spelled so that this file does not contain them.
 UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")) + r")\b")
-
-count = 0
-failed = 0
-
-
-def ok(problems, name):
-    global count, failed
-    count += 1
-    failed += bool(problems)
-    print(f"{'not ok' if problems else 'ok'} {count} - {name}")
-    for problem in problems:
-        print(f"# {problem}", file=sys.stderr)
-
-
-def read(path):
-    with open(os.path.join(TOP, path), encoding="utf-8") as f:
-        return f.read()
 
 
 def files(*endings):
@@ -145,5 +130,4 @@ ok(globals_in_stage2(), "stage2: no globals")
 ok(licence_problems(), "every file names its licence and copyright")
 ok(python_problems(), "every Python file parses")
 ok(unfinished(), "no file says that it is unfinished")
-print(f"1..{count}")
-sys.exit(failed > 0)
+end()
