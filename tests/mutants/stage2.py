@@ -295,7 +295,7 @@ FRAMES_AND_SPACES = [
      "a range that wraps around (G14)", "test_area_set"),
     ("areas_backing", AREAS, "        part.backing = s2_area_backing_at(area, range.start);\n", "",
      "the upper part of a cut area has the wrong backing", "test_area_set test_space"),
-    ("imap_gap", IMAP_EDIT, "    change.gained = widest(at, in, change.from);\n", "    change.gained = 0;\n",
+    ("imap_gap", IMAP_EDIT, "    change.gained = widest(at, in, begin);\n", "    change.gained = 0;\n",
      "the index of gaps is stale after an edit", "test_imap"),
     ("frames_quota", OP, "    if (side->frames > sp->cfg.frame_quota - sp->frames_held - sp->frames_promised)\n", "    if (false)\n",
      "memory beyond the VM's quota", "test_space"),
