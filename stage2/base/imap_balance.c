@@ -55,8 +55,7 @@ static void inner_init(struct s2_imap_inner *n)
     inner_resize(n, 0);
 }
 
-/* Its record is still to be made. */
-/* Its record is still to be made. */
+/* The record of the new child is still to be made. */
 static void inner_put(struct s2_imap_inner *n, unsigned at, uint32_t child)
 {
     inner_copy(n, at + 1, n, at, n->count - at);
@@ -111,8 +110,8 @@ static unsigned count_at(const struct s2_imap *map, const struct s2_imap_cursor 
     return is_leaf(map, depth) ? at->leaf->count : at->node[depth]->count;
 }
 
-/* The record of child `slot` of the inner node at `depth` of the cursor's way is made anew. */
-static void record(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth, unsigned slot)
+/* The record (end and rooms) of child `slot` of the inner node at `depth` of the cursor's way is made anew. */
+static void make_record(const struct s2_imap *map, const struct s2_imap_cursor *at, uint32_t depth, unsigned slot)
 {
     struct s2_imap_inner *n = at->node[depth];
     const void *child = s2_imap_child(map, n, slot);
@@ -149,7 +148,7 @@ static void grow(struct s2_imap *map, struct s2_imap_cursor *at)
     at->slot[0] = 0;
     inner_init(root);
     inner_put(root, 0, node);
-    record(map, at, 0, 0);
+    make_record(map, at, 0, 0);
 }
 
 /* Of a full node with place `at` (in a leaf, of the new entry; in an inner node, of the child that splits), how many stay
@@ -177,8 +176,8 @@ static void split_leaf(struct s2_imap *map, struct s2_imap_cursor *at)
     s2_leaf_init(high);
     leaf_move_up(low, high, S2_IMAP_LEAF - keep);
     inner_put(at->node[depth], slot + 1, upper);
-    record(map, at, depth, slot);
-    record(map, at, depth, slot + 1);
+    make_record(map, at, depth, slot);
+    make_record(map, at, depth, slot + 1);
     if (at->rank >= keep) {
         at->slot[depth]++;
         at->leaf = high;
@@ -198,8 +197,8 @@ static void split_inner(struct s2_imap *map, struct s2_imap_cursor *at, uint32_t
     inner_init(high);
     inner_move_up(low, high, S2_IMAP_INNER - keep);
     inner_put(at->node[depth - 1], slot + 1, upper);
-    record(map, at, depth - 1, slot);
-    record(map, at, depth - 1, slot + 1);
+    make_record(map, at, depth - 1, slot);
+    make_record(map, at, depth - 1, slot + 1);
     if (at->slot[depth] >= keep) {
         at->slot[depth - 1]++;
         at->node[depth] = high;
@@ -275,9 +274,9 @@ static void rebalance(struct s2_imap *map, const struct s2_imap_cursor *at, uint
         give_node(map, parent->child[slot + 1]);
         inner_drop(parent, slot + 1);
     }
-    record(map, at, depth - 1, slot);
+    make_record(map, at, depth - 1, slot);
     if (!joined)
-        record(map, at, depth - 1, slot + 1);
+        make_record(map, at, depth - 1, slot + 1);
 }
 
 /* The entries of all leaves go into the root. Few: all leaves but the last have S2_IMAP_LEAF_MIN at least. */

@@ -3,9 +3,28 @@
 /* How the interval map looks inside: shared by its searches, its edits and its check.
  *
  * A B+-tree. Depth counts from the root (0) to the leaves (map->height); the root lives in the map itself. A leaf keeps its
- * entries where they happen to be and their order in one word, so that an edit moves no entry; an inner node keeps its
- * children in order. Every gap belongs to the entry behind it, and what is known of the gaps under a child (struct
- * s2_imap_inner) changes with an edit only where the gap that went was the largest (imap_room.h). */
+ * entries where they happen to be and their order in one word, so that an edit moves no entry. With A to E, ascending:
+ *
+ *   slot     0  1  2  3  4  5 to 15
+ *   end      B  A  E  C  D  UNUSED     a search counts the ends <= key, and has the rank, in whatever order they lie
+ *   start    B  A  E  C  D
+ *   val      B  A  E  C  D
+ *   order    0xfedcba9876524301        from the right: A (rank 0) is in slot 1, B in 0, C in 3; at last the free ones
+ *
+ * An inner node keeps its children in order, with the end of the last entry of each and the most room of a gap under it.
+ * Were there so few entries in a leaf, and one letter a unit:
+ *
+ *   keys     lo ....AAAA..BBBB......CCC.DDDD.....EEE....... hi
+ *   gap of      A       B     C        D    E       no entry
+ *
+ *   slot     0        1        2
+ *   child    A, B     C, D     E
+ *   end      of B     of D     of E
+ *   room[0]  4        6        5       room[1], room[2]: of a gap only what lies behind its first address so aligned
+ *
+ * Every gap belongs to the entry behind it, whose leaf may not be that of the entry before; the last one belongs to none, and
+ * a search looks there by itself. What is known of the gaps under a child changes with an edit only where the gap that went
+ * was the largest, or one that came is (imap_room.h). */
 #ifndef STAGE2_BASE_IMAP_NODE_H
 #define STAGE2_BASE_IMAP_NODE_H
 

@@ -9,7 +9,7 @@ static uint32_t units(const struct s2_imap *map, uint64_t bytes)
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-/* By the unit, which every gap begins at. */
+/* In bytes: a gap begins at a multiple of the unit, so that all of it is room. */
 static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
 {
     uint64_t most = 0;
@@ -54,7 +54,7 @@ uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c)
 }
 
 /* The record of the cursor's leaf becomes `now`, and those above follow. */
-static void set(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c, uint32_t now)
+static void set_record(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c, uint32_t now)
 {
     uint32_t depth = map->height - 1, *record = &at->node[depth]->room[c][at->slot[depth]], was = *record;
 
@@ -81,7 +81,7 @@ void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const
 
     /* One condition of several, since each alone is hard to foretell. */
     if ((gained > was) | ((gained < was) & (lost >= was)))
-        set(map, at, 0, gained > was ? gained : look_through(map, at, 0));
+        set_record(map, at, 0, gained > was ? gained : look_through(map, at, 0));
     for (unsigned c = 1; c < S2_IMAP_ALIGNS && s2_room_behind(map, c, change->from, change->to) > 0; c++)
-        set(map, at, c, look_through(map, at, c)); /* an address there is so aligned: seldom */
+        set_record(map, at, c, look_through(map, at, c)); /* an address there is so aligned: seldom */
 }

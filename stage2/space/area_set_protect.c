@@ -6,7 +6,12 @@
 
 /* Edits never add an entry that a merge will make superfluous: a protect that leaves no more areas than before takes no
  * node. A part that is cut off before its merge was seen (`waits`) has no entry until then; an entry that is superfluous
- * before the cut that needs it (`spare`) stays meanwhile, as the upper end of the area that it was merged into. */
+ * before the cut that needs it (`spare`) stays meanwhile, as the upper end of the area that it was merged into. With x, y
+ * and z for attributes:
+ *
+ *   [0, 10) x, [10, 20) y; x becomes y in [5, 20): [5, 10) waits until it is one with [10, 20), whose entry they get
+ *   [0, 10) x, [10, 20) y, [20, 40) z; y becomes x, and z y, in [10, 30): the entry at 10 is to spare until [20, 30) is cut
+ *   off, which gets it; entries between would move down by one place for that */
 struct pass {
     struct s2_area_set *set;
     struct s2_op *op;

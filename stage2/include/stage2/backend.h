@@ -25,7 +25,8 @@ struct s2_change {
 /* An operation calls, for all its changes in ascending order and unmaps before maps: prepare; s2_op_reserve; take;
  * commit; s2_op_flush; release; then it edits its own map and calls s2_op_end. When a map replaces, what goes is
  * committed, flushed and released before what comes is committed, and the flush follows again. A protect moves no
- * memory: its changes are prepared and committed, and never taken, undone or released. */
+ * memory: its changes are prepared and committed, and never taken, undone or released; its map is edited as they are committed,
+ * so that a commit which looks areas up may find those of the range half way. */
 struct s2_backend {
     const char *kind; /* "linear", "alloc", "trap" */
 

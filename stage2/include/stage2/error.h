@@ -24,7 +24,7 @@ enum s2_err {
     S2_ETABLES,  /* out of table pages */
     S2_EFRAMES,  /* out of frames */
     S2_EQUOTA,   /* the machine has it, this VM's quota does not */
-    S2_ECUT,     /* a cut inside a block, and the cut reserve could not be refilled (s2_space_unmap) */
+    S2_ECUT,     /* a cut inside a block or an area, and the reserve kept for that could not be refilled */
     S2_EREFUSED, /* a backend refused; only backends that are not the library's own do */
     S2_EDYING,   /* the space is being destroyed */
 };

@@ -16,8 +16,8 @@
 
 /* --- node pool ------------------------------------------------------------------------------------------------- */
 
-/* The size of every pool node, whatever it holds: eleven cache lines, 64-byte aligned. A leaf of 16 entries takes all of
- * them, an inner node of 28 children all but 24 bytes. An odd number of lines spreads the nodes over the sets of a cache. */
+/* The size of every pool node, whatever it holds: eleven cache lines, 64-byte aligned. A leaf of 16 entries takes 656
+ * bytes, an inner node of 28 children 680. An odd number of lines spreads the nodes over the sets of a cache. */
 #define S2_NODE_BYTES 704u
 #define S2_NODE_NONE  UINT32_MAX
 
