@@ -6,8 +6,8 @@
 #include "base/imap_room.h"
 
 struct wanted {
-    struct s2_imap_align align; /* of the map */
-    unsigned by;                /* the one whose account is asked */
+    const struct s2_imap *map;
+    unsigned by; /* the alignment whose account is asked */
     uint64_t lo, hi, size, mask;
     uint64_t least; /* bytes that a gap has, behind its first address so aligned, to be looked at */
     uint32_t room;  /* the same in units */
@@ -18,7 +18,7 @@ struct wanted {
 
 static void ask(struct wanted *w, uint64_t least, unsigned by, uint32_t tries)
 {
-    uint64_t units = ((least - 1) >> w->align.log2[0]) + 1;
+    uint64_t units = ((least - 1) >> w->map->align.log2[0]) + 1;
 
     w->least = least;
     w->room = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
@@ -31,7 +31,7 @@ static void ask(struct wanted *w, uint64_t least, unsigned by, uint32_t tries)
 static bool fits(struct wanted *w, uint64_t start, uint64_t end, enum s2_fit fit)
 {
     uint64_t lo = s2_max_u64(start, w->lo), hi = s2_min_u64(end, w->hi), at;
-    uint64_t by = (UINT64_C(1) << w->align.log2[w->by]) - 1, from = (start + by) & ~by;
+    uint64_t by = (UINT64_C(1) << w->map->align.log2[w->by]) - 1, from = (start + by) & ~by;
 
     if (lo >= hi || from < start || from >= end || end - from < w->least)
         return false;
@@ -53,17 +53,19 @@ static bool fits(struct wanted *w, uint64_t start, uint64_t end, enum s2_fit fit
 /* The gaps of a leaf, whose first one begins at `before`; true: the search is over. */
 static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wanted *w)
 {
-    unsigned rank = 0;
+    unsigned rank = 0, count = l->count;
+    uint64_t size = w->size, order;
 
     if (before < w->lo) {
         rank = s2_imap_leaf_from(l, w->lo);
         before = rank > 0 ? s2_imap_end(l, rank - 1) : before;
     }
-    for (; rank < l->count; rank++) {
-        unsigned slot = s2_imap_slot(l, rank);
+    order = l->order >> (2 * rank) >> (2 * rank); /* at once it might be a shift by 64 */
+    for (; rank < count; rank++, order >>= 4) {
+        unsigned slot = order & 15u;
         uint64_t start = l->start[slot];
 
-        if (start - before >= w->size && fits(w, before, start, S2_FIT_LOWEST))
+        if (start - before >= size && fits(w, before, start, S2_FIT_LOWEST))
             return true;
         before = l->end[slot];
     }
@@ -113,15 +115,21 @@ static bool next_child(const struct wanted *w, struct stand *s, enum s2_fit fit,
 {
     const uint32_t *room = s->node->room[w->by];
     unsigned count = s->node->count, at = s->next;
+    uint32_t wanted = w->room;
 
     if (fit == S2_FIT_HIGHEST) {
-        while (at > 0 && room[at - 1] < w->room)
+        while (at > 0 && room[at - 1] < wanted)
             at--;
         s->next = *i = at - 1;
         return at > 0;
     }
-    while (at < count && ((room[at] < w->room) | (s->node->end[at] <= w->lo)))
-        at++;
+    if (s->before >= w->lo) {
+        while (at < count && room[at] < wanted)
+            at++;
+    } else { /* one condition of two, since each alone is hard to foretell */
+        while (at < count && ((room[at] < wanted) | (s->node->end[at] <= w->lo)))
+            at++;
+    }
     s->next = at + 1;
     *i = at;
     return at < count;
@@ -177,7 +185,7 @@ static bool search(const struct s2_imap *map, struct wanted *w, enum s2_fit fit)
 /* From where the search stopped: first the gaps in which it must fit, then all. */
 static bool search_on(const struct s2_imap *map, struct wanted *w, unsigned by, enum s2_fit fit)
 {
-    uint64_t slack = w->mask + 1 - (UINT64_C(1) << w->align.log2[0]);
+    uint64_t slack = w->mask + 1 - (UINT64_C(1) << w->map->align.log2[0]);
 
     if (fit == S2_FIT_HIGHEST)
         w->hi = w->at;
@@ -194,11 +202,8 @@ static bool search_on(const struct s2_imap *map, struct wanted *w, unsigned by, 
 enum s2_err s2_imap_find_gap(const struct s2_imap *map, uint64_t lo, uint64_t hi, uint64_t size, uint64_t align,
                              enum s2_fit fit, uint64_t *out)
 {
-    struct wanted w = {.align = map->align,
-                       .lo = s2_max_u64(lo, map->lo),
-                       .hi = s2_min_u64(hi, map->hi),
-                       .size = size,
-                       .mask = align - 1};
+    struct wanted w = {
+        .map = map, .lo = s2_max_u64(lo, map->lo), .hi = s2_min_u64(hi, map->hi), .size = size, .mask = align - 1};
     unsigned by = 0;
     bool found;
 
