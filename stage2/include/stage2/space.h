@@ -38,7 +38,7 @@ struct s2_space_config {
 };
 
 /* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, and an insertion takes at most the
- * height of the map and two. */
+ * height of the map and two; enough for two maps of seven levels, which have a million entries at least. */
 #define S2_CUT_NODES 18u
 
 struct s2_space {
