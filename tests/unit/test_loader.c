@@ -299,6 +299,18 @@ static void test_tree(void **state)
     expect_prop("/rtc@9020000", "compatible", "arm,pl031\0arm,primecell", 24);
     expect_text("/rtc@9020000", "clock-names", "apb_pclk");
     assert_int_equal(guestdtb_make(tree, 512, &manifest.vm[0], &plan, &machine), -FDT_ERR_NOSPACE);
+    size_t enough = 0;
+    for (size_t bytes = 0; enough == 0; bytes += 4) { /* not a byte behind any buffer */
+        void *buf = test_malloc(bytes);
+        int err = guestdtb_make(buf, bytes, &manifest.vm[0], &plan, &machine);
+        assert_int_equal(err, err == 0 ? 0 : -FDT_ERR_NOSPACE);
+        if (err == 0) {
+            assert_int_equal(fdt_check_full(buf, bytes), 0);
+            enough = bytes;
+        }
+        test_free(buf);
+    }
+    assert_in_range(enough, fdt_totalsize(tree), fdt_totalsize(tree) + 1024);
 }
 
 static void make_overlay(const char *source)
