@@ -5,18 +5,19 @@
 
 #include <s2_port.h>
 
-/* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. Other claims may have
- * made the map one level higher before this one commits; each insertion then takes one node more. */
+/* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. */
 enum { CHANGE_INSERTS = 2 };
 
+/* For a change that others may come before: height + 2 nodes for each insertion (s2_imap_need), and one more, since they may
+ * have made the map one level higher by then. That all entries fit in the root now says nothing of then. */
 static uint32_t change_nodes(const struct s2_ledger *l)
 {
-    return s2_imap_need(&l->map, CHANGE_INSERTS) + CHANGE_INSERTS;
+    return CHANGE_INSERTS * (l->map.height + 3u);
 }
 
-/* Promises that last (s2_ledger_promise) must not depend on how high the map is when they are made, so they are counted
- * for the highest that a map of 32-bit node indices with half-full nodes can be. */
-enum { HIGHEST = 12, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
+/* Promises that last (s2_ledger_promise) must not depend on how high the map is when they are made, so they are counted for the
+ * insertion that makes it as high as any map can be. */
+enum { HIGHEST = S2_IMAP_HEIGHT - 1 + 2, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
 /* --- entries and values: w[0] = owner, state, rights, share; w[1] = IPA; w[2] = pooled ----------------------------- */
 

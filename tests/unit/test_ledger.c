@@ -275,12 +275,44 @@ static void test_whole_entries_take_no_node(void **state)
     s2_pool_unreserve(&x->pool, hoard);
 }
 
+/* A claim that is planned while all entries stand in the root, and committed when others have filled every node above them: what
+ * it takes is what it was promised, and what is promised to others is there. */
+static void test_claim_while_others_fill_the_map(void **state)
+{
+    struct fixture *x = *state;
+    struct s2_ledger_entry want = entry(BASE + PAGE, BASE + 2 * PAGE, VM, S2_OWNED);
+    uint64_t pa = BASE + 257 * PAGE;
+    struct s2_claim c;
+    uint32_t hoard;
+
+    assert_int_equal(s2_ledger_plan(&x->l, &c, S2_OWNER_NONE, S2_FREE, &want, NULL), S2_OK);
+    for (; entries(x) < S2_IMAP_LEAF * S2_IMAP_INNER; pa += 2 * PAGE) {
+        struct s2_ledger_entry one = entry(pa, pa + PAGE, S2_OWNER_NONE, S2_FREE);
+
+        assert_int_equal(s2_ledger_add(&x->l, &one, NULL), S2_OK);
+    }
+    assert_int_equal(x->l.map.height, 1);
+    hoard = x->pool.free - x->pool.reserved;
+    assert_int_equal(s2_pool_reserve(&x->pool, hoard), S2_OK);
+    s2_ledger_commit(&x->l, &c);
+    assert_int_equal(x->l.map.height, 2);
+    assert_int_equal(entries(x), S2_IMAP_LEAF * S2_IMAP_INNER + 2);
+    assert_true(x->pool.free >= hoard);
+    s2_pool_unreserve(&x->pool, hoard);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_add),    TEST(test_take_and_give_back), TEST(test_reverse_map_survives_cuts),  TEST(test_refusals),
-        TEST(test_rights), TEST(test_out_of_nodes),       TEST(test_whole_entries_take_no_node),
+        TEST(test_add),
+        TEST(test_take_and_give_back),
+        TEST(test_reverse_map_survives_cuts),
+        TEST(test_refusals),
+        TEST(test_rights),
+        TEST(test_out_of_nodes),
+        TEST(test_whole_entries_take_no_node),
+        TEST(test_claim_while_others_fill_the_map),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
