@@ -2,177 +2,11 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Random operations on a space, against an oracle that knows one page at a time and nothing of trees, chunks or tables.
  * After every step the checker runs, the model has seen no stale translation, and the areas are those of the oracle. */
-#include "space_world.h"
+#include "random_space.h"
 
-#ifdef __SANITIZE_ADDRESS__
-enum { STEPS = 300 };
-#else
 enum { STEPS = 1000 };
-#endif
-enum { PAGES = 8192, OWN_PAGES = 1024 };
-#define OWN_PA (FRAME_BASE + MIB(24))
-
-enum kind { NONE, LINEAR, ALLOC, LAZY, OVERCOMMIT, TRAP };
-struct page {
-    enum kind kind;
-    uint32_t attr;
-    uint16_t name;
-    uint64_t backing; /* linear: PA; trap: handle */
-    unsigned char byte;
-};
-
-struct run {
-    struct world *w;
-    uint64_t seed;
-    struct page page[PAGES];
-    unsigned char own[OWN_PAGES]; /* content of the linear frames */
-    bool own_mapped[OWN_PAGES];
-    unsigned done[8], refused;
-};
-
-static uint64_t below(struct run *r, uint64_t n)
-{
-    r->seed ^= r->seed << 13;
-    r->seed ^= r->seed >> 7;
-    r->seed ^= r->seed << 17;
-    return r->seed % n;
-}
-
-static const uint32_t attrs[] = {S2_RW, S2_R, S2_RWX, S2_RX, 0, S2_RW | S2_MT_NORMAL_NC, S2_RW | 5u << S2_SW_SHIFT};
-
-/* A range that is often of whole blocks and often of a few pages. */
-static struct s2_ipa_range random_range(struct run *r)
-{
-    uint64_t unit = below(r, 3) ? 1 + below(r, 40) : 512, start, pages;
-
-    start = below(r, PAGES / unit) * unit;
-    pages = (1 + below(r, 4)) * unit;
-    if (start + pages > PAGES)
-        pages = PAGES - start;
-    return ipa_range(start * PAGE, pages * PAGE);
-}
-
-/* --- the oracle ------------------------------------------------------------------------------------------------------ */
-
-static bool is_own(const struct page *p)
-{
-    return p->kind == LINEAR;
-}
-
-static uint64_t own_index(uint64_t pa)
-{
-    return (pa - OWN_PA) / PAGE;
-}
-
-static void forget(struct run *r, uint64_t first, uint64_t end)
-{
-    for (uint64_t i = first; i < end; i++) {
-        if (is_own(&r->page[i]))
-            r->own_mapped[own_index(r->page[i].backing)] = false;
-        r->page[i] = (struct page){NONE, 0, 0, 0, 0};
-    }
-}
-
-static bool meets(const struct run *r, uint64_t first, uint64_t end)
-{
-    for (uint64_t i = first; i < end; i++)
-        if (r->page[i].kind != NONE)
-            return true;
-    return false;
-}
-
-static bool short_of_something(enum s2_err err)
-{
-    return err == S2_ENODES || err == S2_ETABLES || err == S2_EFRAMES || err == S2_EQUOTA;
-}
-
-static void compare_areas(struct run *r)
-{
-    uint64_t at = 0;
-    struct s2_area a;
-
-    for (s2_ipa from = S2_IPA(0); s2_space_next(&r->w->space, from, &a); from = a.range.end) {
-        for (; at < a.range.start.v / PAGE; at++)
-            assert_int_equal(r->page[at].kind, NONE);
-        for (; at < a.range.end.v / PAGE; at++) {
-            const struct page *p = &r->page[at];
-            uint64_t off = at * PAGE - a.range.start.v;
-
-            assert_int_equal(p->attr, a.attr.bits);
-            assert_int_equal(p->name, a.name);
-            assert_ptr_equal(a.backend, p->kind == LINEAR ? &s2_backend_linear
-                                        : p->kind == TRAP ? &s2_backend_trap
-                                                          : &s2_backend_alloc);
-            if (p->kind == LINEAR)
-                assert_int_equal(a.backing + off, p->backing);
-            if (p->kind == TRAP)
-                assert_int_equal(a.backing, p->backing);
-        }
-    }
-    for (; at < PAGES; at++)
-        assert_int_equal(r->page[at].kind, NONE);
-}
 
 /* --- steps ------------------------------------------------------------------------------------------------------------- */
-
-static struct s2_area random_area(struct run *r, struct s2_ipa_range range, enum kind *kind)
-{
-    uint64_t bytes = range.end.v - range.start.v, own = below(r, 2) ? 512 * below(r, 2) : below(r, OWN_PAGES);
-    uint32_t attr = attrs[below(r, sizeof attrs / sizeof *attrs)];
-    struct s2_area a;
-
-    *kind = (enum kind)(1 + below(r, 5));
-    if (*kind == LINEAR && bytes > OWN_PAGES * PAGE)
-        *kind = ALLOC;
-    switch (*kind) {
-    case LINEAR:
-        a = area_linear(range.start.v, bytes, OWN_PA + own * PAGE, attr);
-        break;
-    case TRAP:
-        a = area_trap(range.start.v, bytes, below(r, 3));
-        break;
-    case LAZY:
-        a = area_alloc(range.start.v, bytes, attr, S2_AREA_LAZY);
-        break;
-    case OVERCOMMIT:
-        a = area_alloc(range.start.v, bytes, attr, S2_AREA_LAZY | S2_AREA_OVERCOMMIT);
-        break;
-    default:
-        *kind = ALLOC;
-        a = area_alloc(range.start.v, bytes, attr, 0);
-    }
-    a.name = (uint16_t)below(r, 2);
-    return a;
-}
-
-/* Are the frames of this linear area mapped elsewhere, or not the VM's? What lies in the replaced range goes. */
-static bool frames_taken(const struct run *r, const struct s2_area *a, enum s2_map_mode mode)
-{
-    uint64_t first = a->range.start.v / PAGE, end = a->range.end.v / PAGE;
-
-    if (a->backing + (end - first) * PAGE > OWN_PA + OWN_PAGES * PAGE)
-        return true;
-    for (uint64_t i = 0; i < PAGES; i++) {
-        bool goes = mode == S2_MAP_REPLACE && i >= first && i < end;
-
-        if (is_own(&r->page[i]) && !goes && r->page[i].backing >= a->backing &&
-            r->page[i].backing < a->backing + (end - first) * PAGE)
-            return true;
-    }
-    return false;
-}
-
-static bool same_already(const struct run *r, const struct s2_area *a, enum kind kind)
-{
-    for (uint64_t i = a->range.start.v / PAGE; i < a->range.end.v / PAGE; i++) {
-        const struct page *p = &r->page[i];
-        uint64_t backing = kind == LINEAR ? a->backing + i * PAGE - a->range.start.v : a->backing;
-
-        if (p->kind != kind || p->attr != a->attr.bits || p->name != a->name || p->backing != backing)
-            return false;
-    }
-    return kind == LINEAR || kind == TRAP;
-}
 
 static void step_map(struct run *r)
 {
@@ -183,6 +17,8 @@ static void step_map(struct run *r)
     struct s2_area a = random_area(r, range, &kind);
     enum s2_err err = s2_space_map(&r->w->space, &a, mode, &r->w->d), want = S2_OK;
 
+    if (refused_as_busy(r, first, end, err))
+        return;
     if (mode == S2_MAP_NEW && meets(r, first, end))
         want = S2_EEXIST;
     else if (kind == LINEAR && frames_taken(r, &a, mode))
@@ -194,24 +30,20 @@ static void step_map(struct run *r)
     assert_int_equal(err, want);
     if (err || (mode == S2_MAP_REPLACE && same_already(r, &a, kind)))
         return;
-    forget(r, first, end);
-    for (uint64_t i = first; i < end; i++) {
-        r->page[i] = (struct page){kind, a.attr.bits, a.name, a.backing, 0};
-        if (kind == LINEAR) {
-            r->page[i].backing += (i - first) * PAGE;
-            r->own_mapped[own_index(r->page[i].backing)] = true;
-        }
-    }
+    remember(r, &a, kind);
     r->done[kind]++;
 }
 
 static void step_unmap(struct run *r)
 {
     struct s2_ipa_range range = random_range(r);
+    enum s2_err err = s2_space_unmap(&r->w->space, range, &r->w->d);
 
-    assert_int_equal(s2_space_unmap(&r->w->space, range, &r->w->d), S2_OK);
+    if (refused_as_busy(r, range.start.v / PAGE, range.end.v / PAGE, err))
+        return;
+    assert_int_equal(err, S2_OK);
     forget(r, range.start.v / PAGE, range.end.v / PAGE);
-    r->done[6]++;
+    r->done[UNMAP]++;
 }
 
 /* Takes the write right from what is called 1, gives it to the rest; traps are left alone. */
@@ -224,16 +56,8 @@ static bool by_name(void *arg, const struct s2_area *area, s2_attr *attr)
     return true;
 }
 
-static void step_protect(struct run *r)
+static void now_by_name(struct run *r, struct s2_ipa_range range)
 {
-    struct s2_ipa_range range = random_range(r);
-    enum s2_err err = s2_space_protect(&r->w->space, range, by_name, NULL, &r->w->d);
-
-    if (short_of_something(err)) {
-        r->refused++;
-        return;
-    }
-    assert_int_equal(err, S2_OK);
     for (uint64_t i = range.start.v / PAGE; i < range.end.v / PAGE; i++) {
         struct page *p = &r->page[i];
 
@@ -241,8 +65,238 @@ static void step_protect(struct run *r)
             continue;
         p->attr = p->name ? p->attr & ~(uint32_t)S2_W : p->attr | S2_W;
     }
-    r->done[7]++;
 }
+
+static void step_protect(struct run *r)
+{
+    struct s2_ipa_range range = random_range(r);
+    enum s2_err err = s2_space_protect(&r->w->space, range, by_name, NULL, &r->w->d);
+
+    if (refused_as_busy(r, range.start.v / PAGE, range.end.v / PAGE, err))
+        return;
+    if (short_of_something(err)) {
+        r->refused++;
+        return;
+    }
+    assert_int_equal(err, S2_OK);
+    now_by_name(r, range);
+    r->done[PROTECT]++;
+}
+
+/* --- steps that insist on an area -------------------------------------------------------------------------------------- */
+
+/* As it stands there; false: none. */
+static bool area_at(const struct run *r, uint64_t i, struct s2_area *a)
+{
+    const struct page *p = &r->page[i];
+    uint64_t first, end;
+
+    if (p->kind == NONE)
+        return false;
+    area_around(r, i, &first, &end);
+    *a = (struct s2_area){.range = ipa_range(first * PAGE, (end - first) * PAGE),
+                          .backend = backend_of(p->kind),
+                          .backing = r->page[first].backing,
+                          .attr = S2_ATTR(p->attr),
+                          .name = p->name,
+                          .flags = flags_of(p->kind)};
+    return true;
+}
+
+/* Often one with an area, and never of one that touches busy pages, which is not known well enough. */
+static uint64_t random_page(struct run *r)
+{
+    uint64_t i, first, end;
+
+    for (unsigned tries = 0;; tries++) {
+        i = below(r, PAGES);
+        area_around(r, i, &first, &end);
+        if ((r->page[i].kind != NONE || tries > 15) && !is_busy(r, first ? first - 1 : 0, end + 1))
+            return i;
+    }
+}
+
+static void step_extend(struct run *r)
+{
+    uint64_t i = random_page(r), most = below(r, 4) ? 5 : 600, low = below(r, most), high = below(r, most), first, end;
+    enum s2_err err, want = S2_OK;
+    struct s2_ipa_range to;
+    struct s2_area a;
+    bool there = area_at(r, i, &a);
+
+    if (!there)
+        a = area_trap(i * PAGE, PAGE, 0);
+    first = a.range.start.v / PAGE;
+    end = a.range.end.v / PAGE;
+    low = low > first ? first : low;
+    high = high > PAGES - end ? PAGES - end : high;
+    to = ipa_range((first - low) * PAGE, (low + end - first + high) * PAGE);
+    err = s2_space_extend(&r->w->space, S2_IPA(i * PAGE), to, &r->w->d);
+    if (refused_as_busy(r, first - low, end + high, err))
+        return;
+    if (!there)
+        want = S2_ENOENT;
+    else if (meets(r, first - low, first) || meets(r, end, end + high))
+        want = S2_EEXIST;
+    if (want == S2_OK && a.backend == &s2_backend_linear) {
+        struct s2_area below_it = area_linear(to.start.v, low * PAGE, a.backing - low * PAGE, 0);
+        struct s2_area above_it =
+            area_linear(a.range.end.v, high * PAGE, a.backing + (a.range.end.v - a.range.start.v), 0);
+
+        if ((low && frames_taken(r, &below_it, S2_MAP_NEW)) || (high && frames_taken(r, &above_it, S2_MAP_NEW)))
+            want = S2_EPERM;
+    }
+    if (want == S2_OK && short_of_something(err)) {
+        r->refused++;
+        return;
+    }
+    assert_int_equal(err, want);
+    if (err)
+        return;
+    for (uint64_t k = first - low; k < end + high; k++) {
+        if (k >= first && k < end)
+            continue;
+        r->page[k] = (struct page){r->page[i].kind, a.attr.bits, a.name, a.backing, 0};
+        if (a.backend == &s2_backend_linear) {
+            r->page[k].backing += k * PAGE - a.range.start.v;
+            r->own_mapped[own_index(r->page[k].backing)] = true;
+        }
+    }
+    r->done[EXTEND] += low + high > 0;
+}
+
+static void step_swap(struct run *r)
+{
+    uint64_t i = random_page(r), first, end;
+    const struct s2_backend *expected;
+    enum s2_err err, want = S2_OK;
+    struct s2_ipa_range range;
+    struct s2_area is, a;
+    enum kind kind;
+
+    if (!area_at(r, i, &is))
+        is = area_trap(i * PAGE, PAGE, 0);
+    expected = below(r, 8) ? is.backend : &s2_backend_trap;
+    range = is.range;
+    if (below(r, 2))
+        range.start.v += below(r, (range.end.v - range.start.v) / PAGE) * PAGE;
+    if (below(r, 2))
+        range.end.v -= below(r, (range.end.v - range.start.v) / PAGE) * PAGE;
+    if (!below(r, 8) && range.end.v < PAGES * PAGE)
+        range.end.v += PAGE;
+    first = range.start.v / PAGE;
+    end = range.end.v / PAGE;
+    a = random_area(r, range, &kind);
+    err = s2_space_swap(&r->w->space, &a, expected, &r->w->d);
+    if (refused_as_busy(r, first, end, err))
+        return;
+    if (!area_at(r, first, &is) || is.range.end.v < range.end.v || is.backend != expected)
+        want = S2_ENOENT;
+    else if (kind == LINEAR && frames_taken(r, &a, S2_MAP_REPLACE))
+        want = S2_EPERM;
+    if (want == S2_OK && short_of_something(err)) {
+        r->refused++;
+        return;
+    }
+    assert_int_equal(err, want);
+    if (err)
+        return;
+    remember(r, &a, kind);
+    r->done[SWAP]++;
+}
+
+static void step_rename(struct run *r)
+{
+    uint64_t i = random_page(r);
+    uint16_t name = (uint16_t)below(r, 2);
+    struct s2_area a;
+    bool there = area_at(r, i, &a);
+    enum s2_err err = s2_space_rename(&r->w->space, S2_IPA(i * PAGE + below(r, PAGE)), name, &r->w->d);
+
+    assert_int_equal(err, there ? S2_OK : S2_ENOENT);
+    if (!there)
+        return;
+    for (uint64_t k = a.range.start.v / PAGE; k < a.range.end.v / PAGE; k++)
+        r->page[k].name = name;
+    r->done[RENAME]++;
+}
+
+static void step_expected(struct run *r)
+{
+    uint64_t i = random_page(r);
+    enum s2_err want = S2_OK;
+    struct s2_area a;
+
+    if (!area_at(r, i, &a)) {
+        a = area_trap(i * PAGE, PAGE, 0);
+        want = S2_ENOENT;
+    } else if (below(r, 4) == 0) {
+        a.name ^= 1;
+        want = S2_ENOENT;
+    }
+    assert_int_equal(s2_space_unmap_expected(&r->w->space, &a, &r->w->d), want);
+    if (want)
+        return;
+    forget(r, a.range.start.v / PAGE, a.range.end.v / PAGE);
+    r->done[EXPECTED]++;
+}
+
+/* --- long work --------------------------------------------------------------------------------------------------------- */
+
+static void begin_work(struct run *r)
+{
+    struct s2_ipa_range range = random_range(r);
+    struct s2_area a = area_alloc(range.start.v, range.end.v - range.start.v, S2_RW, 0);
+    bool populate = below(r, 2);
+    enum s2_err err, want = S2_OK;
+
+    a.name = (uint16_t)below(r, 2);
+    err = populate ? s2_space_map_begin(&r->w->space, &r->work, &a, &r->w->d)
+                   : s2_space_protect_begin(&r->w->space, &r->work, range, by_name, NULL, &r->w->d);
+    if (populate && meets(r, range.start.v / PAGE, range.end.v / PAGE))
+        want = S2_EEXIST;
+    if (want == S2_OK && short_of_something(err)) {
+        r->refused++;
+        return;
+    }
+    assert_int_equal(err, want);
+    if (!err)
+        r->busy = range;
+}
+
+static void step_work(struct run *r)
+{
+    bool aborts = !below(r, 3), populates = r->work.populates;
+    struct s2_area a = r->work.area;
+
+    if (r->busy.start.v == r->busy.end.v) {
+        begin_work(r);
+        return;
+    }
+    if (below(r, 3)) {
+        (void)(populates ? s2_space_map_step(&r->work, 1 + below(r, 700))
+                         : s2_space_protect_step(&r->work, 1 + below(r, 40)));
+        return;
+    }
+    if (!populates) {
+        while (s2_space_protect_step(&r->work, 1 + below(r, 40)))
+            world_check(r->w);
+        assert_int_equal(s2_space_protect_end(&r->work), S2_OK);
+        now_by_name(r, r->busy);
+        r->done[PROTECTED]++;
+    } else if (aborts) {
+        while (s2_space_map_abort(&r->work, 1 + below(r, 700)))
+            world_check(r->w);
+        r->done[ABORTED]++;
+    } else {
+        s2_space_map_end(&r->work);
+        remember(r, &a, ALLOC);
+        r->done[POPULATED]++;
+    }
+    r->busy = ipa_range(0, 0);
+}
+
+/* --- steps of the guest ------------------------------------------------------------------------------------------------ */
 
 static unsigned char *content(struct run *r, struct page *p)
 {
@@ -258,6 +312,8 @@ static void step_access(struct run *r)
     bool allowed = p->kind != NONE && p->kind != TRAP && (p->attr & right[kind]);
     struct attempt a;
 
+    if (is_busy(r, i, i + 1))
+        return;
     model_set_cpu(r->w->port, (unsigned)below(r, 2));
     world_run(r->w);
     a = guest(r->w, i * PAGE, kind);
@@ -293,6 +349,8 @@ static void step_copy(struct run *r)
         there &= r->page[i].kind != NONE && r->page[i].kind != TRAP;
         promised &= r->page[i].kind != OVERCOMMIT;
     }
+    if (is_busy(r, first, first + n))
+        return;
     memset(bytes, (int)below(r, 256), sizeof bytes);
     err = in ? s2_space_copy_in(&r->w->space, S2_IPA(first * PAGE), bytes, n * PAGE, 0, true, &r->w->d)
              : s2_space_copy_out(&r->w->space, bytes, S2_IPA(first * PAGE), n * PAGE, 0, &r->w->d);
@@ -330,7 +388,7 @@ static void run(const struct world_config *wc, uint64_t seed)
     memset(r->own, 0xa5, sizeof r->own);
     world_give(r->w, OWN_PA, OWN_PAGES * PAGE, VM, S2_RWX);
     for (unsigned i = 0; i < STEPS; i++) {
-        switch (below(r, 10)) {
+        switch (below(r, 16)) {
         case 0:
         case 1:
             step_map(r);
@@ -344,13 +402,29 @@ static void run(const struct world_config *wc, uint64_t seed)
         case 4:
             step_copy(r);
             break;
+        case 5:
+            step_extend(r);
+            break;
+        case 6:
+            step_swap(r);
+            break;
+        case 7:
+            step_rename(r);
+            break;
+        case 8:
+            step_expected(r);
+            break;
+        case 9:
+        case 10:
+            step_work(r);
+            break;
         default:
             step_access(r);
         }
         world_check(r->w);
         compare_areas(r);
     }
-    for (unsigned i = LINEAR; i < 8; i++)
+    for (unsigned i = LINEAR; i < DONE; i++)
         assert_true(r->done[i] > 0);
     model_set_cpu(r->w->port, 0);
     world_destroy(r->w);
@@ -383,7 +457,7 @@ static void with_small_chunks_and_little_of_anything(void **state)
     wc.chunk_log2 = 14;
     wc.small_leaves = true;
     wc.table_pages = 40;
-    wc.nodes = 40;
+    wc.nodes = 64;
     wc.frame_quota = MIB(8) / PAGE;
     run(&wc, 0x94d049bb133111eb);
 }
