@@ -118,6 +118,23 @@ static enum s2_err check_free(struct s2_space *sp, const struct s2_chunk *c, str
     return err;
 }
 
+/* Is it in the middle of a chunk, which becomes two when it goes? */
+static bool is_hole(const struct s2_space *sp, struct s2_ipa_range range)
+{
+    struct s2_ient e;
+
+    return s2_imap_find(&sp->chunks, range.start.v, &e) && e.start < range.start.v && range.end.v < e.end;
+}
+
+/* For the chunks that were taken; and once more for the hole that they fill, if they replace what is there: two needs, each of
+ * which the root has room for, may not fit there together. */
+static enum s2_err promise_nodes(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range)
+{
+    uint32_t inserts = (uint32_t)sp->taken.count + is_hole(sp, range);
+
+    return s2_op_more_nodes(op, sp->cfg.nodes, s2_imap_need_alone(&sp->chunks, inserts));
+}
+
 enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range)
 {
     struct s2_chunk c;
@@ -132,7 +149,7 @@ enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
     if (!err && sp->taken.count > UINT32_MAX / 2)
         err = S2_ENODES;
     if (!err)
-        err = s2_op_more_nodes(op, sp->cfg.nodes, s2_imap_need_alone(&sp->chunks, (uint32_t)sp->taken.count));
+        err = promise_nodes(sp, op, range);
     if (!err)
         err = s2_op_more_ledger(op, sp, (uint32_t)sp->taken.count);
     if (err)
@@ -255,10 +272,7 @@ static void cut_out(struct s2_imap *map, uint64_t start, uint64_t end)
 
 uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range)
 {
-    struct s2_ient e;
-    bool middle = s2_imap_find(&sp->chunks, range.start.v, &e) && e.start < range.start.v && range.end.v < e.end;
-
-    return middle ? s2_imap_need(&sp->chunks, 1) : 0;
+    return is_hole(sp, range) ? s2_imap_need(&sp->chunks, 1) : 0;
 }
 
 /* The chunk's memory becomes nobody's, an entry at a time, though chunks that go next share it. */

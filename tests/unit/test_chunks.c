@@ -227,6 +227,56 @@ static void a_fault_without_a_node_is_said_so(void **state)
     world_destroy(w);
 }
 
+/* A chunk becomes two and another comes between them: each alone would fit in the root, both do not. */
+static void a_hole_and_what_fills_it_need_nodes_together(void **state)
+{
+    struct world *w = *state;
+    uint32_t nodes;
+
+    for (unsigned i = 0; i < S2_IMAP_LEAF - 1; i++)
+        assert_int_equal(map_new(w, area_alloc(i * MIB(1), 16 * PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(w->space.chunks.count, S2_IMAP_LEAF - 1);
+    nodes = w->nodes.free - w->nodes.reserved;
+    assert_int_equal(s2_pool_reserve(&w->nodes, nodes), S2_OK);
+    assert_int_equal(map_over(w, area_alloc(4 * PAGE, PAGE, S2_RW, 0)), S2_ENODES);
+    assert_int_equal(w->space.chunks.count, S2_IMAP_LEAF - 1);
+    world_check(w);
+    s2_pool_unreserve(&w->nodes, nodes);
+    assert_int_equal(map_over(w, area_alloc(4 * PAGE, PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(w->space.chunks.count, S2_IMAP_LEAF + 1);
+    assert_int_equal(s2_area_set_count(&w->space.areas), S2_IMAP_LEAF - 1);
+    world_check(w);
+}
+
+static bool to_read_only(void *arg, const struct s2_area *area, s2_attr *attr)
+{
+    (void)arg;
+    (void)area;
+    attr->bits = S2_R;
+    return true;
+}
+
+/* One hole in one chunk, however many areas lie over it: with the cut reserve it is never refused. */
+static void a_hole_under_many_areas_is_one(void **state)
+{
+    struct world *w = *state;
+    uint32_t nodes;
+
+    assert_int_equal(map_new(w, area_alloc(MIB(32), MIB(2), S2_RW, 0)), S2_OK);
+    for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
+        assert_int_equal(map_new(w, area_alloc(i * MIB(1), PAGE, S2_RW, 0)), S2_OK);
+    for (unsigned i = 1; i < 64; i += 2)
+        assert_int_equal(s2_space_protect(&w->space, ipa_range(MIB(32) + i * PAGE, PAGE), to_read_only, NULL, &w->d),
+                         S2_OK);
+    assert_int_equal(w->space.chunks.height, 1);
+    nodes = w->nodes.free - w->nodes.reserved;
+    assert_int_equal(s2_pool_reserve(&w->nodes, nodes), S2_OK);
+    assert_int_equal(unmap(w, MIB(32) + 2 * PAGE, 60 * PAGE), S2_OK);
+    assert_int_equal(w->space.chunks.count, S2_IMAP_LEAF + 2);
+    world_check(w);
+    s2_pool_unreserve(&w->nodes, nodes);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -234,6 +284,8 @@ int main(void)
         T(chunks_that_continue_each_other_are_one),
         T(chunks_at_work_stay_apart),
         T(overcommitted_memory_runs_out),
+        T(a_hole_and_what_fills_it_need_nodes_together),
+        T(a_hole_under_many_areas_is_one),
         cmocka_unit_test(pieces_smaller_than_a_granule_are_no_memory),
         cmocka_unit_test(a_fault_without_a_node_is_said_so),
     };
