@@ -141,8 +141,8 @@ static void grow(struct s2_imap *map, struct s2_imap_cursor *at)
         at->leaf = moved;
     else
         at->node[0] = moved;
-    __builtin_memmove(&at->node[1], &at->node[0], map->height * sizeof(at->node[0]));
-    __builtin_memmove(&at->slot[1], &at->slot[0], map->height * sizeof(at->slot[0]));
+    __builtin_memmove(&at->node[1], &at->node[0], map->height * sizeof(void *));
+    __builtin_memmove(&at->slot[1], &at->slot[0], map->height);
     map->height++;
     at->node[0] = root;
     at->slot[0] = 0;

@@ -49,7 +49,7 @@ lint: $(autoconf) $(hyp_obj) $(O)/$(hostdir)/libstage2.a
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=ctuuninitvar $(stage2_inc) -Istage2/port/extern -Ihyp -Iguest -I$(O)/gen \
 		--include=$(autoconf) $(lint_c) $(guest_c)
 	$(call say,TIDY,stage2 hyp)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(lint_c) -- \
-		--target=aarch64-linux-gnu $(targetflags)
+		--target=aarch64-linux-gnu $(filter-out $(small),$(targetflags))
 	$(call say,TIDY,guest)clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' $(guest_c) -- \
 		--target=aarch64-linux-gnu $(guestflags)
 format:
