@@ -180,16 +180,17 @@ def switch(features, rows, ids):
     for row in rows:
         if row.policy == "id":
             out.append(f"    SYSREGS_READ({asm(row.encodings()[0])}, ids->reg[IDX_{row.name}]);")
-    out.append("}\n\nstatic inline uint64_t sysregs_features(const struct cpu_ids *ids)\n{\n    uint64_t has = 0;\n")
-    out.append("#define FIELD(name, low) (ids->reg[IDX_##name] >> (low) & 0xf)")
-    for name, tests in features:
-        terms = []
+    out.append("}\n\n/* A feature is there when one of its fields is at least that, and not 15, which says that it is not. */\n"
+               "static inline uint64_t sysregs_features(const struct cpu_ids *ids)\n{")
+    out.append("    static const struct {\n        uint8_t id, low, least, bit;\n    } sign[] = {")
+    for bit, (name, tests) in enumerate(features):
         for test in tests:
             reg, low, least = re.fullmatch(r"(\w+)\[\d+:(\d+)\](?:>=(\d+))?", test).groups()
-            field = f"FIELD({reg}, {low})"
-            terms.append(f"({field} >= {least or 1} && {field} != 0xf)")
-        out.append(f"    if ({' || '.join(terms)})\n        has |= {guard(name)};")
-    out.append("#undef FIELD\n    return has;\n}\n")
+            out.append(f"        {{IDX_{reg}, {low}, {least or 1}, {bit}}}, /* {name} */")
+    out.append("    };\n    uint64_t has = 0;\n\n    for (unsigned i = 0; i < sizeof(sign) / sizeof(sign[0]); i++) {\n"
+               "        unsigned field = ids->reg[sign[i].id] >> sign[i].low & 0xf;\n\n"
+               "        if (field >= sign[i].least && field != 0xf)\n            has |= UINT64_C(1) << sign[i].bit;\n    }\n"
+               "    return has;\n}\n")
     switched = [row for row in rows if row.policy in SWITCHED]
     plain = [row for row in switched if not row.policy.endswith("-mmu")]
     out.append("static inline void sysregs_save(struct sysregs *s, uint64_t features)\n{")
