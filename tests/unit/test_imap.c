@@ -564,8 +564,7 @@ static void test_check_sees_damage(void **state)
     damage(leaf->count, 5, "a leaf has too few entries");
     damage(leaf->end[first], leaf->start[first], "an entry is empty");
     damage(leaf->start[second], leaf->end[first] - 1, "entries are out of order or overlap");
-    damage(leaf->start[second], leaf->start[second] + 1,
-           "the most room under a child is not what its parent says");
+    damage(leaf->start[second], leaf->start[second] + 1, "the most room under a child is not what its parent says");
     damage(leaf->end[last], leaf->end[last] + 1, "a child's end is not what its parent says");
     damage(inner->count, 29, "an inner node has too many children");
     damage(inner->count, 7, "an inner node has too few children");
