@@ -82,14 +82,14 @@ void s2_area_settle(struct s2_area_set *set, const struct s2_area *area)
 {
     struct s2_area whole = *area, low, high;
 
+    if (s2_area_set_find_below(set, area->range.start, &low) && s2_area_joins(&low, area)) {
+        s2_imap_erase(&set->map, area->range.start.v);
+        low.range.end = area->range.end;
+        whole = low;
+    }
     if (s2_area_set_find(set, area->range.end, &high) && s2_area_joins(&whole, &high)) {
         s2_imap_erase(&set->map, high.range.start.v);
         whole.range.end = high.range.end;
-    }
-    if (s2_area_set_find_below(set, area->range.start, &low) && s2_area_joins(&low, &whole)) {
-        s2_imap_erase(&set->map, area->range.start.v);
-        low.range.end = whole.range.end;
-        whole = low;
     }
     s2_area_replace(set, whole.range.start, &whole);
 }

@@ -176,7 +176,7 @@ static inline void bytes_check(struct bytes *b)
     for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&b->set, at, &area); at = area.range.end)
         if (s2_area_set_find_from(&b->set, area.range.end, &next) && next.range.start.v == area.range.end.v &&
             next.backend == area.backend && next.name == area.name && next.flags == area.flags &&
-            s2_attr_eq(next.attr, area.attr)) {
+            s2_attr_eq(next.attr, area.attr) && !area.backend->mergeable) {
             uint64_t goes_on =
                 area.backend->backing_at ? area.backend->backing_at(&area, next.range.start) : area.backing;
             assert_int_not_equal(goes_on, next.backing); /* else they should have merged */

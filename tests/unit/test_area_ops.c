@@ -464,6 +464,35 @@ static void equal_names_make_one_area(void **state)
     assert_int_equal(b->set.map.count, 1);
 }
 
+static bool at_most_0x400(const struct s2_area *low, const struct s2_area *high)
+{
+    return high->range.end.v - low->range.start.v <= 0x400;
+}
+
+/* A backend may refuse to have more than so much in one: the areas are joined that it was told of. */
+static void what_is_joined_is_what_the_backend_was_told(void **state)
+{
+    struct bytes *b = *state;
+    struct s2_backend limited = bytes_backend;
+
+    limited.mergeable = at_most_0x400;
+    for (uint64_t i = 0; i < 3; i++) {
+        struct s2_area area = bytes_area(0x200 * i, 0x200 * (i + 1), 1);
+
+        area.backend = &limited;
+        area.name = i == 1;
+        assert_int_equal(bytes_map_area(b, &area, S2_MAP_NEW), S2_OK);
+    }
+    /* With the lower neighbour it is full. */
+    assert_int_equal(rename_at(b, 0x200, 0), S2_OK);
+    assert_string_equal(b->trace, "pJcJ");
+    assert_area(b, 0, 0, 0x400, 1);
+    assert_area(b, 0x400, 0x400, 0x600, 1);
+    assert_int_equal(b->set.map.count, 2);
+    /* The backend goes with this function. */
+    assert_int_equal(bytes_unmap(b, 0, 0x600), S2_OK);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -481,6 +510,7 @@ int main(void)
         T(a_protect_joins_twice_before_it_cuts),
         T(an_area_has_a_backend),
         T(equal_names_make_one_area),
+        T(what_is_joined_is_what_the_backend_was_told),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
