@@ -61,8 +61,9 @@ enum s2_area_op {
 /* The most nodes that such an operation takes from the set's pool now, whatever its range; with so many unreserved it does not
  * fail for S2_ENODES. What a backend needs for itself comes on top. */
 uint32_t s2_area_set_need(const struct s2_area_set *set, enum s2_area_op op);
-/* So many areas fit in a set whose pool of `nodes` serves nothing else, whatever the order of operations that led there. One
- * that keeps a cut (below) has S2_AREA_CUT_NODES fewer. */
+/* So many areas fit in a set whose pool of `nodes` serves nothing else, whatever the order of operations that led there; each
+ * is added by itself, as an operation that adds two at once has more of a need. A set that keeps a cut (below) has
+ * S2_AREA_CUT_NODES fewer nodes. */
 uint64_t s2_area_set_capacity(uint32_t nodes);
 
 /* For a set that stands alone (a space has its own, op.h): sets aside the nodes of one insertion in a map of any height, for

@@ -32,6 +32,7 @@ struct s2_pool {
 void s2_pool_init(struct s2_pool *pool, void *mem, size_t bytes);
 /* Promise n nodes; S2_ENODES and no effect when free - reserved < n. */
 S2_NODISCARD enum s2_err s2_pool_reserve(struct s2_pool *pool, uint32_t n);
+/* pre: so many are promised. */
 void s2_pool_unreserve(struct s2_pool *pool, uint32_t n);
 /* Is the free list sound? Null, or a static phrase. O(nodes). */
 const char *s2_pool_check(const struct s2_pool *pool);
@@ -52,7 +53,7 @@ struct s2_ient {
  * fewer than 8 children, but never fewer than 2; with fewer than 2^32 nodes 8^(h-1) < 2^32, hence h <= 11. */
 #define S2_IMAP_HEIGHT 11u
 
-/* What gaps are measured and searched by: alignments as log2, ascending. [0] is the unit: every key of the map is a multiple
+/* What gaps are measured and searched by: alignments as log2, ascending, at most 63. [0] is the unit: every key of the map is a multiple
  * of it. Of [1] and [2] (leaf sizes of translation tables; equal to [0] where none matters) the map knows, as of the unit, how
  * much room each gap has behind its first address so aligned. */
 #define S2_IMAP_ALIGNS 3u
@@ -99,7 +100,10 @@ void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64
  * for none, and while all of them fit in the root leaf. An insertion splits at most one leaf and the inner node at each
  * level; a root that splits moves out by two nodes, so height + 2. The height grows only when the root is full, and a
  * root that has grown has two children, so another 26 insertions cannot make it grow again: inserts * (height + 2 +
- * inserts / 26) covers any number. */
+ * inserts / 26) covers any number.
+ *
+ * What two operations need together is not the sum of their needs, since each may count on the same room in the root: ask once
+ * for all insertions. And it is what they need of the map as it is now: once others have inserted, it may be more. */
 uint32_t s2_imap_need(const struct s2_imap *map, uint32_t inserts);
 /* The same, when meanwhile nobody else changes the map or takes from the pool, so that nodes which come back are there
  * for the next insertion: no more than the emptiest map of that many entries has, less what this one has. */
@@ -108,7 +112,8 @@ uint32_t s2_imap_need_alone(const struct s2_imap *map, uint32_t inserts);
  * serves no other, each insertion with its need promised. About 5 for each node; 16 without any. */
 uint64_t s2_imap_capacity(uint32_t nodes);
 
-/* Lookups: O(log n); true and *out (which may be null) when there is one. */
+/* Lookups: O(log n); true and *out (which may be null) when there is one. As all that takes a const map, they write nothing in
+ * it or its nodes: the owner's lock held shared is enough. */
 bool s2_imap_find(const struct s2_imap *map, uint64_t key, struct s2_ient *out);       /* entry that holds key */
 bool s2_imap_find_from(const struct s2_imap *map, uint64_t key, struct s2_ient *out);  /* first with end > key */
 bool s2_imap_find_below(const struct s2_imap *map, uint64_t key, struct s2_ient *out); /* last with start < key */
@@ -124,7 +129,8 @@ static inline bool s2_imap_overlaps(const struct s2_imap *map, uint64_t start, u
 
 /* --- cursors --------------------------------------------------------------------------------------------------- */
 
-/* A place in a map: an entry, or the end behind the last one. Good until the map changes other than through this cursor.
+/* A place in a map: an entry, or the end behind the last one. Good until the map changes other than through this cursor, or
+ * moves: its root is part of it.
  * Its fields are the map's own. */
 struct s2_imap_cursor {
     struct s2_imap_leaf *leaf;
