@@ -14,7 +14,7 @@
 enum {
     /* One insertion in a map of whatever height. */
     AREA_NODES = S2_CUT_NODES / 2,
-    /* What abort sets in the ledger cuts at most an entry at each end of the area, and one more where it stands. */
+    /* What abort sets in the ledger cuts at most an entry at each end of the area. */
     LEDGER_PROMISES = 2,
 };
 
@@ -232,35 +232,47 @@ void s2_long_map_give_up(struct s2_long *l)
     finish(l);
 }
 
-/* Memory that was never mapped, from the top down. */
-static void untake_some(struct s2_long *l, uint64_t budget)
+/* Where the ledger's entry for the memory right below `end` begins, as far as that is the work's. */
+static s2_ipa entry_start(const struct s2_long *l, s2_ipa end)
 {
-    uint64_t granule = s2_granule_bytes(&l->space->cfg.geometry), all = l->range.end.v - l->done.v;
-    struct s2_ipa_range top = {l->done, l->range.end};
+    struct s2_ledger_entry e;
+    struct s2_chunk c;
 
-    if (budget < all / S2_FRAME)
-        top.start.v = l->range.end.v - s2_max_u64((budget * S2_FRAME) & ~(granule - 1), granule);
-    s2_chunks_release(l->space, top, top, true);
-    l->range.end = top.start;
+    (void)chunk_from(l, S2_IPA(end.v - 1), &c);
+    (void)s2_ledger_find(l->space->cfg.ledger, c.pa, &e);
+    return S2_IPA(s2_max_u64(e.ipa.v, l->range.start.v));
 }
 
-static void unmap_some(struct s2_long *l, uint64_t budget)
+/* How far down a step comes: what lies above *done is mapped no more after it, what lies above *end given back. That goes by
+ * entries of the ledger: each that is cut could split a leaf, and there may be more of them than promises. */
+static void reach(const struct s2_long *l, uint64_t budget, s2_ipa *done, s2_ipa *end)
+{
+    struct s2_leaf leaf;
+
+    while (budget && end->v > l->range.start.v) {
+        s2_ipa from = entry_start(l, *end), untouched = S2_IPA(s2_max_u64(from.v, l->clean.v));
+
+        for (; budget && done->v > from.v; budget--) { /* whole leaves, so that nothing is split */
+            (void)s2_table_lookup(&l->space->table, S2_IPA(done->v - 1), &leaf);
+            *done = leaf.range.start;
+        }
+        if (done->v > from.v)
+            return;
+        if (end->v > untouched.v)
+            budget -= s2_min_u64(budget, (end->v - untouched.v) / S2_FRAME);
+        *end = from;
+    }
+}
+
+static void unmap_from(struct s2_long *l, s2_ipa done)
 {
     struct s2_space *sp = l->space;
     struct s2_op_side *side = &l->op.side[0];
-    struct s2_ipa_range top = {l->range.end, l->range.end};
     struct s2_area area = l->area;
-    struct s2_leaf leaf;
 
-    /* Whole leaves, so that nothing is split. */
-    for (; budget && top.start.v > l->range.start.v; budget--) {
-        (void)s2_table_lookup(&sp->table, S2_IPA(top.start.v - 1), &leaf);
-        top.start = leaf.range.start;
-    }
-    s2_table_unmap(&sp->table, &side->stash, &side->gather, top);
+    s2_table_unmap(&sp->table, &side->stash, &side->gather, (struct s2_ipa_range){done, l->done});
     s2_op_flush(&l->op);
-    s2_chunks_release(sp, top, top, false);
-    l->range.end = l->done = area.range.end = top.start;
+    l->done = area.range.end = done;
     area.flags |= S2_AREA_GROWING;
     if (area.range.end.v > area.range.start.v)
         s2_area_replace(&sp->areas, area.range.start, &area);
@@ -268,20 +280,34 @@ static void unmap_some(struct s2_long *l, uint64_t budget)
         s2_imap_erase(&sp->areas.map, area.range.start.v);
 }
 
+/* What was never mapped is as clean as it was. */
+static void give_back_from(struct s2_long *l, s2_ipa end)
+{
+    struct s2_ipa_range goes = {end, l->range.end};
+    s2_ipa untouched = S2_IPA(s2_max_u64(end.v, l->clean.v));
+
+    s2_chunks_release(l->space, (struct s2_ipa_range){end, untouched}, goes, false);
+    s2_chunks_release(l->space, (struct s2_ipa_range){untouched, goes.end}, goes, true);
+    l->range.end = end;
+    l->clean.v = s2_min_u64(l->clean.v, end.v);
+}
+
 bool s2_space_map_abort(struct s2_long *l, uint64_t budget)
 {
     struct s2_space *sp = l->space;
+    s2_ipa done = l->done, end = l->range.end;
     bool more;
 
     if (!sp)
         return false;
-    budget = budget ? budget : 1;
     s2_space_lock(sp);
+    if (!l->aborts)
+        l->clean = l->done;
     l->aborts = true;
-    if (l->range.end.v > l->done.v)
-        untake_some(l, budget);
-    else
-        unmap_some(l, budget);
+    reach(l, budget ? budget : 1, &done, &end);
+    if (done.v < l->done.v)
+        unmap_from(l, done);
+    give_back_from(l, end);
     more = l->range.start.v < l->range.end.v;
     if (!more)
         finish(l);

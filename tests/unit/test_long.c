@@ -144,10 +144,12 @@ static void abort_leaves_nothing(void **state)
     }
 }
 
+/* So many leaves go in a step of an abort, and with its last leaf an entry of the ledger: one of 2 MiB, one of 4 MiB, and on
+ * top four pages and one. */
 static void an_abort_step_is_bounded(void **state)
 {
     struct world *w = make(&kinds[1]);
-    uint64_t leaves;
+    uint64_t leaves, held;
     struct s2_long l;
 
     (void)state;
@@ -155,19 +157,27 @@ static void an_abort_step_is_bounded(void **state)
     for (unsigned i = 0; i < 20; i++)
         (void)s2_space_map_step(&l, 50);
     leaves = all_leaves(w);
-    while (l.range.end.v > l.done.v) {
-        uint64_t held = w->space.frames_held, left = (l.range.end.v - l.done.v) / PAGE;
-
-        assert_true(s2_space_map_abort(&l, 300));
-        assert_int_equal(held - w->space.frames_held, left < 300 ? left : 300);
-        assert_int_equal(all_leaves(w), leaves);
+    held = w->space.frames_held;
+    assert_true(s2_space_map_abort(&l, 5));
+    assert_int_equal(w->space.frames_held, held - 5);
+    assert_int_equal(all_leaves(w), leaves);
+    for (uint64_t i = 1000; i > 520; i -= 30) {
+        assert_true(s2_space_map_abort(&l, 30));
+        assert_int_equal(all_leaves(w), leaves - (1000 - i) - 30);
+        assert_int_equal(w->space.frames_held, held - 5);
+        world_check(w);
     }
-    for (uint64_t i = 1000; i > 30; i -= 30) {
+    assert_true(s2_space_map_abort(&l, 30)); /* the entry's other frames were never mapped */
+    assert_int_equal(all_leaves(w), leaves - (1000 - 512));
+    assert_int_equal(w->space.frames_held, held - 5 - 1024);
+    for (uint64_t i = 512; i > 30; i -= 30) {
         assert_true(s2_space_map_abort(&l, 30));
         assert_int_equal(all_leaves(w), leaves - (1000 - i) - 30);
         world_check(w);
     }
     assert_false(s2_space_map_abort(&l, 30));
+    assert_int_equal(all_leaves(w), leaves - 1000);
+    assert_int_equal(w->space.frames_held, held - BYTES / PAGE);
     world_dismantle(w);
 }
 
@@ -360,9 +370,10 @@ static void the_checker_sees_memory_that_no_work_holds(void **state)
     world_dismantle(w);
 }
 
-/* A step of nothing is one of one frame, going and coming back. */
+/* A step of nothing is one of one leaf, or of one entry of the ledger. */
 static void a_step_does_something(void **state)
 {
+    static const uint64_t ends[] = {MIB(6) + 4 * PAGE, MIB(6), MIB(2)};
     struct world *w = make(&kinds[1]);
     struct s2_long l;
 
@@ -372,13 +383,15 @@ static void a_step_does_something(void **state)
         assert_true(s2_space_map_step(&l, 0));
         assert_int_equal(l.done.v, AREA + n * PAGE);
     }
-    for (uint64_t n = BYTES / PAGE - 3; n-- > 0;) {
+    for (unsigned entry = 0; entry < 3; entry++) {
         assert_true(s2_space_map_abort(&l, 0));
-        assert_int_equal(l.range.end.v, AREA + (3 + n) * PAGE);
+        assert_int_equal(l.range.end.v, AREA + ends[entry]);
+        assert_int_equal(l.done.v, AREA + 3 * PAGE);
     }
     assert_true(s2_space_map_abort(&l, 0));
     assert_int_equal(l.done.v, AREA + 2 * PAGE);
     assert_true(s2_space_map_abort(&l, 0));
+    assert_int_equal(l.done.v, AREA + PAGE);
     assert_false(s2_space_map_abort(&l, 0));
     world_dismantle(w);
 }

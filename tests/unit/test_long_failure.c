@@ -100,6 +100,67 @@ static void an_abort_needs_nothing(void **state)
         }
 }
 
+enum { LEDGER_GROUPS = 256, GROUP = 8, CHUNKS = 2 * LEDGER_GROUPS, ALL_PAGES = 2 * CHUNKS };
+
+static void keep_for_hypervisor(struct world *w, uint64_t pa)
+{
+    struct s2_ledger_entry e = ledger_entry(pa, 2 * PAGE, S2_OWNER_HYP, S2_HYP);
+    bool clean;
+
+    assert_int_equal(s2_frames_alloc_at(&w->frames, e.range, &clean, NULL), S2_OK);
+    s2_ledger_set(&w->ledger, &e);
+}
+
+/* Memory in runs of two pages, and the ledger's leaves full: built in ascending order each had four groups of an entry that is
+ * the hypervisor's and a free one; then all free ones were cut by another. */
+static struct world *make_full_leaves(void)
+{
+    struct world_config wc = world_defaults();
+    struct world *w;
+
+    wc.nodes = 1024;
+    wc.ledger_nodes = 8192;
+    wc.chunk_log2 = 13;
+    w = world_create(&wc);
+    for (uint64_t g = 0; g < LEDGER_GROUPS; g++)
+        keep_for_hypervisor(w, FRAME_BASE + GROUP * g * PAGE);
+    for (uint64_t g = 0; g < LEDGER_GROUPS; g++)
+        keep_for_hypervisor(w, FRAME_BASE + (GROUP * g + GROUP / 2) * PAGE);
+    return w;
+}
+
+/* Each step would end inside an entry of the ledger, and each entry that is cut would split a leaf. */
+static void an_abort_in_small_steps_needs_no_nodes(void **state)
+{
+    (void)state;
+    for (uint64_t pages = 0; pages <= ALL_PAGES; pages += ALL_PAGES / 2) {
+        struct world *w = make_full_leaves();
+        struct s2_area area = area_alloc(AREA, ALL_PAGES * PAGE, S2_RW, 0);
+        unsigned steps = 0;
+        struct s2_long l;
+        struct hoard h;
+
+        state_take(&before, w, MEANING);
+        assert_int_equal(s2_space_map_begin(&w->space, &l, &area, &w->d), S2_OK);
+        assert_int_equal(w->space.chunks.count, CHUNKS);
+        if (pages)
+            (void)s2_space_map_step(&l, pages);
+        assert_int_equal(l.done.v, AREA + pages * PAGE);
+        hoard_begin(w, &h);
+        hoard_all(w, &h);
+        do {
+            covered(w);
+            steps++;
+        } while (s2_space_map_abort(&l, 1));
+        covered(w);
+        unhoard(w, &h);
+        assert_int_equal(steps, pages + (ALL_PAGES - pages) / 2);
+        state_take(&after, w, MEANING);
+        expect_same(&before, &after, "long work");
+        world_dismantle(w);
+    }
+}
+
 /* --- the space goes away -------------------------------------------------------------------------------------------------- */
 
 static void a_space_that_goes_takes_its_work_along(void **state)
@@ -107,7 +168,7 @@ static void a_space_that_goes_takes_its_work_along(void **state)
     (void)state;
     for (unsigned steps = 0; steps < 30; steps += 1 + steps)
         for (unsigned aborts = 0; aborts < 2; aborts++) {
-            struct world *w = make_many(&kinds[4]);
+            struct world *w = make_many(&kinds[4 + aborts]);
             unsigned calls = 0;
             struct s2_long l, p;
 
@@ -118,7 +179,7 @@ static void a_space_that_goes_takes_its_work_along(void **state)
                 (void)s2_space_protect_step(&p, 50);
             }
             if (aborts)
-                assert_true(s2_space_map_abort(&l, 20));
+                assert_true(s2_space_map_abort(&l, 1 + steps));
             s2_cache_drain(&w->space, &w->cache);
             s2_space_destroy_begin(&w->space);
             assert_null(w->space.longs);
@@ -286,6 +347,7 @@ int main(void)
         cmocka_unit_test(populating_fails_at_begin_or_never),
         cmocka_unit_test(protecting_fails_at_begin_or_never),
         cmocka_unit_test(an_abort_needs_nothing),
+        cmocka_unit_test(an_abort_in_small_steps_needs_no_nodes),
         cmocka_unit_test(a_space_that_goes_takes_its_work_along),
         cmocka_unit_test(everything_agrees_in_any_order),
     };

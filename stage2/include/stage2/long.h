@@ -30,7 +30,7 @@ struct s2_long {
     bool populates, aborts;
 
     struct s2_area area; /* populate: */
-    s2_ipa clean;        /* memory below is zeroed */
+    s2_ipa clean;        /* memory below is zeroed; in an abort: was mapped */
 
     s2_update_fn *update; /* protect: */
     void *arg;
@@ -52,8 +52,10 @@ S2_NODISCARD enum s2_err s2_space_map_begin(struct s2_space *sp, struct s2_long 
 bool s2_space_map_step(struct s2_long *l, uint64_t budget);
 /* Does whatever is left, and makes the area one like others: it loses its mark and merges with equal neighbours. */
 void s2_space_map_end(struct s2_long *l);
-/* Instead of the end: takes the area away again, at most `budget` leaves, or frames that were not mapped yet, in a call.
- * True while more is left; all is then as it was before begin, the memory that was mapped dirty. Never fails. */
+/* Instead of the end: takes the area away again, from the top down, at most `budget` leaves in a call. Memory goes back by
+ * whole entries of the ledger, when no leaf of one is left, so that no node is needed however small the steps; frames that
+ * were never mapped count in `budget` as leaves do, but an entry of them goes in one call. True while more is left; all is
+ * then as it was before begin, the memory that was mapped dirty. Never fails. */
 bool s2_space_map_abort(struct s2_long *l, uint64_t budget);
 
 /* Checks as s2_space_protect does. `update` is asked once about each area now, and once when the work comes to it; its
