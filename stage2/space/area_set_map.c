@@ -61,7 +61,9 @@ static struct s2_area rest_above(const struct run *r, const struct s2_area *area
 
 /* --- the changes -------------------------------------------------------------------------------------------------- */
 
-static void add(struct s2_change *c, enum s2_step step, const struct s2_area *area, struct s2_ipa_range part)
+/* Not inline: six copies of an area are more than a call. */
+__attribute__((noinline)) static void add(struct s2_change *c, enum s2_step step, const struct s2_area *area,
+                                          struct s2_ipa_range part)
 {
     c->step = step;
     c->area = *area;
