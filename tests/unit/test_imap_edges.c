@@ -149,6 +149,22 @@ static void a_gap_without_slack_is_found_last(void **state)
     unmake(f);
 }
 
+/* After S2_IMAP_TRIES that disappoint, the lowest with slack is the answer, though one without lies before it. */
+static void a_gap_with_slack_comes_before_one_without(void **state)
+{
+    const uint64_t without = 40, with = 50, gap = 0x1000 * (with + 1) + 1;
+    struct fixture *f;
+
+    (void)state;
+    assert_true(without > S2_IMAP_TRIES && GAPS - with < S2_IMAP_TRIES);
+    f = make_misaligned(without, SIZE);
+    expect_gap(f, SIZE, SIZE, S2_FIT_LOWEST, 0x1000 * (without + 1) + 0x800);
+    s2_imap_resize(&f->map, gap + SIZE, gap + 2 * SIZE - 1, gap + 0x1000);
+    expect_gap(f, SIZE, SIZE, S2_FIT_LOWEST, gap + SIZE - 1);
+    expect_gap(f, SIZE, SIZE, S2_FIT_HIGHEST, gap + SIZE - 1);
+    unmake(f);
+}
+
 /* Between two of the alignments that there is an account of: gaps with room by the smaller of them. */
 static void alignments_between_those_kept(void **state)
 {
@@ -322,6 +338,29 @@ static void nearly_all_entries_go_at_once(void **state)
             }
 }
 
+/* As soon as what is left fits in the root it stands there, whether it went one by one or at once. */
+static void what_fits_in_the_root_takes_no_node(void **state)
+{
+    (void)state;
+    for (unsigned n = S2_IMAP_LEAF + 1; n <= 60; n++)
+        for (unsigned most = 1; most <= 60; most += 59) {
+            struct fixture *f = make_row(n, false);
+            struct s2_imap_cursor at;
+
+            while (f->map.count > S2_IMAP_LEAF) {
+                unsigned left = (unsigned)f->map.count - S2_IMAP_LEAF;
+
+                assert_int_equal(f->map.height, 1);
+                (void)s2_imap_seek(&f->map, 0, &at);
+                s2_imap_splice(&f->map, &at, left < most ? left : most, NULL, 0);
+            }
+            assert_int_equal(f->map.count, S2_IMAP_LEAF);
+            assert_int_equal(f->map.height, 0);
+            assert_int_equal(f->map.nodes, 0);
+            unmake(f);
+        }
+}
+
 /* --- the check of what is near ---------------------------------------------------------------------------------------------------- */
 
 /* Four inner nodes of 416 entries in 26 leaves, the last one with less. */
@@ -489,11 +528,13 @@ int main(void)
         cmocka_unit_test(lookups_need_not_tell),
         cmocka_unit_test(a_gap_with_slack_is_found_behind_many),
         cmocka_unit_test(a_gap_without_slack_is_found_last),
+        cmocka_unit_test(a_gap_with_slack_comes_before_one_without),
         cmocka_unit_test(alignments_between_those_kept),
         cmocka_unit_test(no_alignment_wraps_around),
         cmocka_unit_test(rooms_too_large_to_count),
         cmocka_unit_test(some_entries_give_way_to_others),
         cmocka_unit_test(nearly_all_entries_go_at_once),
+        cmocka_unit_test(what_fits_in_the_root_takes_no_node),
         cmocka_unit_test(check_near_sees_damage),
         cmocka_unit_test(check_near_reads_few_nodes),
         cmocka_unit_test(what_fits_is_let_in),
