@@ -115,9 +115,11 @@ unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *are
  * whole table of the level below, granule / 8 descriptors. */
 static struct s2_imap_align leaf_aligns(uint64_t granule)
 {
-    uint8_t page = (uint8_t)s2_log2(granule), table = page >= 12 && page <= 16 ? (uint8_t)(page - 3) : 0;
+    uint8_t page = (uint8_t)s2_log2(granule);
 
-    return (struct s2_imap_align){{page, (uint8_t)(page + table), (uint8_t)(page + 2 * table)}};
+    if (page < 12 || page > 16)
+        return (struct s2_imap_align){{page, 63, 63}};
+    return (struct s2_imap_align){{page, (uint8_t)(2 * page - 3), (uint8_t)(3 * page - 6)}};
 }
 
 enum s2_err s2_area_set_init(struct s2_area_set *set, struct s2_pool *pool, s2_ipa lo, s2_ipa hi, uint64_t granule,

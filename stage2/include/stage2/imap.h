@@ -53,14 +53,14 @@ struct s2_ient {
  * fewer than 8 children, but never fewer than 2; with fewer than 2^32 nodes 8^(h-1) < 2^32, hence h <= 11. */
 #define S2_IMAP_HEIGHT 11u
 
-/* What gaps are measured and searched by: alignments as log2, ascending, at most 63. [0] is the unit: every key of the map is a multiple
- * of it. Of [1] and [2] (leaf sizes of translation tables; equal to [0] where none matters) the map knows, as of the unit, how
- * much room each gap has behind its first address so aligned. */
+/* What gaps are measured and searched by: alignments as log2, ascending, at most 63. [0] is the unit: every key of the map is a
+ * multiple of it. Of [1] and [2] (leaf sizes of translation tables) the map knows, as of the unit, how much room each gap has
+ * behind its first address so aligned. 63 where none matters: hardly a key is so aligned, and an edit has nothing to keep. */
 #define S2_IMAP_ALIGNS 3u
 struct s2_imap_align {
     uint8_t log2[S2_IMAP_ALIGNS];
 };
-#define S2_IMAP_BYTES ((struct s2_imap_align){{0, 0, 0}})
+#define S2_IMAP_BYTES ((struct s2_imap_align){{0, 63, 63}})
 
 /* The nodes; their fields are the map's own. Slots of `end` that hold nothing are UINT64_MAX (which is the end of no entry
  * but one, that ends the key space), so that a search counts a whole array without a branch. */
