@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What is promised is kept, and promises hold nobody up: table pages of lazy areas against cuts, and a space that is taken
  * down with nothing left to draw on. */
-#include "space_world.h"
+#include "space_state.h"
 
 static struct world *with_quota(uint32_t pages)
 {
@@ -193,12 +193,66 @@ static void a_budget_has_no_largest_value(void **state)
     world_free(w);
 }
 
+static uint64_t held_or_promised(struct world *w)
+{
+    world_check(w);
+    return w->space.frames_held + w->space.frames_promised;
+}
+
+static void swap_in(struct world *w, struct s2_area area, const struct s2_backend *expected, uint16_t name)
+{
+    area.name = name;
+    assert_int_equal(s2_space_swap(&w->space, &area, expected, &w->d), S2_OK);
+}
+
+/* A lazy area, populated in part, is cut, changes hands, is named, joined again and extended: each page has one frame or one
+ * promise of a frame. Then nothing is left but the promises, and every page can be had. */
+static void a_promise_outlives_what_becomes_of_its_area(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_create(&wc);
+    struct hoard h;
+
+    (void)state;
+    assert_int_equal(map_new(w, area_alloc(MIB(16), MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
+    world_run(w);
+    assert_true(guest(w, MIB(17), MODEL_WRITE).done);
+    assert_int_equal(held_or_promised(w), MIB(4) / PAGE);
+    swap_in(w, area_alloc(MIB(17) + PAGE, MIB(2), S2_RW, S2_AREA_LAZY), &s2_backend_alloc, 3);
+    assert_int_equal(held_or_promised(w), MIB(4) / PAGE);
+    swap_in(w, area_trap(MIB(18), MIB(1), 5), &s2_backend_alloc, 0);
+    assert_int_equal(held_or_promised(w), MIB(3) / PAGE);
+    assert_int_equal(s2_space_rename(&w->space, S2_IPA(MIB(19)), 0, &w->d), S2_OK);
+    assert_int_equal(s2_space_rename(&w->space, S2_IPA(MIB(17) + PAGE), 0, &w->d), S2_OK);
+    swap_in(w, area_alloc(MIB(18), MIB(1), S2_RW, S2_AREA_LAZY), &s2_backend_trap, 0);
+    assert_int_equal(s2_area_set_count(&w->space.areas), 1);
+    assert_int_equal(held_or_promised(w), MIB(4) / PAGE);
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(18)), ipa_range(MIB(14), MIB(8)), &w->d), S2_OK);
+    assert_int_equal(protect(w, MIB(15) + PAGE, MIB(3), S2_R), S2_OK);
+    assert_int_equal(protect(w, MIB(15) + PAGE, MIB(3), S2_RW), S2_OK);
+    assert_int_equal(s2_area_set_count(&w->space.areas), 1);
+    assert_int_equal(held_or_promised(w), MIB(8) / PAGE);
+    hoard(w, FRAMES, 0, &h);
+    hoard_add(w, FRAME_QUOTA, 0, &h);
+    hoard_add(w, TABLE_QUOTA, 0, &h);
+    for (uint64_t i = 0; i < MIB(8); i += PAGE)
+        assert_true(guest(w, MIB(14) + 37 * i % MIB(8), MODEL_WRITE).done);
+    assert_int_equal(w->space.frames_promised, 0);
+    assert_int_equal(held_or_promised(w), MIB(8) / PAGE);
+    unhoard(w, &h);
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_computed_quota_is_enough),         cmocka_unit_test(lazy_areas_leave_room_for_cuts),
-        cmocka_unit_test(a_promise_counts_what_stands_there), cmocka_unit_test(a_shared_table_that_goes_stays_promised),
-        cmocka_unit_test(destroying_takes_no_ledger_node),    cmocka_unit_test(a_budget_has_no_largest_value),
+        cmocka_unit_test(a_computed_quota_is_enough),
+        cmocka_unit_test(lazy_areas_leave_room_for_cuts),
+        cmocka_unit_test(a_promise_counts_what_stands_there),
+        cmocka_unit_test(a_shared_table_that_goes_stays_promised),
+        cmocka_unit_test(destroying_takes_no_ledger_node),
+        cmocka_unit_test(a_budget_has_no_largest_value),
+        cmocka_unit_test(a_promise_outlives_what_becomes_of_its_area),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
