@@ -3,7 +3,7 @@
 /* The interval map: life, needs, lookups and cursors. Edits are in imap_edit.c, gaps in imap_gap.c. */
 #include <stage2/imap.h>
 
-#include "base/imap_node.h"
+#include "base/imap_leaf.h"
 
 _Static_assert(sizeof(struct s2_imap_leaf) <= S2_NODE_BYTES, "a leaf fits in a node");
 _Static_assert(sizeof(struct s2_imap_inner) <= S2_NODE_BYTES, "an inner node fits in a node");
@@ -14,14 +14,9 @@ _Static_assert(S2_IMAP_LEAF % 4 == 0 && S2_IMAP_INNER % 4 == 0, "keys are counte
 
 static void reset(struct s2_imap *map)
 {
-    struct s2_imap_leaf *leaf = &map->root.leaf;
-
     map->count = 0;
     map->height = 0;
-    leaf->count = 0;
-    leaf->order = S2_IMAP_IN_ORDER;
-    for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
-        leaf->end[i] = S2_IMAP_UNUSED;
+    s2_leaf_init(&map->root.leaf);
 }
 
 void s2_imap_init(struct s2_imap *map, struct s2_pool *pool, uint64_t lo, uint64_t hi, struct s2_imap_align align)

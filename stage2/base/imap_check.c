@@ -33,7 +33,7 @@ static const char *check_leaf(const struct s2_imap_leaf *l, bool last, struct ce
         unsigned slot = s2_imap_slot(l, i);
 
         if (i >= l->count) {
-            if (l->end[slot] != S2_IMAP_UNUSED)
+            if (l->end[slot] != S2_IMAP_UNUSED || l->start[slot] != 0)
                 return "an unused slot looks used";
             continue;
         }

@@ -14,22 +14,6 @@ static uint64_t gap_begin(const struct s2_imap *map, const struct s2_imap_cursor
     return at->rank > 0 ? s2_imap_end(at->leaf, at->rank - 1) : s2_imap_before(map, at, map->height);
 }
 
-/* The widest of the gaps before the n entries from the cursor on, the first of which begins at `begin`, and of the one behind
- * them if that is in the leaf. */
-static uint64_t widest(const struct s2_imap_cursor *at, unsigned n, uint64_t begin)
-{
-    unsigned last = at->rank + n;
-    uint64_t most = 0;
-
-    for (unsigned rank = at->rank; rank <= last && rank < at->leaf->count; rank++) {
-        uint64_t bytes = s2_room_gap(begin, s2_imap_start(at->leaf, rank));
-
-        most = bytes > most ? bytes : most;
-        begin = s2_imap_end(at->leaf, rank);
-    }
-    return most;
-}
-
 static void edit(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
 {
     unsigned both = out < in ? out : in;
@@ -47,7 +31,6 @@ static void edit(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, c
  * in the next leaf, has changed. */
 static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t was, uint64_t end)
 {
-    struct s2_room_change change = {.from = s2_min_u64(was, end)};
     struct s2_imap_cursor next = *at;
     uint32_t depth = map->height;
     struct s2_imap_inner *n;
@@ -56,37 +39,30 @@ static void end_moved(struct s2_imap *map, const struct s2_imap_cursor *at, uint
         n = at->node[--depth];
         n->end[at->slot[depth]] = end;
     } while (depth > 0 && at->slot[depth] + 1u == n->count);
-    if (!s2_imap_next_leaf(map, &next))
-        return;
-    change.to = s2_imap_start(next.leaf, 0);
-    change.lost = s2_room_gap(was, change.to);
-    change.gained = s2_room_gap(end, change.to);
-    s2_room_changed(map, &next, &change);
+    if (s2_imap_next_leaf(map, &next))
+        s2_room_changed(map, &next, s2_min_u64(was, end), s2_imap_start(next.leaf, 0));
 }
 
 /* The splice when all that goes and comes is in the cursor's leaf, which has the slots. It may be left with too few. */
 static void replace(struct s2_imap *map, struct s2_imap_cursor *at, unsigned out, const struct s2_ient *e, unsigned in)
 {
     const struct s2_imap_leaf *leaf = at->leaf;
-    struct s2_room_change change;
-    uint64_t begin, was, end;
+    uint64_t begin, from, was, end;
 
     if (map->height == 0) { /* no records of the root */
         edit(map, at, out, e, in);
         return;
     }
-    begin = change.from = gap_begin(map, at);
+    begin = from = gap_begin(map, at);
     if (out > 0) /* what came to the leaf before may reach beyond what goes here */
-        change.from = s2_min_u64(begin, s2_imap_start(leaf, at->rank));
-    change.lost = widest(at, out, begin);
+        from = s2_min_u64(begin, s2_imap_start(leaf, at->rank));
     was = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : begin;
     edit(map, at, out, e, in);
-    change.gained = widest(at, in, begin);
     end = leaf->count > 0 ? s2_imap_end(leaf, leaf->count - 1u) : begin;
     if (end != was)
         end_moved(map, at, was, end);
-    change.to = at->rank + in < leaf->count ? s2_imap_start(leaf, at->rank + in) : s2_max_u64(was, end);
-    s2_room_changed(map, at, &change);
+    s2_room_changed(map, at, from,
+                    at->rank + in < leaf->count ? s2_imap_start(leaf, at->rank + in) : s2_max_u64(was, end));
 }
 
 /* --- wherever it lies --------------------------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ static bool leaf_lowest(const struct s2_imap_leaf *l, uint64_t before, struct wa
         rank = s2_imap_leaf_from(l, w->lo);
         before = rank > 0 ? s2_imap_end(l, rank - 1) : before;
     }
-    order = l->order >> (2 * rank) >> (2 * rank); /* at once it might be a shift by 64 */
+    order = s2_imap_order_from(l, rank);
     for (; rank < count; rank++, order >>= 4) {
         unsigned slot = order & 15u;
         uint64_t start = l->start[slot];

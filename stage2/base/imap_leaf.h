@@ -10,8 +10,10 @@ static inline void s2_leaf_init(struct s2_imap_leaf *l)
 {
     l->count = 0;
     l->order = S2_IMAP_IN_ORDER;
-    for (unsigned i = 0; i < S2_IMAP_LEAF; i++)
+    for (unsigned i = 0; i < S2_IMAP_LEAF; i++) {
+        l->start[i] = 0;
         l->end[i] = S2_IMAP_UNUSED;
+    }
 }
 
 /* The digits of `order` below the n-th. n <= 16. */
@@ -53,6 +55,7 @@ static inline void s2_leaf_drop(struct s2_imap_leaf *l, unsigned rank)
     uint64_t below = s2_leaf_digits(rank), last = l->count - 1u;
     uint64_t moved = s2_leaf_digits(l->count) & ~s2_leaf_digits(rank + 1), digit = s2_imap_slot(l, rank);
 
+    l->start[digit] = 0;
     l->end[digit] = S2_IMAP_UNUSED;
     l->order = (l->order & (below | ~s2_leaf_digits(l->count))) | (l->order & moved) >> 4 | digit << (4 * last);
     l->count = (uint16_t)last;

@@ -87,6 +87,12 @@ static inline unsigned s2_imap_slot(const struct s2_imap_leaf *l, unsigned rank)
     return (unsigned)(l->order >> (4 * rank)) & 15u;
 }
 
+/* The digits of the entries from `rank` on. In two steps: 16 digits at once are a shift by 64. */
+static inline uint64_t s2_imap_order_from(const struct s2_imap_leaf *l, unsigned rank)
+{
+    return l->order >> (2 * rank) >> (2 * rank);
+}
+
 static inline uint64_t s2_imap_start(const struct s2_imap_leaf *l, unsigned rank)
 {
     return l->start[s2_imap_slot(l, rank)];

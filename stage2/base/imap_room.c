@@ -9,14 +9,15 @@ static uint32_t units(const struct s2_imap *map, uint64_t bytes)
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-/* In bytes: a gap begins at a multiple of the unit, so that all of it is room. */
+/* In bytes: a gap begins at a multiple of the unit, so that all of it is room. All slots, without a branch: those that hold
+ * nothing have no gap before them, nor have entries that overlap, as they may in the middle of a splice. */
 static uint64_t widest(const struct s2_imap_leaf *l, uint64_t before)
 {
     uint64_t most = 0;
 
-    for (uint64_t i = l->count, order = l->order; i > 0; i--, order >>= 4) {
-        unsigned slot = order & 15u;
-        uint64_t gap = s2_room_gap(before, l->start[slot]);
+    for (unsigned i = 0; i < S2_IMAP_LEAF; i++) {
+        unsigned slot = s2_imap_slot(l, i);
+        uint64_t start = l->start[slot], gap = start > before ? start - before : 0;
 
         most = gap > most ? gap : most;
         before = l->end[slot];
@@ -53,20 +54,25 @@ uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c)
     return most[2] > most[0] ? most[2] : most[0];
 }
 
-/* The record of the cursor's leaf becomes `now`, and those above follow. */
+/* A record in the node at `depth` was `was` and is `now`: those above follow. */
+static void follow(const struct s2_imap_cursor *at, uint32_t depth, unsigned c, uint32_t was, uint32_t now)
+{
+    while (now != was && depth-- > 0) {
+        uint32_t *record = &at->node[depth]->room[c][at->slot[depth]], old = *record;
+
+        if (now < old) /* if the largest went, another is */
+            now = was < old ? old : s2_room_inner(at->node[depth + 1], c);
+        *record = now;
+        was = old;
+    }
+}
+
 static void set_record(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c, uint32_t now)
 {
     uint32_t depth = map->height - 1, *record = &at->node[depth]->room[c][at->slot[depth]], was = *record;
 
-    while (now != was) {
-        *record = now;
-        if (depth-- == 0)
-            return;
-        record = &at->node[depth]->room[c][at->slot[depth]];
-        if (now < *record) /* if the largest went, another is */
-            now = was < *record ? *record : s2_room_inner(at->node[depth + 1], c);
-        was = *record;
-    }
+    *record = now;
+    follow(at, depth, c, was, now);
 }
 
 static uint32_t look_through(const struct s2_imap *map, const struct s2_imap_cursor *at, unsigned c)
@@ -74,14 +80,16 @@ static uint32_t look_through(const struct s2_imap *map, const struct s2_imap_cur
     return s2_room_leaf(map, c, at->leaf, s2_imap_before(map, at, map->height));
 }
 
-void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_room_change *change)
+void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t from, uint64_t to)
 {
-    uint32_t was = at->node[map->height - 1]->room[0][at->slot[map->height - 1]];
-    uint32_t lost = units(map, change->lost), gained = units(map, change->gained);
+    uint32_t depth = map->height - 1, *record = &at->node[depth]->room[0][at->slot[depth]], was = *record;
+    uint32_t now = look_through(map, at, 0),
+             above = depth > 0 ? at->node[depth - 1]->room[0][at->slot[depth - 1]] : now;
 
-    /* One condition of several, since each alone is hard to foretell. */
-    if ((gained > was) | ((gained < was) & (lost >= was)))
-        set_record(map, at, 0, gained > was ? gained : look_through(map, at, 0));
-    for (unsigned c = 1; c < S2_IMAP_ALIGNS && s2_room_behind(map, c, change->from, change->to) > 0; c++)
-        set_record(map, at, c, look_through(map, at, c)); /* an address there is so aligned: seldom */
+    *record = now;
+    /* Seldom, and hard to foretell: so one condition of all. */
+    if ((now > above) | ((was >= above) & (now < was)))
+        follow(at, depth, 0, was, now);
+    for (unsigned c = 1; c < S2_IMAP_ALIGNS && s2_room_behind(map, c, from, to) > 0; c++)
+        set_record(map, at, c, look_through(map, at, c));
 }

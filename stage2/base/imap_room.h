@@ -6,12 +6,6 @@
 
 #include "base/imap_node.h"
 
-/* None where entries overlap, as they may in the middle of a splice. */
-static inline uint64_t s2_room_gap(uint64_t start, uint64_t end)
-{
-    return start < end ? end - start : 0;
-}
-
 /* The bytes of [start, end) behind its first address aligned to the map's align.log2[c]. */
 static inline uint64_t s2_room_behind(const struct s2_imap *map, unsigned c, uint64_t start, uint64_t end)
 {
@@ -24,13 +18,8 @@ static inline uint64_t s2_room_behind(const struct s2_imap *map, unsigned c, uin
 uint32_t s2_room_leaf(const struct s2_imap *map, unsigned c, const struct s2_imap_leaf *l, uint64_t before);
 uint32_t s2_room_inner(const struct s2_imap_inner *n, unsigned c);
 
-/* What has changed of the gaps of a leaf: where, and the bytes of the widest that went and of the widest that came. */
-struct s2_room_change {
-    uint64_t from, to, lost, gained;
-};
-
-/* The cursor's leaf, not the root, has been edited: its record in the parent follows, and so on up until a record stays as it
- * was. */
-void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, const struct s2_room_change *change);
+/* The cursor's leaf, not the root, has been edited; all gaps that differ lie in [from, to). Its record in the parent is made anew,
+ * and so on up until a record stays as it was. */
+void s2_room_changed(struct s2_imap *map, const struct s2_imap_cursor *at, uint64_t from, uint64_t to);
 
 #endif
