@@ -277,6 +277,39 @@ static void all_is_refused_while_the_range_is_busy(void **state)
     assert_int_equal(s2_space_rename(&w->space, S2_IPA(MIB(6) - PAGE), 5, &w->d), S2_OK);
 }
 
+/* Nobody edits what is being populated; what grows as far as it joins it at the end, and not before. */
+static void an_area_that_is_being_populated_is_let_alone(void **state)
+{
+    struct world *w = *state;
+    struct s2_area comes = area_alloc(MIB(4), MIB(4), S2_RW, 0), trap = area_trap(MIB(4), PAGE, 0), growing;
+    struct s2_long l;
+
+    assert_int_equal(map_new(w, area_alloc(MIB(2), MIB(1), S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(MIB(9), MIB(1), S2_RW, 0)), S2_OK);
+    assert_int_equal(s2_space_map_begin(&w->space, &l, &comes, &w->d), S2_OK);
+    assert_true(s2_space_map_step(&l, MIB(2) / PAGE));
+    assert_true(s2_space_find(&w->space, S2_IPA(MIB(4)), &growing));
+    assert_int_equal(growing.flags, S2_AREA_GROWING);
+    assert_int_equal(s2_space_unmap_expected(&w->space, &growing, &w->d), S2_EBUSY);
+    assert_int_equal(s2_space_swap(&w->space, &trap, &s2_backend_alloc, &w->d), S2_EBUSY);
+    trap.range = ipa_range(MIB(7), PAGE); /* where no area is yet */
+    assert_int_equal(s2_space_swap(&w->space, &trap, &s2_backend_alloc, &w->d), S2_EBUSY);
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(4)), ipa_range(MIB(4), MIB(5)), &w->d), S2_EBUSY);
+    assert_int_equal(s2_space_rename(&w->space, S2_IPA(MIB(4)), 5, &w->d), S2_EBUSY);
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(2)), ipa_range(MIB(2), MIB(2) + PAGE), &w->d), S2_EBUSY);
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(9)), ipa_range(MIB(8) - PAGE, MIB(2) + PAGE), &w->d),
+                     S2_EBUSY);
+    assert_int_equal(w->d.found_start, MIB(4));
+    assert_int_equal(w->d.found_end, MIB(8));
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(2)), ipa_range(MIB(2), MIB(2)), &w->d), S2_OK);
+    assert_int_equal(s2_space_extend(&w->space, S2_IPA(MIB(9)), ipa_range(MIB(8), MIB(2)), &w->d), S2_OK);
+    assert_int_equal(s2_area_set_count(&w->space.areas), 3);
+    world_check(w);
+    s2_space_map_end(&l);
+    expect_area(w, MIB(4), area_alloc(MIB(2), MIB(8), S2_RW, 0));
+    assert_int_equal(s2_area_set_count(&w->space.areas), 1);
+}
+
 static void a_dying_space_edits_nothing(void **state)
 {
     struct world_config wc = world_defaults();
@@ -378,6 +411,7 @@ int main(void)
         T(a_backing_does_not_come_round),
         T(a_name_changes_nothing_but_what_is_one_area),
         T(all_is_refused_while_the_range_is_busy),
+        T(an_area_that_is_being_populated_is_let_alone),
         T(around_an_address_is_an_area_or_a_gap),
         T(an_area_knows_what_stands_behind_it),
         cmocka_unit_test(a_dying_space_edits_nothing),
