@@ -420,6 +420,28 @@ static void a_protect_joins_twice_before_it_cuts(void **state)
     assert_int_equal(b->set.map.count, S2_IMAP_LEAF - 1);
 }
 
+/* The entry that stays for the cut is then the upper one of two for all that has been joined. */
+static void a_protect_joins_three_before_it_cuts(void **state)
+{
+    struct bytes *b = *state;
+    s2_attr attr = S2_ATTR(2);
+    struct s2_op op;
+
+    assert_int_equal(bytes_map(b, 0x100, 0x80, 1, S2_MAP_NEW), S2_OK);
+    assert_int_equal(bytes_map(b, 0x180, 0x80, 2, S2_MAP_NEW), S2_OK);
+    assert_int_equal(bytes_map(b, 0x200, 0x80, 1, S2_MAP_NEW), S2_OK);
+    assert_int_equal(bytes_map(b, 0x300, 0x100, 1, S2_MAP_NEW), S2_OK);
+    bytes_start(b, &op);
+    assert_int_equal(s2_area_set_protect(&b->set, &op, span(0x100, 0x380), bytes_set_to, &attr), S2_OK);
+    assert_string_equal(b->trace, "pPpJpPpJpSpPcPcJcPcJcScP");
+    bytes_check(b);
+    bytes_check_table(b);
+    assert_area(b, 0x100, 0x100, 0x280, 2);
+    assert_area(b, 0x300, 0x300, 0x380, 2);
+    assert_area(b, 0x380, 0x380, 0x400, 1);
+    assert_int_equal(b->set.map.count, 3);
+}
+
 /* --- arguments that are wrong by themselves ------------------------------------------------------------------------------------ */
 
 static void an_area_has_a_backend(void **state)
@@ -508,6 +530,7 @@ int main(void)
         T(a_backend_without_undo_is_not_asked),
         T(what_replaces_a_middle_joins_one_side),
         T(a_protect_joins_twice_before_it_cuts),
+        T(a_protect_joins_three_before_it_cuts),
         T(an_area_has_a_backend),
         T(equal_names_make_one_area),
         T(what_is_joined_is_what_the_backend_was_told),
