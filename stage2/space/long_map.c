@@ -13,7 +13,7 @@
 
 enum {
     /* One insertion in a map of whatever height. */
-    AREA_NODES = S2_CUT_NODES / 2,
+    AREA_NODES = S2_AREA_CUT_NODES,
     /* What abort sets in the ledger cuts at most an entry at each end of the area. */
     LEDGER_PROMISES = 2,
 };

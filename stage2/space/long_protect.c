@@ -12,7 +12,7 @@
  * what it splits has room from then on; others change nothing inside the range. */
 static uint32_t nodes_needed(uint64_t areas)
 {
-    enum { INSERTS = 3, INSERT_NODES = S2_CUT_NODES / 2, PER_SPLIT = 2, EDGES = 2 };
+    enum { INSERTS = 3, INSERT_NODES = S2_AREA_CUT_NODES, PER_SPLIT = 2, EDGES = 2 };
     uint64_t leaves = areas / S2_IMAP_LEAF + EDGES;
 
     return (uint32_t)s2_min_u64((uint64_t)INSERTS * INSERT_NODES + PER_SPLIT * leaves, UINT32_MAX);

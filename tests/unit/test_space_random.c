@@ -457,7 +457,7 @@ static void with_small_chunks_and_little_of_anything(void **state)
     wc.chunk_log2 = 14;
     wc.small_leaves = true;
     wc.table_pages = 40;
-    wc.nodes = 64;
+    wc.nodes = 72;
     wc.frame_quota = MIB(8) / PAGE;
     run(&wc, 0x94d049bb133111eb);
 }

@@ -37,9 +37,8 @@ struct s2_space_config {
     bool small_leaves;     /* tests: pages only */
 };
 
-/* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, and an insertion takes at most the
- * height of the map and two; enough for two maps of seven levels, which have a million entries at least. */
-#define S2_CUT_NODES 18u
+/* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, each in a map of whatever height. */
+#define S2_CUT_NODES (2u * S2_AREA_CUT_NODES)
 
 struct s2_space {
     struct s2_lock lock;
