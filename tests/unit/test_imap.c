@@ -543,6 +543,7 @@ static void test_check_sees_damage(void **state)
     damage(f->map.hi, 19, "an entry lies outside the limits");
     damage(f->map.lo, 17, "entries are out of order or overlap");
     damage(f->map.root.leaf.end[3], 99, "an unused slot looks used");
+    damage(f->map.root.leaf.start[3], 99, "an unused slot looks used");
     damage(f->map.root.leaf.order, UINT64_C(0xfedcba9876543211), "a leaf's order names a slot twice");
     damage(f->map.root.leaf.count, 17, "a leaf has too many entries");
     damage(f->map.count, 2, "the count of entries is wrong");
