@@ -63,7 +63,8 @@ struct s2_imap_align {
 #define S2_IMAP_BYTES ((struct s2_imap_align){{0, 63, 63}})
 
 /* The nodes; their fields are the map's own. Slots of `end` that hold nothing are UINT64_MAX (which is the end of no entry
- * but one, that ends the key space), so that a search counts a whole array without a branch. */
+ * but one, that ends the key space), so that a search counts a whole array without a branch; and of `start` 0, so that no gap
+ * lies before them. */
 struct s2_imap_leaf {
     uint64_t end[S2_IMAP_LEAF]; /* in no order: what counts how many are below a key need not have them sorted */
     uint64_t start[S2_IMAP_LEAF];
