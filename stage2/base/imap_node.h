@@ -23,8 +23,8 @@
  *   room[0]  4        6        5       room[1], room[2]: of a gap only what lies behind its first address so aligned
  *
  * Every gap belongs to the entry behind it, whose leaf may not be that of the entry before; the last one belongs to none, and
- * a search looks there by itself. What is known of the gaps under a child changes with an edit only where the gap that went
- * was the largest, or one that came is (imap_room.h). */
+ * a search looks there by itself. The record of a leaf is made anew with each edit of it; those above follow only where the
+ * widest gap went or a wider one came (imap_room.h). */
 #ifndef STAGE2_BASE_IMAP_NODE_H
 #define STAGE2_BASE_IMAP_NODE_H
 
