@@ -33,22 +33,22 @@ link   = $(LD) $(ldflags)
 else
 lto   := -flto
 small := -fno-shrink-wrap -fno-move-loop-invariants -fno-guess-branch-probability -fipa-pta
-link   = $(CC) $(filter-out -flto,$(targetflags)) -flto=auto -flto-partition=one -nostdlib -static -Wl,--build-id=none $(ldflags:%=-Wl$(comma)%)
+link   = $(CC) $(filter-out -flto,$(targetflags)) $(small) -flto=auto -flto-partition=one -nostdlib -static -Wl,--build-id=none $(ldflags:%=-Wl$(comma)%)
 endif
-targetflags := $(baremetal) -Os -mcmodel=tiny $(lto) $(small) $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
+targetflags := $(baremetal) -Os -mcmodel=tiny $(lto) $(stage2_inc) -Istage2/port/arm64 -I$(O)/include -Ihyp -I$(O)/gen \
 	-isystem $(A64)/usr/include -include $(autoconf)
 libfdt := $(A64)/usr/lib/aarch64-linux-gnu/libfdt.a
 
 hyp_src := $(sort $(wildcard hyp/*/*.c hyp/*/*.S stage2/port/arm64/*.c))
 hyp_obj := $(patsubst %,$(T)/%.o,$(basename $(stage2_src) $(hyp_src)))
-$(call remember,$(T)/.flags,$(CC) $(targetflags))
+$(call remember,$(T)/.flags,$(CC) $(targetflags) $(small))
 -include $(hyp_obj:.o=.d)
 
 $(hyp_obj): | $(sysregs)
 
 $(T)/%.o: %.c $(autoconf) $(T)/.flags
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) $(targetflags) $(deps) -c -o $@ $<
+	$(call say,CC,$@)$(CC) $(targetflags) $(small) $(deps) -c -o $@ $<
 $(T)/%.o: %.S $(autoconf) $(T)/.flags
 	@mkdir -p $(@D)
 	$(call say,AS,$@)$(CC) $(targetflags) $(deps) -c -o $@ $<
