@@ -192,9 +192,10 @@ enum s2_err s2_area_enter(struct s2_area_set *set, struct s2_op *op, struct s2_i
 {
     enum s2_err err;
 
+    if (set->busy == op)
+        return S2_EBUSY; /* and its story stays its own */
     if (set->busy) {
-        if (set->busy != op)
-            s2_op_end(op);
+        s2_op_end(op);
         return s2_refuse(op->detail, S2_EBUSY, S2_AXIS_IPA, range.start.v, range.end.v,
                          "comes while another operation on these areas is under way");
     }

@@ -30,7 +30,7 @@ unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *are
 S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area);
 
 /* Opens an operation: marks the set busy with it, wipes op->detail. S2_EBUSY, S2_EINVAL, S2_EALIGN, S2_ERANGE; then op
- * has been ended, unless it is the very one that is under way. */
+ * has been ended, unless it is the very one that is under way, whose detail stays as it is. */
 S2_NODISCARD enum s2_err s2_area_enter(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range);
 /* The refusal of an operation on `range` for an area that is there: `found`, or null for none. */
 enum s2_err s2_area_refuse(struct s2_op *op, enum s2_err err, struct s2_ipa_range range, const struct s2_area *found,
