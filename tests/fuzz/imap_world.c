@@ -128,6 +128,7 @@ void edited(struct world *w, uint32_t at, uint32_t n)
     uint64_t from = at > 0 ? f->e[at - 1].start : f->lo, to = at + n < f->count ? f->e[at + n].end : f->hi;
 
     FUZZ_EQ(map_of(w)->count, f->count);
+    FUZZ_TRUE(f->count > S2_IMAP_LEAF || map_of(w)->nodes == 0);
     compare_near(w, at);
     if (n > 1)
         compare_near(w, at + n);

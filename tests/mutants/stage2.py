@@ -24,6 +24,10 @@ SCRUB = "stage2/frame/scrub.c"
 LEDGER = "stage2/frame/ledger.c"
 IMAP = "stage2/base/imap.c"
 IMAP_EDIT = "stage2/base/imap_edit.c"
+IMAP_LEAF = "stage2/base/imap_leaf.h"
+IMAP_BALANCE = "stage2/base/imap_balance.c"
+IMAP_ROOM = "stage2/base/imap_room.c"
+IMAP_GAP = "stage2/base/imap_gap.c"
 AREAS = "stage2/space/area_set.c"
 AREAS_MAP = "stage2/space/area_set_map.c"
 AREAS_PROTECT = "stage2/space/area_set_protect.c"
@@ -295,8 +299,8 @@ FRAMES_AND_SPACES = [
      "a range that wraps around (G14)", "test_area_set"),
     ("areas_backing", AREAS, "        part.backing = s2_area_backing_at(area, range.start);\n", "",
      "the upper part of a cut area has the wrong backing", "test_area_set test_space"),
-    ("imap_gap", IMAP_EDIT, "    change.gained = widest(at, in, begin);\n", "    change.gained = 0;\n",
-     "the index of gaps is stale after an edit", "test_imap"),
+    ("imap_gap", IMAP_ROOM, "    *record = now;\n    /* Seldom", "    /* Seldom", "the index of gaps is stale after an edit",
+     "test_imap"),
     ("frames_quota", OP, "    if (side->frames > sp->cfg.frame_quota - sp->frames_held - sp->frames_promised)\n", "    if (false)\n",
      "memory beyond the VM's quota", "test_space"),
     ("lazy_not_charged", ALLOC, "    sp->frames_promised += frames_in(c->part);\n", "", "lazy memory is not charged to the quota",
@@ -422,6 +426,9 @@ ALL_OR_NOTHING = [
     ("commit_before_take", AREAS_MAP, "    if (!err)\n        err = take_all(r);\n    if (!err)\n        commit_all(r);\n    return err;",
      "    if (!err)\n        commit_all(r);\n    return err ? err : take_all(r);", "what can be refused comes after the edits (A1)",
      "test_area_failure test_all_or_nothing"),
+    ("long_abort_cuts", LONG_MAP, "    return S2_IPA(s2_max_u64(e.ipa.v, l->range.start.v));\n",
+     "    return S2_IPA((end.v - 1) & ~(S2_FRAME - 1));\n", "an abort cuts entries of the ledger, each of which may take a node",
+     "test_long_failure"),
     ("long_promise_kept", LONG_MAP, "    if (err)\n        s2_ledger_unpromise(sp->cfg.ledger, LEDGER_PROMISES);\n", "",
      "long work that does not begin keeps a promise of the ledger's", "test_all_or_nothing test_long_failure"),
     ("fault_keeps_nodes", CHUNKS, "        s2_ledger_unreserve(sp->cfg.ledger, ledger_nodes);\n    }\n", "    }\n",
@@ -442,4 +449,67 @@ ALL_OR_NOTHING = [
      "a pool is said to hold more than it does", "test_area_need"),
 ]
 
-MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING
+INTERVAL_MAP = [
+    ("imap_end_untold", IMAP_EDIT, "    } while (depth > 0 && at->slot[depth] + 1u == n->count);\n", "    } while (false);\n",
+     "only the next node is told where a leaf ends now", "test_imap"),
+    ("imap_next_untold", IMAP_EDIT, "    if (s2_imap_next_leaf(map, &next))\n", "    if (false)\n",
+     "the gap behind a leaf's last entry keeps its record, which is in the next leaf", "test_imap"),
+    ("imap_splice_from", IMAP_EDIT, "        from = s2_min_u64(begin, s2_imap_start(leaf, at->rank));\n", "        from = begin;\n",
+     "a splice over two leaves looks for aligned gaps where it has closed them already", "test_imap_oracle"),
+    ("imap_splice_few", IMAP_EDIT, "count >= S2_IMAP_LEAF_MIN && map->count", "map->count",
+     "a splice leaves a leaf with too few entries", "test_imap_edges"),
+    ("imap_splice_astray", IMAP_EDIT, "        (void)s2_imap_seek(map, e[0].start, at);\n", "        (void)0;\n",
+     "after a splice the cursor is not on what came", "test_imap_edges"),
+    ("imap_drop_astray", IMAP_EDIT, "        (void)s2_imap_seek(map, start, at);\n", "        (void)0;\n",
+     "a cursor stays in a leaf that has joined another", "test_imap_edges"),
+    ("imap_order_put", IMAP_LEAF, "(l->order & moved) << 4", "(l->order & moved)", "entries behind one that comes keep their rank",
+     "test_imap"),
+    ("imap_order_drop", IMAP_LEAF, "digit << (4 * last);", "digit << (4 * rank);", "the slot of an entry that went keeps its rank",
+     "test_imap"),
+    ("imap_slot_used", IMAP_LEAF, "    l->end[digit] = S2_IMAP_UNUSED;\n", "", "the end of an entry that went is still counted",
+     "test_imap"),
+    ("imap_split_front", IMAP_BALANCE, "S2_IMAP_LEAF, S2_IMAP_LEAF_MIN - 1);", "S2_IMAP_LEAF, S2_IMAP_LEAF_MIN - 2);",
+     "a leaf that splits at its front keeps too little", "test_imap"),
+    ("imap_split_middle", IMAP_BALANCE, "    return at == 0 ? least : count / 2;", "    return at == 0 ? least : count / 4;",
+     "a leaf that splits in its middle keeps too little", "test_imap"),
+    ("imap_split_end", IMAP_BALANCE, "    return at->rank == S2_IMAP_LEAF;\n", "    return at->rank + 1 >= S2_IMAP_LEAF;\n",
+     "a leaf that splits before its last entry stays full", "test_imap"),
+    ("imap_split_side", IMAP_BALANCE, "    if (at->rank >= keep) {\n", "    if (at->rank > keep) {\n",
+     "what comes behind a full leaf goes into it", "test_imap"),
+    ("imap_split_inner", IMAP_BALANCE, "        at->slot[depth] = (uint8_t)(at->slot[depth] - keep);\n", "",
+     "the way through the upper half of an inner node is that through the whole", "test_imap"),
+    ("imap_split_untold", IMAP_BALANCE, "    make_record(map, at, depth - 1, slot);\n    make_record(map, at, depth - 1, slot + 1);\n",
+     "    make_record(map, at, depth - 1, slot + 1);\n", "the record of an inner node's lower half is that of the whole", "test_imap"),
+    ("imap_join_loses", IMAP_BALANCE, "        give_node(map, parent->child[slot + 1]);\n", "", "a node is lost when two join",
+     "test_imap"),
+    ("imap_join_untold", IMAP_BALANCE, "    make_record(map, at, depth - 1, slot);\n    if (!joined)", "    if (!joined)",
+     "two nodes that have joined have the record of one", "test_imap"),
+    ("imap_collapse", IMAP_BALANCE, "depth == 1 && map->count <= S2_IMAP_LEAF)", "depth == 1 && map->count < S2_IMAP_LEAF)",
+     "what fits in the root keeps its nodes", "test_imap_edges test_imap"),
+    ("imap_shrink", IMAP_BALANCE, "    if (map->root.inner.count == 1)\n        shrink(map);\n", "",
+     "a root with one child stays", "test_imap"),
+    ("imap_room_above", IMAP_ROOM, "now = was < old ? old : s2_room_inner(at->node[depth + 1], c);", "now = old;",
+     "the widest gap has gone, and records above stay", "test_imap"),
+    ("imap_room_same", IMAP_ROOM, "((was >= above) & (now < was))", "((was > above) & (now < was))",
+     "that the widest gap has gone is not noticed", "test_imap"),
+    ("imap_gap_class", IMAP_GAP, "align >> map->align.log2[by + 1])", "align >> map->align.log2[by])",
+     "a gap is sought by the account of a larger alignment", "test_imap_edges"),
+    ("imap_gap_tries", IMAP_GAP, "    if (--w->tries == 0) {", "    if (false) {", "a search looks at every gap that does not fit",
+     "test_imap_edges test_imap"),
+    ("imap_gap_wraps", IMAP_GAP, "if (at >= lo && at <= hi - w->size)", "if (at <= hi - w->size)",
+     "an aligned address that wraps around is free", "test_imap_edges"),
+    ("imap_gap_upper", IMAP_GAP, "last < l->count ? last + 1 : last;", "last;", "the gap at the upper limit is not seen",
+     "test_imap"),
+    ("imap_gap_slack", IMAP_GAP, "    ask(w, w->size + slack, 0, UINT32_MAX);\n", "    ask(w, w->size, 0, UINT32_MAX);\n",
+     "the way past many gaps looks at those without the slack first", "test_imap_edges"),
+    ("imap_prev_edge", IMAP, "    at->rank = at->leaf->count - 1u;\n    return true;", "    at->rank = 0;\n    return true;",
+     "before the first entry of a leaf comes the first of the leaf before", "test_imap"),
+    ("imap_next_end", IMAP, "    at->rank = at->leaf->count;\n    return false;", "    at->rank = 0;\n    return false;",
+     "behind the last entry comes one again", "test_imap_edges"),
+    ("imap_most_too_few", IMAP, "n > S2_IMAP_LEAF ? n / S2_IMAP_LEAF_MIN + 1 : 1", "n > S2_IMAP_LEAF ? n / S2_IMAP_LEAF + 1 : 1",
+     "leaves are thought to be full", "test_imap_edges test_area_need"),
+    ("imap_clear_loses", IMAP, "                s2_pool_give(map->pool, inner->child[i]);\n", "                (void)0;\n",
+     "a map that is cleared keeps its leaves", "test_imap"),
+]
+
+MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + INTERVAL_MAP

@@ -249,7 +249,7 @@ enum { STEP = 0x100, MOST = 4 };
 /* Entries [STEP * i + 0x40, STEP * i + 0x80) for i < n, put in ascending or descending order, which fills leaves otherwise. */
 static struct fixture *make_row(unsigned n, bool down)
 {
-    struct fixture *f = make(0, STEP * 2000, S2_IMAP_BYTES);
+    struct fixture *f = make(0, STEP * 2000, (struct s2_imap_align){{0, 6, 9}});
 
     for (uint64_t k = 0; k < n; k++) {
         uint64_t i = down ? n - 1 - k : k;
