@@ -44,7 +44,7 @@ const char *fdt_open(uint64_t pa)
 /* Calls fn for each {address, size} in node's reg; the cells are those that parent says. */
 static void each_reg(const void *fdt, int parent, int node, void (*fn)(struct boot_range))
 {
-    int bytes, ac = tree_address_cells(fdt, parent), sc = tree_size_cells(fdt, parent);
+    int bytes, ac = fdt_address_cells(fdt, parent), sc = fdt_size_cells(fdt, parent);
     const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &bytes);
     if (reg == NULL || ac < 1 || ac > 2 || sc < 1 || sc > 2)
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The check that every device tree passes before anything else is read of it, and what is read of many. */
+/* The check that every device tree passes before anything else is read of it. */
 #ifndef BOOT_TREE_H
 #define BOOT_TREE_H
 
@@ -20,27 +20,6 @@ static inline int tree_check(const void *fdt, size_t bytes)
     if (fdt_version(fdt) < VERSION)
         return -FDT_ERR_BADVERSION;
     return fdt_check_full(fdt, bytes);
-}
-
-/* Of how many cells addresses (sizes) below a node are made; negative where it says what cannot be. (libfdt's functions for
- * this come with one for overlays that is larger.) */
-static inline int tree_cells(const void *fdt, int node, const char *name, int otherwise)
-{
-    int len;
-    const fdt32_t *cells = fdt_getprop(fdt, node, name, &len);
-    if (cells == NULL)
-        return len == -FDT_ERR_NOTFOUND ? otherwise : len;
-    return len == sizeof(*cells) && fdt32_to_cpu(*cells) <= FDT_MAX_NCELLS ? (int)fdt32_to_cpu(*cells)
-                                                                           : -FDT_ERR_BADNCELLS;
-}
-static inline int tree_address_cells(const void *fdt, int node)
-{
-    int cells = tree_cells(fdt, node, "#address-cells", 2);
-    return cells == 0 ? -FDT_ERR_BADNCELLS : cells;
-}
-static inline int tree_size_cells(const void *fdt, int node)
-{
-    return tree_cells(fdt, node, "#size-cells", 1);
 }
 
 /* "okay", or "ok" in old trees. What is not is there for somebody else: QEMU lists the secure world's RAM so. */

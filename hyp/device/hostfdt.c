@@ -5,8 +5,6 @@
 
 #include <libfdt.h>
 
-#include <boot/tree.h>
-
 #include "device/gic_regs.h"
 
 enum { SPECIFIER_LEAST = 3, SPECIFIER_MOST = 8, KIND_SPI = 0, KIND_PPI = 1, FLAGS_EDGE = 3, FIRST_PPI = 16, PPIS = 16 };
@@ -38,8 +36,8 @@ int hostfdt_console(const void *fdt)
 bool hostfdt_reg(const void *fdt, int node, unsigned index, uint64_t *pa, uint64_t *bytes)
 {
     int parent = fdt_parent_offset(fdt, node);
-    int address = parent < 0 ? -1 : tree_address_cells(fdt, parent);
-    int size = parent < 0 ? -1 : tree_size_cells(fdt, parent);
+    int address = parent < 0 ? -1 : fdt_address_cells(fdt, parent);
+    int size = parent < 0 ? -1 : fdt_size_cells(fdt, parent);
     int length = 0;
     const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
     if (reg == NULL || address < 1 || address > 2 || size < 1 || size > 2)

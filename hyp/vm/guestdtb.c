@@ -12,104 +12,34 @@ enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2, PHANDLE_UART = 3 }; /* overlays refer
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE_RISING = 1, LEVEL_HIGH = 4 };
 enum { CLOCK_HZ = 24000000 };
 enum { CELLS_MOST = 64 };
-enum { NAMES_MOST = 1024 }; /* bytes, of the names of all properties; twice what there is */
 /* The architected timers' PPIs (Arm BSA), in the order of the binding: secure, physical, virtual, hypervisor. */
 static const uint32_t timer_ppi[] = {13, 14, 11, 10};
 
-/* Every tree begins with these; it reserves no memory. */
-struct front {
-    struct fdt_header header;
-    struct fdt_reserve_entry last;
-};
-
-/* Writes a tree from its first node to its last. Keeps the first error, so that the text below reads like a device tree.
- * (libfdt's own writer is four times the code.) */
+/* The sequential writer with the first error kept, so that the text below reads like a device tree. */
 struct writer {
-    struct front *front;
-    char *at;                /* the next node or property goes here */
-    char *names, *names_end; /* of properties, each once; up to the buffer's end, until the nodes are complete */
+    void *fdt;
     int err;
 };
 
-static void put(struct writer *w, const void *data, size_t n)
+static void keep(struct writer *w, int err)
 {
-    size_t padding = -n % sizeof(fdt32_t);
-    if (w->err == 0 && n + padding > (size_t)(w->names - w->at))
-        w->err = -FDT_ERR_NOSPACE;
-    if (w->err != 0)
-        return;
-    memcpy(w->at, data, n);
-    memset(w->at + n, 0, padding);
-    w->at += n + padding;
-}
-static void put_number(struct writer *w, size_t value)
-{
-    fdt32_t number = cpu_to_fdt32((uint32_t)value);
-    put(w, &number, sizeof(number));
-}
-static void put_name(struct writer *w, const char *name)
-{
-    if (w->err != 0)
-        return;
-    char *at = w->names;
-    size_t bytes = strlen(name) + 1;
-    while (at < w->names_end && strcmp(at, name) != 0)
-        at += strlen(at) + 1;
-    if (at == w->names_end) {
-        if (bytes > (size_t)(w->names + NAMES_MOST - at)) {
-            w->err = -FDT_ERR_NOSPACE;
-            return;
-        }
-        memcpy(at, name, bytes);
-        w->names_end += bytes;
-    }
-    put_number(w, (size_t)(at - w->names));
-}
-static void start(struct writer *w, void *buf, size_t bytes)
-{
-    *w = (struct writer){.front = buf};
-    if (bytes < sizeof(*w->front) + NAMES_MOST) {
-        w->err = -FDT_ERR_NOSPACE;
-        return;
-    }
-    w->at = (char *)(w->front + 1);
-    w->names = w->names_end = (char *)buf + bytes - NAMES_MOST;
-}
-static void finish(struct writer *w)
-{
-    put_number(w, FDT_END);
-    if (w->err != 0)
-        return;
-    uint32_t names = (uint32_t)(w->at - (char *)w->front), names_bytes = (uint32_t)(w->names_end - w->names);
-    uint32_t nodes = sizeof(*w->front);
-    memmove(w->at, w->names, names_bytes);
-    *w->front = (struct front){
-        .header = {.magic = cpu_to_fdt32(FDT_MAGIC),
-                   .totalsize = cpu_to_fdt32(names + names_bytes),
-                   .off_dt_struct = cpu_to_fdt32(nodes),
-                   .off_dt_strings = cpu_to_fdt32(names),
-                   .off_mem_rsvmap = cpu_to_fdt32(offsetof(struct front, last)),
-                   .version = cpu_to_fdt32(FDT_LAST_SUPPORTED_VERSION),
-                   .last_comp_version = cpu_to_fdt32(FDT_LAST_COMPATIBLE_VERSION),
-                   .size_dt_strings = cpu_to_fdt32(names_bytes),
-                   .size_dt_struct = cpu_to_fdt32(names - nodes)},
-    };
+    if (w->err == 0)
+        w->err = err;
 }
 static void begin(struct writer *w, const char *name)
 {
-    put_number(w, FDT_BEGIN_NODE);
-    put(w, name, strlen(name) + 1);
+    if (w->err == 0)
+        keep(w, fdt_begin_node(w->fdt, name));
 }
 static void end(struct writer *w)
 {
-    put_number(w, FDT_END_NODE);
+    if (w->err == 0)
+        keep(w, fdt_end_node(w->fdt));
 }
 static void bytes_of(struct writer *w, const char *name, const void *data, size_t n)
 {
-    put_number(w, FDT_PROP);
-    put_number(w, n);
-    put_name(w, name);
-    put(w, data, n);
+    if (w->err == 0)
+        keep(w, fdt_property(w->fdt, name, data, (int)n));
 }
 static void text(struct writer *w, const char *name, const char *value)
 {
@@ -311,8 +241,9 @@ static void put_symbol(struct writer *w, const char *label, const char *name, ui
 int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const struct load_plan *plan,
                   const struct machine *machine)
 {
-    struct writer w;
-    start(&w, buf, bytes);
+    struct writer w = {buf, fdt_create(buf, (int)bytes)};
+    if (w.err == 0)
+        w.err = fdt_finish_reservemap(buf);
     begin(&w, "");
     cell(&w, "#address-cells", 2);
     cell(&w, "#size-cells", 2);
@@ -346,7 +277,8 @@ int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const st
         put_symbol(&w, "uart0", "serial", v->uart_ipa);
     end(&w);
     end(&w);
-    finish(&w);
+    if (w.err == 0)
+        w.err = fdt_finish(buf);
     return w.err;
 }
 

@@ -159,8 +159,8 @@ static void visit(struct walk *w, int node, int depth)
 {
     const void *fdt = w->m->fdt;
     struct bus *bus = &w->bus[depth];
-    bus->address_cells = cells_or_none(tree_address_cells(fdt, node));
-    bus->size_cells = cells_or_none(tree_size_cells(fdt, node));
+    bus->address_cells = cells_or_none(fdt_address_cells(fdt, node));
+    bus->size_cells = cells_or_none(fdt_size_cells(fdt, node));
     bus->ranges = fdt_getprop(fdt, node, "ranges", &bus->ranges_len);
     if (depth == 0)
         return;
