@@ -82,7 +82,7 @@ static void add_place(struct vm *vm, struct text *t, const struct s2_area *a)
     struct s2_leaf leaf;
     uint64_t next = 0;
     bool first = true, whole = true;
-    if (a->backend == &s2_backend_trap) {
+    if (a->backend->memory == NULL) {
         text_add(t, "-");
         return;
     }

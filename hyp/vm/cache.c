@@ -40,7 +40,7 @@ static bool clean_some(struct vm *vm, s2_ipa *cursor, uint64_t budget)
             return false;
         if (cursor->v < a.range.start.v)
             *cursor = a.range.start;
-        if (a.backend == &s2_backend_trap || (a.attr.bits & S2_MT_MASK) >= S2_MT_DEV_nGnRnE) {
+        if (a.backend->memory == NULL || (a.attr.bits & S2_MT_MASK) >= S2_MT_DEV_nGnRnE) {
             *cursor = a.range.end;
             continue;
         }

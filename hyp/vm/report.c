@@ -103,7 +103,7 @@ static void hint_no_area(struct vm *vm, const struct s2_fault *f, const struct s
     if (dev != NULL && !dev->hypervisor)
         line("  hint     the machine has %s there: devices { x { path = \"/%s\"; }; } passes it through\n", dev->name,
              dev->name);
-    else if (below != NULL && f->ipa.v - below->range.end.v < NEAR && below->backend != &s2_backend_trap)
+    else if (below != NULL && f->ipa.v - below->range.end.v < NEAR && !below->backend->emulates)
         line("  hint     it lies 0x%lx bytes behind %s: is that too small?\n",
              (unsigned long)(f->ipa.v - below->range.end.v), vm_area_name(vm, below->name));
     else

@@ -45,7 +45,7 @@ static const char *page_fault(struct asked *q, const struct s2_area *a, uint64_t
 {
     uint64_t pa, pa_write;
     bool readable = ask(ipa, false, &pa), writable = ask(ipa, true, &pa_write);
-    if (a == NULL || a->backend == &s2_backend_trap)
+    if (a == NULL || a->backend->memory == NULL)
         return readable || writable ? "is mapped, and no area says so" : NULL;
     bool lazy = (a->flags & S2_AREA_LAZY) != 0;
     if (!readable)

@@ -163,6 +163,17 @@ static bool mergeable(const struct s2_area *low, const struct s2_area *high)
     return true;
 }
 
+static bool memory(void *ctx, const struct s2_area *area, s2_ipa ipa, struct s2_ipa_range *run, s2_pa *pa)
+{
+    struct s2_chunk c;
+
+    if (!s2_chunk_around(ctx, area, ipa, &c))
+        return false;
+    *run = c.range;
+    *pa = c.pa;
+    return true;
+}
+
 static void stats(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
 {
     const struct s2_space *sp = ctx;
@@ -181,4 +192,5 @@ const struct s2_backend s2_backend_alloc = {.kind = "alloc",
                                             .commit = commit,
                                             .release = release,
                                             .mergeable = mergeable,
+                                            .memory = memory,
                                             .stats = stats};

@@ -143,6 +143,15 @@ static uint64_t backing_at(const struct s2_area *area, s2_ipa start)
     return s2_linear_pa(area, start).v;
 }
 
+static bool memory(void *ctx, const struct s2_area *area, s2_ipa ipa, struct s2_ipa_range *run, s2_pa *pa)
+{
+    (void)ctx;
+    (void)ipa;
+    *run = area->range;
+    *pa = S2_PA(area->backing);
+    return true;
+}
+
 static void stats(void *ctx, const struct s2_area *area, struct s2_area_stats *out)
 {
     (void)ctx;
@@ -155,4 +164,5 @@ const struct s2_backend s2_backend_linear = {.kind = "linear",
                                              .commit = commit,
                                              .release = release,
                                              .backing_at = backing_at,
+                                             .memory = memory,
                                              .stats = stats};

@@ -15,4 +15,4 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
     (void)c;
 }
 
-const struct s2_backend s2_backend_trap = {.kind = "trap", .prepare = prepare, .commit = commit};
+const struct s2_backend s2_backend_trap = {.kind = "trap", .prepare = prepare, .commit = commit, .emulates = true};

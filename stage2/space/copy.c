@@ -23,10 +23,8 @@ static enum s2_err refuse(const struct copy *c, enum s2_err err, const char *wha
 }
 
 /* The attribute says how the guest sees the frames, the ledger what they are. */
-static bool has_device(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
+static bool has_device(struct s2_space *sp, s2_pa at, s2_pa end)
 {
-    s2_pa at = s2_linear_pa(a, S2_IPA(s2_max_u64(c->ipa.v, a->range.start.v)));
-    s2_pa end = s2_linear_pa(a, S2_IPA(s2_min_u64(c->ipa.v + c->bytes, a->range.end.v)));
     struct s2_ledger_entry e;
 
     for (; at.v < end.v; at = e.range.end)
@@ -35,12 +33,33 @@ static bool has_device(struct s2_space *sp, const struct copy *c, const struct s
     return false;
 }
 
+/* What the area's kind has for all of the copy that lies in it: RAM. Alloc areas have that, or will when it is fetched. */
+static enum s2_err check_memory(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
+{
+    uint64_t end = s2_min_u64(c->ipa.v + c->bytes, a->range.end.v);
+    struct s2_ipa_range run;
+    s2_pa pa;
+
+    if (a->backend == &s2_backend_alloc)
+        return S2_OK;
+    for (s2_ipa at = S2_IPA(s2_max_u64(c->ipa.v, a->range.start.v)); at.v < end; at = run.end) {
+        if (!s2_area_memory(sp, a, at, &run, &pa))
+            return refuse(c, S2_EPERM, "is in part not memory");
+        if (has_device(sp, S2_PA(pa.v + (at.v - run.start.v)),
+                       S2_PA(pa.v + (s2_min_u64(end, run.end.v) - run.start.v))))
+            return refuse(c, S2_EPERM, "is in part a device");
+    }
+    return S2_OK;
+}
+
 /* Memory that may be reached by a cacheable window, and the rights asked for. */
 static enum s2_err check_area(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
 {
-    if (a->backend != &s2_backend_alloc && a->backend != &s2_backend_linear)
-        return refuse(c, S2_EPERM, "is in part not memory");
-    if ((a->attr.bits & S2_MT_MASK) > S2_MT_NORMAL_NC || (a->backend == &s2_backend_linear && has_device(sp, c, a)))
+    enum s2_err err = check_memory(sp, c, a);
+
+    if (err)
+        return err;
+    if ((a->attr.bits & S2_MT_MASK) > S2_MT_NORMAL_NC)
         return refuse(c, S2_EPERM, "is in part a device");
     if (c->need & ~a->attr.bits)
         return refuse(c, S2_EPERM, "is in part not open to that access");
@@ -74,18 +93,12 @@ static enum s2_err check(struct s2_space *sp, const struct copy *c)
 /* Lock held shared. The frames at c->ipa: as many bytes as lie together, in one window. False: nothing is there yet. */
 static bool find_run(struct s2_space *sp, const struct copy *c, const struct s2_area *a, s2_pa *pa, size_t *bytes)
 {
-    uint64_t left = s2_min_u64(c->bytes, a->range.end.v - c->ipa.v);
-    struct s2_chunk k;
+    struct s2_ipa_range run;
 
-    if (a->backend == &s2_backend_linear) {
-        *pa = s2_linear_pa(a, c->ipa);
-    } else {
-        if (!s2_chunk_around(sp, a, c->ipa, &k))
-            return false;
-        *pa = S2_PA(k.pa.v + (c->ipa.v - k.range.start.v));
-        left = s2_min_u64(left, k.range.end.v - c->ipa.v);
-    }
-    *bytes = (size_t)s2_min_u64(left, S2_PORT_WINDOW - pa->v % S2_PORT_WINDOW);
+    if (!s2_area_memory(sp, a, c->ipa, &run, pa))
+        return false;
+    pa->v += c->ipa.v - run.start.v;
+    *bytes = (size_t)s2_min_u64(s2_min_u64(c->bytes, run.end.v - c->ipa.v), S2_PORT_WINDOW - pa->v % S2_PORT_WINDOW);
     return true;
 }
 

@@ -110,7 +110,7 @@ static enum resolution resolve(struct s2_space *sp, struct s2_cache *cache, cons
     out->has_area = !sp->dying && s2_area_set_find(&sp->areas, f->ipa, &out->area);
     if (!out->has_area) {
         *answer = violation(out, S2_NO_AREA);
-    } else if (out->area.backend == &s2_backend_trap) {
+    } else if (out->area.backend->emulates) {
         out->offset = f->ipa.v - out->area.range.start.v;
         *answer = f->isv ? S2_EMULATE : violation(out, S2_NO_SYNDROME);
     } else if (!allowed(sp, &out->area, f)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "space/area_set.h"
 #include "space/inner.h"
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -248,12 +249,18 @@ enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area 
     return s2_space_attr(sp, a->attr, d);
 }
 
-/* Is this linear or trap area there already, exactly so? Then there is nothing to break (lesson T9). */
+bool s2_area_memory(const struct s2_space *sp, const struct s2_area *area, s2_ipa ipa, struct s2_ipa_range *run,
+                    s2_pa *pa)
+{
+    return area->backend->memory && area->backend->memory(sp->areas.ctx, area, ipa, run, pa);
+}
+
+/* Is this area there already, exactly so, and its backing says all? Then there is nothing to break (lesson T9). */
 static bool already_so(const struct s2_space *sp, const struct s2_area *a)
 {
     struct s2_area have;
 
-    if (a->backend != &s2_backend_linear && a->backend != &s2_backend_trap)
+    if (a->backend->mergeable)
         return false;
     if ((a->range.start.v | a->range.end.v) & (sp->areas.granule - 1))
         return false; /* and to be refused */
@@ -261,7 +268,7 @@ static bool already_so(const struct s2_space *sp, const struct s2_area *a)
         return false;
     if (have.backend != a->backend || have.name != a->name || !s2_attr_eq(have.attr, a->attr))
         return false;
-    return a->backing == (a->backend == &s2_backend_linear ? s2_linear_pa(&have, a->range.start).v : have.backing);
+    return a->backing == s2_area_backing_at(&have, a->range.start);
 }
 
 enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode, struct s2_detail *d)

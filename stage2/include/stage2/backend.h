@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* What stands behind an area. One file per kind; adding a kind touches no other file. */
+/* What stands behind an area. One file per kind; adding a kind touches no other file. A kind may have nothing in the tables, or
+ * map what it likes and say so (`memory`), or be emulated (`emulates`). What is alloc's alone: memory that comes at the first
+ * touch, or in the steps of long work, and with it the flags of areas. */
 #ifndef STAGE2_BACKEND_H
 #define STAGE2_BACKEND_H
 
@@ -46,8 +48,18 @@ struct s2_backend {
      * `start`; for an extension it is asked outside the area too, and a backing that comes round modulo 2^64 refuses it. */
     uint64_t (*backing_at)(const struct s2_area *area, s2_ipa start);
     /* Pure: may these neighbours, equal in attr, name, flags and backend, become one? null: backing_at(low,
-     * high.start) == high.backing. */
+     * high.start) == high.backing. Then the backing says all there is to know, and to replace an area of a space by the same
+     * one is nothing; for a kind that has its own rule it is always done. */
     bool (*mergeable)(const struct s2_area *low, const struct s2_area *high);
+
+    /* Reads only: the memory behind `ipa`, which is in `area`: *run, as much of the area around ipa as lies together, and *pa,
+     * the address of its start. False: none there. Null: nowhere in areas of this kind. All that the kind maps must be here
+     * and the ledger's word for it, and all that is here mapped (but what alloc has yet to): s2_space_check holds the tables
+     * against it, and copies go by it. The owner's lock may be held shared. */
+    bool (*memory)(void *ctx, const struct s2_area *area, s2_ipa ipa, struct s2_ipa_range *run, s2_pa *pa);
+    /* An access that faults is the caller's to emulate (S2_EMULATE), whatever the attribute; without, one that the area does
+     * not allow is a violation. */
+    bool emulates;
 
     /* Reads only: out->bytes is set; fills in the rest, which is 0. May be null. The owner's lock may be held shared. */
     void (*stats)(void *ctx, const struct s2_area *area, struct s2_area_stats *out);

@@ -53,7 +53,7 @@ const char *s2_fault_phrase(const struct s2_fault *fault);
 enum s2_answer {
     S2_RETRY,         /* run the vCPU again */
     S2_RETRY_FLUSHED, /* the same, a stale local translation was flushed */
-    S2_EMULATE,       /* a trap area: out->area, out->offset */
+    S2_EMULATE,       /* an emulated area: out->area, out->offset */
     S2_NEED_REFILL,   /* s2_cache_refill, then again */
     S2_VIOLATION,     /* by the VM's policy: stop or inject; out says why */
 };
@@ -63,7 +63,7 @@ enum s2_violation {
     S2_BEYOND_IPA,    /* above the IPA limit */
     S2_NO_PERMISSION, /* the area does not allow that access */
     S2_NO_MEMORY,     /* overcommitted, and nothing is left */
-    S2_NO_SYNDROME,   /* a trap area, and the access cannot be emulated (ISV = 0) */
+    S2_NO_SYNDROME,   /* an emulated area, and the access cannot be (ISV = 0) */
     S2_NOT_OURS,      /* external abort, atomic to memory that has none, ... */
     S2_STUCK,         /* no progress after S2_FAULT_REPEATS retries at one address */
 };

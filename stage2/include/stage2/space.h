@@ -91,7 +91,8 @@ S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_spac
 /* linear: the ledger must show every frame as this VM's, with rights that cover the attribute, and mapped nowhere else;
  * S2_EPERM, S2_ENOENT. alloc: memory reads as zero; S2_EQUOTA and S2_EFRAMES. A replace needs the new memory while the
  * old is still held. Memory is zeroed and mapped under the lock: large areas are made in steps (long.h), or are lazy.
- * Replacing a linear or trap area by itself edits nothing. S2_EINVAL: no backend, or flags that do not go with it. */
+ * Replacing an area by itself edits nothing where its backing says all (backend.h; linear, trap). S2_EINVAL: no backend, or
+ * flags that do not go with it. */
 S2_NODISCARD enum s2_err s2_space_map(struct s2_space *sp, const struct s2_area *area, enum s2_map_mode mode,
                                       struct s2_detail *d);
 /* Never fails for want of memory but by S2_ECUT: a cut inside a block, an area or a run of frames, after earlier cuts used
