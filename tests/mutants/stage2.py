@@ -34,6 +34,7 @@ AREAS_PROTECT = "stage2/space/area_set_protect.c"
 LINEAR = "stage2/space/backend_linear.c"
 ALLOC = "stage2/space/backend_alloc.c"
 CHUNKS = "stage2/space/chunks.c"
+CHECK = "stage2/space/check.c"
 COPY = "stage2/space/copy.c"
 DESTROY = "stage2/space/destroy.c"
 FAULT = "stage2/space/fault.c"
@@ -512,4 +513,38 @@ INTERVAL_MAP = [
      "a map that is cleared keeps its leaves", "test_imap"),
 ]
 
-MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + INTERVAL_MAP
+PROMISES = [
+    ("ledger_promise_root", LEDGER, "return CHANGE_INSERTS * (l->map.height + 3u);", "return s2_imap_need(&l->map, CHANGE_INSERTS);",
+     "a claim relies on room in the root that others may take meanwhile", "test_ledger"),
+    ("chunks_replace_hole", CHUNKS, "sp->taken.count + is_hole(sp, range);", "sp->taken.count + (is_hole(sp, range) & 0);",
+     "a replace inside a chunk does not count the hole", "test_chunks"),
+    ("alloc_hole_per_area", ALLOC,
+     "    if (c->part.start.v > c->goes.start.v)\n        return S2_OK; /* the one hole that all of it may leave in a chunk counts where it begins */\n"
+     "    return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->goes));",
+     "    return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->part));",
+     "an unmap counts a hole for each area over a chunk", "test_chunks"),
+    ("room_follow_wider", IMAP_ROOM, "    while (now != was && depth-- > 0) {", "    while (now < was && depth-- > 0) {",
+     "a gap that has become the widest is not told to the records above", "test_imap"),
+    ("room_follow_only_widest", IMAP_ROOM, "now = was < old ? old :", "now = was <= old ? old :",
+     "the widest gap below has gone, and its record stays", "test_imap"),
+    ("room_above_wider", IMAP_ROOM, "    if ((now > above) | ", "    if (",
+     "a leaf's gap that is wider than all around stays its own secret", "test_imap"),
+    ("area_settle_order", AREAS, "if (s2_area_set_find(set, area->range.end, &high) && s2_area_joins(&whole, &high)) {\n        s2_imap_erase",
+     "if (s2_area_set_find(set, area->range.end, &high) && s2_area_joins(area, &high)) {\n        s2_imap_erase",
+     "whether the upper neighbour joins is asked of an area that is no more", "test_area_ops"),
+]
+
+KINDS = [
+    ("kind_memory_start", COPY, "    pa->v += c->ipa.v - run.start.v;\n", "", "a copy begins at the start of the run, not at its address",
+     "test_space_kind test_copy"),
+    ("kind_memory_end", COPY, "s2_min_u64(c->bytes, run.end.v - c->ipa.v)", "s2_min_u64(c->bytes, a->range.end.v - c->ipa.v)",
+     "a copy runs on behind what lies together", "test_space_kind"),
+    ("kind_not_emulated", FAULT, "out->area.backend->emulates", "out->area.backend == &s2_backend_trap",
+     "only the library's own kind is emulated", "test_space_kind"),
+    ("kind_already_there", SPACE, "    if (a->backend->mergeable)\n        return false;\n", "", "an alloc area that is mapped anew keeps its memory",
+     "test_space_kind"),
+    ("kind_unmapped", CHECK, "!is_alloc && area->backend->memory && !wholly_mapped(a, area)", "false && !wholly_mapped(a, area)",
+     "the check does not miss what a kind should have mapped", "test_space_kind test_check"),
+]
+
+MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + PROMISES + KINDS + INTERVAL_MAP
