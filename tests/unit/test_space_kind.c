@@ -4,6 +4,8 @@
  * and nothing else knows of it. */
 #include "space_world.h"
 
+#include <stage2/long.h>
+
 #include "space/inner.h"
 
 /* --- "mirror": a bank of frames, shown backward, a page at a time. Its backing counts from the bank's top downward. One
@@ -206,6 +208,7 @@ static int teardown(void **state)
     world_destroy_space(w);
     assert_int_equal(w->nodes.free, w->nodes.count);
     assert_int_equal(w->tables.free, w->tables.pages);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
     assert_true(model_ok(w->port));
     world_free(w);
     return 0;
@@ -297,6 +300,40 @@ static void it_grows_and_is_there_already(void **state)
     world_check(w);
     assert_reaches(w, 2 * PAGE, 3);
     assert_reaches(w, 9 * PAGE, 10);
+}
+
+static void it_is_protected_in_steps(void **state)
+{
+    struct world *w = *state;
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_long l;
+
+    assert_int_equal(map_new(w, area_of(&mirror, 0, 8, 0, S2_RW)), S2_OK);
+    assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(0, 8 * PAGE), set_attr, &attr, &w->d), S2_OK);
+    assert_true(s2_space_protect_step(&l, 3));
+    world_check(w);
+    assert_false(guest(w, 2 * PAGE, MODEL_WRITE).done);
+    assert_true(guest(w, 3 * PAGE, MODEL_WRITE).done);
+    while (s2_space_protect_step(&l, 3))
+        ;
+    assert_int_equal(s2_space_protect_end(&l), S2_OK);
+    world_check(w);
+    assert_int_equal(count(w), 1);
+    assert_false(guest(w, 7 * PAGE, MODEL_WRITE).done);
+    assert_reaches(w, 7 * PAGE, 7);
+}
+
+/* Of a kind with a rule of its own for joining, the backing does not say what is there. */
+static void memory_is_new_each_time(void **state)
+{
+    struct world *w = *state;
+    char byte = 1;
+
+    assert_int_equal(map_new(w, area_alloc(0, 4 * PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(s2_space_copy_in(&w->space, S2_IPA(PAGE), &byte, 1, 0, false, &w->d), S2_OK);
+    assert_int_equal(map_over(w, area_alloc(0, 4 * PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(s2_space_copy_out(&w->space, &byte, S2_IPA(PAGE), 1, 0, &w->d), S2_OK);
+    assert_int_equal(byte, 0);
 }
 
 static void it_refuses_before_anything_is_done(void **state)
@@ -415,9 +452,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_kind_maps_what_it_likes),          T(it_is_cut_protected_and_joined), T(it_grows_and_is_there_already),
-        T(it_refuses_before_anything_is_done), T(copies_find_its_frames),         T(it_may_have_holes),
-        T(the_checker_holds_it_to_its_word),   T(a_kind_may_be_emulated),
+        T(a_kind_maps_what_it_likes),        T(it_is_cut_protected_and_joined),
+        T(it_grows_and_is_there_already),    T(memory_is_new_each_time),
+        T(it_is_protected_in_steps),         T(it_refuses_before_anything_is_done),
+        T(copies_find_its_frames),           T(it_may_have_holes),
+        T(the_checker_holds_it_to_its_word), T(a_kind_may_be_emulated),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
