@@ -222,6 +222,15 @@ enum s2_err s2_area_refuse(struct s2_op *op, enum s2_err err, struct s2_ipa_rang
     return s2_refuse_found(op->detail, err, S2_AXIS_IPA, range.start.v, range.end.v, there.start.v, there.end.v, what);
 }
 
+enum s2_err s2_area_check_free(const struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range)
+{
+    struct s2_area found;
+
+    if (!s2_area_set_overlaps(set, range, &found))
+        return S2_OK;
+    return s2_area_refuse(op, S2_EEXIST, range, &found, s2_err_phrase(S2_EEXIST));
+}
+
 enum s2_err s2_area_refused(struct s2_op *op, enum s2_err err, const struct s2_change *c)
 {
     if (err && op->detail && op->detail->err != err)

@@ -26,8 +26,8 @@ bool s2_area_joins(const struct s2_area *low, const struct s2_area *high);
 void s2_area_settle(struct s2_area_set *set, const struct s2_area *area);
 /* The MERGEs of that, ascending: how many of the two. */
 unsigned s2_area_merges(const struct s2_area_set *set, const struct s2_area *area, struct s2_change c[2]);
-/* S2_EEXIST: an area is in the way. pre: *area has a backend that commits. */
-S2_NODISCARD enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area);
+/* S2_EEXIST: an area is in the way, with both ranges. An empty or inverted range is free. */
+S2_NODISCARD enum s2_err s2_area_check_free(const struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range);
 
 /* Opens an operation: marks the set busy with it, wipes op->detail. S2_EBUSY, S2_EINVAL, S2_EALIGN, S2_ERANGE; then op
  * has been ended, unless it is the very one that is under way, whose detail stays as it is. */

@@ -64,15 +64,6 @@ static void plan_extend(struct plan *p, const struct s2_area *was, const struct 
         add(p, S2_STEP_MERGE, &all, high.range);
 }
 
-static enum s2_err check_free(const struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range part)
-{
-    struct s2_area found;
-
-    if (!s2_area_set_overlaps(set, part, &found))
-        return S2_OK;
-    return s2_area_refuse(op, S2_EEXIST, part, &found, s2_err_phrase(S2_EEXIST));
-}
-
 static enum s2_err check_extend(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *was,
                                 struct s2_ipa_range to)
 {
@@ -80,9 +71,9 @@ static enum s2_err check_extend(const struct s2_area_set *set, struct s2_op *op,
 
     if (to.start.v > was->range.start.v || to.end.v < was->range.end.v)
         return s2_area_refuse(op, S2_EINVAL, to, was, "does not contain the area that is to become it");
-    err = check_free(set, op, (struct s2_ipa_range){to.start, was->range.start});
+    err = s2_area_check_free(set, op, (struct s2_ipa_range){to.start, was->range.start});
     if (!err)
-        err = check_free(set, op, (struct s2_ipa_range){was->range.end, to.end});
+        err = s2_area_check_free(set, op, (struct s2_ipa_range){was->range.end, to.end});
     if (!err && (s2_area_backing_at(was, to.start) > was->backing ||
                  s2_area_backing_at(was, S2_IPA(to.end.v - 1)) < was->backing))
         err = s2_area_refuse(op, S2_ERANGE, to, was, "has a backing that wraps around");

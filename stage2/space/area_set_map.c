@@ -309,15 +309,6 @@ static enum s2_err check_backend(struct s2_detail *d, const struct s2_area *area
     return s2_refuse(d, S2_EINVAL, S2_AXIS_IPA, area->range.start.v, area->range.end.v, "has no backend that commits");
 }
 
-enum s2_err s2_area_check_new(const struct s2_area_set *set, struct s2_op *op, const struct s2_area *area)
-{
-    struct s2_area found;
-
-    if (!s2_area_set_overlaps(set, area->range, &found))
-        return S2_OK;
-    return s2_area_refuse(op, S2_EEXIST, area->range, &found, s2_err_phrase(S2_EEXIST));
-}
-
 static enum s2_err run_and_leave(struct run *r, enum s2_err err, enum s2_map_mode mode)
 {
     return s2_area_leave(r->set, r->op, err ? err : run(r, mode));

@@ -62,7 +62,7 @@ static enum s2_err begin(struct s2_long *l, struct s2_space *sp)
 
     if (err)
         return err;
-    err = s2_area_check_new(set, &l->op, &l->area);
+    err = s2_area_check_free(set, &l->op, l->area.range);
     if (!err)
         err = take(l, sp);
     if (err)
