@@ -95,13 +95,14 @@ struct capability {
     }
 
 static const struct capability capabilities[] = {
-    CAP(pa_bits, NULL, 0, LEAST),   CAP(vmid_bits, "vmid16", 8, LEAST), CAP(bbm, "bbm", 0, LEAST),
-    CAP(gran4k, NULL, 0, LEAST),    CAP(gran16k, NULL, 0, LEAST),       CAP(gran64k, NULL, 0, LEAST),
-    CAP(lpa2_4k, "lpa2", 0, LEAST), CAP(lpa2_16k, "lpa2", 0, LEAST),    CAP(tlbirange, "tlbirange", 0, LEAST),
-    CAP(ttl, "ttl", 0, LEAST),      CAP(fwb, "fwb", 0, LEAST),          CAP(xnx, "xnx", 0, LEAST),
-    CAP(haf, "hafdbs", 0, LEAST),   CAP(hdbs, "hafdbs", 0, LEAST),      CAP(cnp, "cnp", 0, LEAST),
-    CAP(repeat_tlbi, NULL, 0, ANY), CAP(small_va, NULL, 0, LEAST),      CAP(idc, NULL, 0, LEAST),
-    CAP(dic, NULL, 0, LEAST),       CAP(dline_log2, NULL, 0, LEAST),    CAP(iline_log2, NULL, 0, LEAST),
+    CAP(pa_bits, NULL, 0, LEAST),    CAP(vmid_bits, "vmid16", 8, LEAST), CAP(bbm, "bbm", 0, LEAST),
+    CAP(gran4k, NULL, 0, LEAST),     CAP(gran16k, NULL, 0, LEAST),       CAP(gran64k, NULL, 0, LEAST),
+    CAP(lpa2_4k, "lpa2", 0, LEAST),  CAP(lpa2_16k, "lpa2", 0, LEAST),    CAP(tlbirange, "tlbirange", 0, LEAST),
+    CAP(ttl, "ttl", 0, LEAST),       CAP(fwb, "fwb", 0, LEAST),          CAP(xnx, "xnx", 0, LEAST),
+    CAP(haf, "hafdbs", 0, LEAST),    CAP(hdbs, "hafdbs", 0, LEAST),      CAP(cnp, "cnp", 0, LEAST),
+    CAP(repeat_tlbi, NULL, 0, ANY),  CAP(short_ranges, NULL, 0, ANY),    CAP(small_va, NULL, 0, LEAST),
+    CAP(idc, NULL, 0, LEAST),        CAP(dic, NULL, 0, LEAST),           CAP(dline_log2, NULL, 0, LEAST),
+    CAP(iline_log2, NULL, 0, LEAST),
 };
 enum { CAPABILITIES = sizeof capabilities / sizeof capabilities[0] };
 

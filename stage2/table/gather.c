@@ -57,7 +57,7 @@ void s2_gather_make(struct s2_table *t, struct s2_gather *g, uint64_t *slot, uin
 {
     if (g->makes == S2_GATHER_MAKES)
         s2_gather_flush(t, g);
-    g->make[g->makes++] = (struct s2_gather_make){slot, desc, block};
+    g->make[g->makes++] = (struct s2_gather_make){.slot = slot, .desc = desc, .range = block};
 }
 
 static bool meets(struct s2_ipa_range a, struct s2_ipa_range b)

@@ -41,6 +41,31 @@ void s2_table_unmap(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
 void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, struct s2_ipa_range range,
                       s2_attr attr);
 
+/* Lock shared. True when a valid leaf translates ipa; *out is filled either way. */
+bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out);
+/* Ascending, every valid leaf that meets range, until fn says false. */
+void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
+
+/* Tells of every leaf in range that was accessed, or written (`what`), since it was mapped or last told of, and makes it
+ * clean again; the flush that makes the next access or write be seen is recorded. A run of leaves with the Contiguous bit is
+ * told as one, of all or none. pre: the geometry tracks `what`. fn may stop it by saying false: what it was told of is clean. */
+void s2_table_harvest(struct s2_table *t, struct s2_gather *g, struct s2_ipa_range range, unsigned what, s2_leaf_fn *fn,
+                      void *arg);
+/* Lock shared. An access that hardware does not record, to a leaf that is there: what the geometry tracks is set by
+ * compare-and-swap, in all of a run. False: nothing was missing there. The caller flushes locally after a permission fault. */
+bool s2_table_touch(struct s2_table *t, s2_ipa ipa, bool write);
+
+/* Promotion. Edits and installs mark where a run of leaves may have become one that a larger leaf, or the Contiguous bit, can
+ * say. s2_table_promote looks there: at most `budget` folds and collapses, each inside what `within` says of its first
+ * address (an area, or nothing: an empty range). True when marks are left. Lock exclusive; recorded in the gather, which it
+ * may flush. A table that only its size keeps from being a block costs one look at its metadata. */
+typedef struct s2_ipa_range s2_within_fn(void *arg, s2_ipa ipa);
+static inline bool s2_table_marked(const struct s2_table *t)
+{
+    return __atomic_load_n(&t->marked_end, __ATOMIC_RELAXED) != 0;
+}
+bool s2_table_promote(struct s2_table *t, struct s2_gather *g, unsigned budget, s2_within_fn *within, void *arg);
+
 /* The fault path, lock held shared: installs one leaf at ipa (-> pa, both rounded down) by compare-and-swap, the largest
  * one that `within`, ipa and pa allow and where no table stands, taking tables from `cache`. Ends with the barrier that
  * makes it visible to walkers. */
@@ -52,11 +77,6 @@ enum s2_install {
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
                                  s2_pa pa, s2_attr attr, uint32_t *need);
 
-/* Lock shared. True when a valid leaf translates ipa; *out is filled either way. */
-bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out);
-/* Ascending, every valid leaf that meets range, until fn says false. */
-typedef bool s2_leaf_fn(void *arg, const struct s2_leaf *leaf);
-void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
 /* The descriptors a walk of ipa reads, root first, at most 5; returns how many; 0 beyond the IPA size. */
 unsigned s2_table_walk(const struct s2_table *t, s2_ipa ipa, struct s2_walk_step steps[5]);
 

@@ -219,7 +219,7 @@ void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
 /* Is there a level in the TTL field (C5.5.3, C5.5.22)? */
 static bool hinted(enum s2_tlbi op, uint64_t operand)
 {
-    if (op == S2_TLBI_RIPAS2E1IS || op == S2_TLBI_RIPAS2LE1IS)
+    if (op == S2_TLBI_RIPAS2E1IS || op == S2_TLBI_RIPAS2LE1IS || op == S2_TLBI_RIPAS2E1 || op == S2_TLBI_RIPAS2LE1)
         return operand >> 37 & 3;
     return operand >> 44 & 15;
 }

@@ -182,7 +182,8 @@ void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand)
     }
     if (cpu->unsynced)
         model_violate(w->port, "TLBI after loading VTTBR_EL2 and VTCR_EL2 without an ISB");
-    r.leaf_only = op == S2_TLBI_IPAS2LE1IS || op == S2_TLBI_IPAS2LE1 || op == S2_TLBI_RIPAS2LE1IS;
+    r.leaf_only =
+        op == S2_TLBI_IPAS2LE1IS || op == S2_TLBI_IPAS2LE1 || op == S2_TLBI_RIPAS2LE1IS || op == S2_TLBI_RIPAS2LE1;
     switch (op) {
     case S2_TLBI_VMALLE1IS:
     case S2_TLBI_VMALLE1:
@@ -194,6 +195,8 @@ void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand)
         break;
     case S2_TLBI_RIPAS2E1IS:
     case S2_TLBI_RIPAS2LE1IS:
+    case S2_TLBI_RIPAS2E1:
+    case S2_TLBI_RIPAS2LE1:
         by_range(w, &r, operand);
         invalidate_range(w, &r);
         break;

@@ -138,9 +138,9 @@ bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t
 
 void model_tlbi(struct s2_port *m, enum s2_tlbi op, uint64_t operand)
 {
-    static const char *const name[] = {"IPAS2E1IS", "IPAS2LE1IS",   "RIPAS2E1IS", "RIPAS2LE1IS",
-                                       "VMALLE1IS", "VMALLS12E1IS", "ALLE1IS",    "IPAS2E1",
-                                       "IPAS2LE1",  "VMALLE1",      "VMALLS12E1", "ALLE1"};
+    static const char *const name[] = {"IPAS2E1IS",    "IPAS2LE1IS", "RIPAS2E1IS", "RIPAS2LE1IS", "VMALLE1IS",
+                                       "VMALLS12E1IS", "ALLE1IS",    "IPAS2E1",    "IPAS2LE1",    "RIPAS2E1",
+                                       "RIPAS2LE1",    "VMALLE1",    "VMALLS12E1", "ALLE1"};
     struct model_watch *w = enter(m);
     const struct context *ctx = watch_cpu(w)->loaded;
     watch_note(w, name[op], operand, ctx ? ctx->vmid : 0);

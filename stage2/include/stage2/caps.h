@@ -26,15 +26,16 @@ struct s2_caps {
     bool haf, hdbs;                /* hardware access flag, dirty state */
     bool cnp;                      /* FEAT_TTCNP */
     bool repeat_tlbi;              /* an erratum of some core: every invalidation and its DSB are done twice (T11) */
-    bool small_va;                 /* FEAT_TTST: T0SZ up to 48 */
-    bool idc, dic;                 /* CTR_EL0: no clean / no invalidate needed for instruction fetch */
-    uint8_t dline_log2;            /* smallest data cache line, log2 bytes */
+    bool short_ranges;  /* an erratum: range invalidations of 4 GiB and more may do nothing; none is issued */
+    bool small_va;      /* FEAT_TTST: T0SZ up to 48 */
+    bool idc, dic;      /* CTR_EL0: no clean / no invalidate needed for instruction fetch */
+    uint8_t dline_log2; /* smallest data cache line, log2 bytes */
     uint8_t iline_log2;
 };
 
 /* Decodes one CPU's registers. Values that the Arm ARM reserves count as the feature's absence, a reserved PARange as
- * 32 bits; 56 bits count as the 52 that these descriptors can hold. repeat_tlbi is off: MIDR_EL1 decides, the caller
- * sets it. Never fails. */
+ * 32 bits; 56 bits count as the 52 that these descriptors can hold. repeat_tlbi and short_ranges are off: MIDR_EL1 or the
+ * user decides, the caller sets them. Never fails. */
 void s2_caps_decode(const struct s2_idregs *regs, struct s2_caps *out);
 /* *into becomes what both can do (and the errata of either). */
 void s2_caps_meet(struct s2_caps *into, const struct s2_caps *other);

@@ -13,13 +13,15 @@
 #include <stage2/addr.h>
 #include <stage2/tpool.h>
 
-/* A block that was broken so as to be split: the table that takes its place after the invalidation. */
+/* What was broken, and is made after the invalidation: a descriptor that takes its entry's place; or, when `run` is not 0, so
+ * many entries from slot on that kept what they said: those that still say something get the bits of desc. */
 struct s2_gather_make {
     uint64_t *slot;
     uint64_t desc;
-    struct s2_ipa_range range; /* of the block */
+    uint32_t run;
+    struct s2_ipa_range range; /* of the block or the run */
 };
-#define S2_GATHER_MAKES 2u /* the two edges of a range; a third flushes first */
+#define S2_GATHER_MAKES 4u /* a block in a run at each of two edges; a fifth flushes first */
 
 struct s2_gather {
     struct s2_ipa_range range; /* to invalidate; empty: nothing */

@@ -15,24 +15,33 @@ enum s2_granule { S2_4K = 12, S2_16K = 14, S2_64K = 16 }; /* log2 bytes */
 
 struct s2_geometry {
     uint8_t granule_log2; /* enum s2_granule */
-    uint8_t ipa_bits;     /* 32..52 */
+    uint8_t ipa_bits;     /* 16..52 */
     uint8_t pa_bits;      /* output address bits that a descriptor of this space may carry */
     int8_t start_level;   /* -1..3, as the Arm ARM counts */
-    int8_t block_level;   /* L: the lowest level number at which leaves may be blocks */
+    int8_t block_level;   /* L: the lowest level number at which leaves may be blocks; 3: pages only */
     uint8_t stride;       /* index bits per level: granule_log2 - 3 */
     uint16_t roots;       /* concatenated root tables: 1, 2, 4, 8, 16 */
-    bool ds;              /* VTCR_EL2.DS */
-    uint64_t vtcr;        /* the value for VTCR_EL2, VS and HA/HD included */
+    uint8_t
+        run_log2[5];   /* by level + 1: leaves in a contiguous run (D8.7.1); 0: there the Contiguous bit is not used */
+    bool ds;           /* VTCR_EL2.DS: 52-bit descriptors of 4K and 16K granules (FEAT_LPA2) */
+    bool track_access; /* leaves begin with AF = 0; the CPU sets it (HA), or a fault does */
+    bool track_dirty;  /* writable leaves begin clean; the CPU marks them (HD), or a fault does */
+    uint64_t vtcr;     /* the value for VTCR_EL2, VS and HA/HD included */
 };
 
 struct s2_geometry_request {
     enum s2_granule granule;
     uint8_t ipa_bits;
-    bool access_flag, dirty; /* ask for HA, HD (S2_EUNSUP when absent) */
+    uint8_t most_roots; /* root tables to concatenate at most: 1, 2, 4, 8, 16; 0: as many as help (16) */
+    bool wide;    /* 52-bit descriptors (DS) also where the IPA size does not ask for them, for outputs above 48 bits */
+    bool no_runs; /* never the Contiguous bit */
+    bool access_flag, dirty; /* track accesses, writes: by the CPU where it can (HAFDBS), else by faults */
 };
 
-/* Chooses the highest start level that concatenation allows. S2_EUNSUP: the CPU lacks the granule or the size, with
- * detail->what saying which and found_end holding the largest IPA size it can do, in bits; S2_EINVAL: not a size. */
+/* Chooses the highest start level number that concatenation within most_roots allows, on a CPU with these capabilities
+ * (D8.2). S2_EUNSUP: a CPU lacks the granule, the size, 52-bit descriptors or the start level that so few roots would need, with
+ * detail->what saying which and found_end holding the largest IPA size that this granule can have, in bits (0: none);
+ * S2_EINVAL: not a size, a granule or a number of roots that exists. Never fails otherwise. */
 S2_NODISCARD enum s2_err s2_geometry_make(const struct s2_caps *caps, const struct s2_geometry_request *req,
                                           struct s2_geometry *out, struct s2_detail *d);
 

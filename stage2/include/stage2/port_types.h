@@ -33,6 +33,8 @@ enum s2_tlbi {
     S2_TLBI_ALLE1IS,
     S2_TLBI_IPAS2E1, /* from here: this CPU only */
     S2_TLBI_IPAS2LE1,
+    S2_TLBI_RIPAS2E1,
+    S2_TLBI_RIPAS2LE1,
     S2_TLBI_VMALLE1,
     S2_TLBI_VMALLS12E1,
     S2_TLBI_ALLE1,

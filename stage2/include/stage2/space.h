@@ -34,7 +34,8 @@ struct s2_space_config {
     struct s2_ledger *ledger;
     struct s2_pool *nodes; /* this VM's own: areas and chunks; S2_CUT_NODES of them are the cut reserve's */
     uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
-    bool small_leaves;     /* tests: pages only */
+    bool small_leaves;     /* pages only, for tests and for tracking; nothing is promoted */
+    bool no_promotion;     /* at first; s2_space_promotion */
 };
 
 /* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, each in a map of whatever height. */
@@ -139,6 +140,24 @@ void s2_cache_drain(struct s2_space *sp, struct s2_cache *c);
 enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
                               struct s2_fault_result *out);
 
+/* --- promotion and tracking ---------------------------------------------------------------------------------------- */
+
+/* When the last page of a congruent run appears, or attributes become equal again, the run becomes one larger leaf, inside one
+ * area: after the fault that completed it when the lock is free, else by the next operation that holds it. So much, and no
+ * more, may one hold of the lock promote. */
+#define S2_PROMOTE_BUDGET 4u
+/* Turns that off and on, e.g. while writes are tracked by the page. What is marked stays marked. */
+void s2_space_promotion(struct s2_space *sp, bool on);
+/* Promotes what is marked, at most `budget` runs and tables; true while more is left. */
+bool s2_space_promote_step(struct s2_space *sp, unsigned budget);
+
+/* Tells of every leaf in range that was accessed (S2_TOUCH_ACCESS) or written (S2_TOUCH_WRITE) since it was mapped or last told
+ * of, and begins anew: a write that comes after fn heard of the leaf is told next time, or its bytes can be seen once this
+ * returned. Until fn says false. The lock is held exclusively: fn calls nothing of the space. S2_EUNSUP: the geometry does not
+ * track `what`; S2_EINVAL: unaligned, wrapping, or beyond the IPA size. */
+S2_NODISCARD enum s2_err s2_space_harvest(struct s2_space *sp, struct s2_ipa_range range, unsigned what, s2_leaf_fn *fn,
+                                          void *arg);
+
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
 /* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
@@ -169,10 +188,15 @@ bool s2_space_disown_step(struct s2_space *sp);
 /* Translation of ipa by the tables. */
 bool s2_space_translate(struct s2_space *sp, s2_ipa ipa, struct s2_leaf *out);
 unsigned s2_space_walk(struct s2_space *sp, s2_ipa ipa, struct s2_walk_step steps[5]);
+/* Every valid leaf that meets range, ascending, with level and attributes, until fn says false. The lock is held shared: fn calls
+ * nothing of the space. */
+void s2_space_visit(struct s2_space *sp, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
 
 struct s2_space_stats {
     uint64_t areas, mapped_bytes, leaves[5]; /* leaves by level + 1 */
-    uint32_t table_pages;
+    uint64_t tables[5];                      /* linked table pages by level + 1, roots among them */
+    uint64_t table_bytes_per_gib;            /* of linked tables, per GiB that leaves map; 0 when none does */
+    uint32_t table_pages;                    /* charged: with the cut reserve and vCPUs' caches */
     uint64_t frames_held, frames_promised;
 };
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out);

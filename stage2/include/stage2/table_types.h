@@ -10,6 +10,13 @@
 #include <stage2/tpool.h>
 #include <stage2/vmid.h>
 
+/* How descriptors of one geometry hold an output address, and which bits an attribute decides. */
+struct s2_format {
+    uint64_t oa_low, oa_high; /* bits of the address in place, and those that stand elsewhere: */
+    uint8_t oa_up;            /* so far below their place in the address */
+    uint64_t attr;
+};
+
 /* One space's translation tables. Fields are the engine's own. */
 struct s2_table {
     struct s2_port *port;
@@ -21,6 +28,8 @@ struct s2_table {
     struct s2_vmid vmid;
     s2_pa root;
     uint16_t id;
+    struct s2_format format;
+    uint64_t marked_start, marked_end; /* where promotion is to look; an empty range: end is 0. Atomic. */
     uint64_t leaves[5]; /* valid leaves by level + 1, those in detached tables until they are freed; atomic */
     /* What gathers have yet to give back; atomic. While 0, leaves[] is exact, and only who holds the space's lock is at work
      * on this table. */
@@ -33,9 +42,13 @@ struct s2_leaf {
     s2_pa pa;
     s2_attr attr;
     int8_t level;
-    bool valid, accessed, dirty;
+    bool valid, accessed, dirty, contiguous;
     uint64_t desc;
 };
+typedef bool s2_leaf_fn(void *arg, const struct s2_leaf *leaf);
+/* What a geometry tracks. */
+enum s2_touch { S2_TOUCH_ACCESS = 1, S2_TOUCH_WRITE = 2 };
+
 /* One descriptor that a walk reads. */
 struct s2_walk_step {
     int8_t level;

@@ -15,18 +15,21 @@
 
 #define S2_TPAGE_NONE UINT32_MAX
 
-/* Per table page. `valid` counts entries that are not zero; under the shared lock it is changed atomically. */
+/* Per table page. `valid` counts entries that are not zero, `sum` adds up what its leaves say (table/desc.h): both tell, without
+ * a look at the table, whether it is full of leaves that one block could say. Under the shared lock they are changed atomically. */
 struct s2_tpage {
+    uint64_t sum;
     uint16_t valid;
     uint16_t space; /* id of the owner, while in a table */
     int8_t level;   /* of the table, or one of the two below */
-    uint8_t flags;  /* S2_TPAGE_SEEN */
+    uint8_t flags;  /* S2_TPAGE_SEEN, S2_TPAGE_ZERO */
     uint16_t roots; /* first page of a root: how many */
     uint32_t link;  /* free list, stash, cache or gather */
 };
 #define S2_TPAGE_FREE INT8_MIN       /* in the pool */
-#define S2_TPAGE_HELD (INT8_MIN + 1) /* taken, all zero, in a stash */
+#define S2_TPAGE_HELD (INT8_MIN + 1) /* taken, in a stash */
 #define S2_TPAGE_SEEN 1u             /* a check has met it */
+#define S2_TPAGE_ZERO 2u             /* held, and all zero; else it holds anything */
 
 struct s2_tpool {
     struct s2_lock lock;
@@ -51,10 +54,11 @@ struct s2_tstash {
 /* base: granule-aligned, bytes a multiple of it; meta: one struct s2_tpage per page. Writes no page. S2_EALIGN. */
 S2_NODISCARD enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes,
                                        unsigned granule_log2, struct s2_tpage *meta);
-/* Adds n pages, each all zero, to the stash, charged to q. All or nothing: S2_EQUOTA (limit - used - promised is less),
- * S2_ETABLES. Pages are zeroed outside the pool's lock. */
+/* Adds n pages, with whatever is in them, to the stash, charged to q. All or nothing: S2_EQUOTA (limit - used - promised is
+ * less), S2_ETABLES. */
 S2_NODISCARD enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
-/* The same, and what the quota has promised may be used: for faults in lazy areas, which the promise is for. */
+/* The same, each page all zero, and what the quota has promised may be used: for faults in lazy areas, which the promise is
+ * for. Pages are zeroed outside the pool's lock. */
 S2_NODISCARD enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
 /* Takes back every page of the stash, whatever is in it. */
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash);

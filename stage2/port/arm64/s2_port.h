@@ -102,6 +102,12 @@ static inline void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t 
     case S2_TLBI_IPAS2LE1:
         __asm__ volatile("tlbi ipas2le1, %0" ::"r"(operand) : "memory");
         break;
+    case S2_TLBI_RIPAS2E1:
+        __asm__ volatile("sys #4, c8, c4, #2, %0" ::"r"(operand) : "memory");
+        break;
+    case S2_TLBI_RIPAS2LE1:
+        __asm__ volatile("sys #4, c8, c4, #6, %0" ::"r"(operand) : "memory");
+        break;
     case S2_TLBI_VMALLE1:
         __asm__ volatile("tlbi vmalle1" ::: "memory");
         break;

@@ -25,8 +25,8 @@ void s2_port_pte_store(struct s2_port *port, uint64_t *slot, uint64_t desc);
 void s2_port_pte_store_release(struct s2_port *port, uint64_t *slot, uint64_t desc);
 bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc); /* acquire-release */
 uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, uint64_t desc);
-/* slot[0..n) = first, first + step, ...: n consecutive descriptors, live (each one atomic; invalid before) or not yet
- * published (free to be vectorised): a port may do both alike as 64-bit stores. */
+/* slot[0..n) = first, first + step, ...: n consecutive descriptors, live (each one atomic) or not yet published (free to be
+ * vectorised): a port may do both alike as 64-bit stores. */
 void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step);
 
 /* --- invalidation. Operands are encoded as the instructions take them (C5.5). ------------------------------------ */
