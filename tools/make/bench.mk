@@ -14,7 +14,8 @@ area_cflags := $(std) $(warn) $(area_flags)
 area_cxxflags := -std=c++20 -Wall -Wextra -Wshadow -Werror $(area_flags)
 $(call remember,$(area_dir)/.flags,$(HOSTCC) $(HOSTCXX) $(area_cflags))
 
-area_bench_src := $(patsubst %,tests/bench/area/%.c,align bench layout machine measure report table watch work)
+bench_common_src := $(patsubst %,tests/bench/common/%.c,machine table watch)
+area_bench_src := $(patsubst %,tests/bench/area/%.c,align bench layout measure report work) $(bench_common_src)
 area_own_src := $(patsubst %,tests/bench/area/%.c,peer_imap peer_areaset peer_limit)
 area_obj := $(patsubst %.c,$(area_dir)/%.o,$(area_bench_src) $(area_own_src))
 area_lib_obj := $(patsubst %.c,$(area_dir)/%.o,$(stage2_src) $(model_src))
@@ -25,7 +26,7 @@ $(area_dir)/%.o: %.c $(area_dir)/.flags
 $(area_dir)/%.o: %.cpp $(area_dir)/.flags
 	@mkdir -p $(@D)
 	$(call say,HOSTCXX,$@)$(HOSTCXX) $(area_cxxflags) $(deps) -c -o $@ $<
-$(area_dir)/tests/bench/area/machine.o: area_defines = -DBENCH_COMPILER='"$(shell $(HOSTCC) --version | head -n 1)"'
+$(area_dir)/tests/bench/common/machine.o: area_defines = -DBENCH_COMPILER='"$(shell $(HOSTCC) --version | head -n 1)"'
 
 $(area_dir)/libstage2.a: $(area_lib_obj)
 	$(call say,HOSTAR,$@)rm -f $@; $(HOSTAR) rcs $@ $^

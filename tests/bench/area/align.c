@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "align.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <stage2/imap.h>

@@ -11,11 +11,12 @@
  * count. The cell of a table is the median of the rounds. Bytes are what a container that was just built has allocated, by
  * the account of malloc, or its nodes if it has a pool. */
 #include <getopt.h>
-#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "align.h"
+#include "bench/common/machine.h"
 #include "report.h"
 
 #define PEER(name) extern const struct peer name __attribute__((weak))
@@ -110,23 +111,6 @@ static bool wanted(const char *list, unsigned place)
     return false;
 }
 
-static int pin(int cpu)
-{
-    cpu_set_t set;
-
-    if (cpu < 0 && sched_getaffinity(0, sizeof(set), &set) == 0)
-        for (unsigned i = 0; i < CPU_SETSIZE; i++)
-            if (CPU_ISSET(i, &set))
-                cpu = (int)i;
-    CPU_ZERO(&set);
-    CPU_SET((unsigned)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set)) {
-        perror("bench: sched_setaffinity");
-        exit(2);
-    }
-    return cpu;
-}
-
 int main(int argc, char **argv)
 {
     struct options o = parse(argc, argv);
@@ -141,12 +125,12 @@ int main(int argc, char **argv)
             peer[peers++] = all[i];
             own += i < OWN;
         }
-    o.cpu = pin(o.cpu);
+    o.cpu = machine_pin(o.cpu);
     for (unsigned i = 0; i < o.sizes; i++) {
         fprintf(stderr, "N = %llu ...\n", (unsigned long long)o.n[i]);
         ok &= measure(&column[i], peer, peers, o.n[i], o.rounds, 42 + i);
     }
-    report_machine(&t, o.rounds, o.cpu);
+    machine_report(o.markdown, o.rounds, o.cpu);
     for (unsigned i = 0; i < peers; i++)
         printf(o.markdown ? "* %s: %s\n" : "  %-13s%s\n", peer[i]->name, peer[i]->what);
     report_values(&t, column, o.sizes, peer, peers);

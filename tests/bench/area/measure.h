@@ -4,7 +4,7 @@
 #ifndef BENCH_AREA_MEASURE_H
 #define BENCH_AREA_MEASURE_H
 
-#include "watch.h"
+#include "bench/common/watch.h"
 #include "work.h"
 
 #define MOST_PEERS 16u

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const row_name[ROWS] = {

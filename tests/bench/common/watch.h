@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* A stop watch, without what reading the clock takes; it knows whether another process had the CPU meanwhile. */
-#ifndef BENCH_AREA_WATCH_H
-#define BENCH_AREA_WATCH_H
+#ifndef BENCH_WATCH_H
+#define BENCH_WATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

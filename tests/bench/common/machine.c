@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-#include "report.h"
+#include "machine.h"
 
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -48,10 +50,10 @@ static void caches(int cpu, char *out, size_t bytes)
     }
 }
 
-void report_machine(const struct table *t, unsigned rounds, int cpu)
+void machine_report(bool markdown, unsigned rounds, int cpu)
 {
     char model[128], size[128], huge[128], date[32];
-    const char *item = t->markdown ? "* " : "";
+    const char *item = markdown ? "* " : "";
     struct utsname system;
     time_t clock = time(NULL);
 
@@ -64,4 +66,21 @@ void report_machine(const struct table *t, unsigned rounds, int cpu)
            system.release, huge);
     printf("%scompiled by %s, -O2, no -march; %s\n", item, BENCH_COMPILER, date);
     printf("%spinned to CPU %d, median of %u rounds, peers in turn within each; ns per operation\n", item, cpu, rounds);
+}
+
+int machine_pin(int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu < 0 && sched_getaffinity(0, sizeof(set), &set) == 0)
+        for (unsigned i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &set))
+                cpu = (int)i;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set)) {
+        perror("bench: sched_setaffinity");
+        exit(2);
+    }
+    return cpu;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-#include "report.h"
+#include "table.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #define FIRST_WIDTH 26
 #define WIDTH       17
