@@ -61,6 +61,12 @@ void caps_probe(struct cpu *cpu)
         .ctr = reg_read(ctr_el0),
     };
     s2_caps_decode(&regs, &cpu->caps);
+#ifdef CONFIG_REPEAT_TLBI
+    cpu->caps.repeat_tlbi = true;
+#endif
+#ifdef CONFIG_TLBI_SHORT_RANGES
+    cpu->caps.short_ranges = true;
+#endif
 }
 
 bool caps_accept(struct cpu *cpu)
