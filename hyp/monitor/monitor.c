@@ -33,10 +33,11 @@ static void print_status(void)
 static void print_memory(void)
 {
     const unsigned mib = 20 - S2_FRAME_LOG2;
-    print("bulkhead: RAM: %lu MiB, %lu free (%lu clean, %lu promised); table pages: %u, %u free\n",
+    struct text tables = {.used = 0};
+    host_describe_tables(&tables);
+    print("bulkhead: RAM: %lu MiB, %lu free (%lu clean, %lu promised); table pages: %s\n",
           (unsigned long)(host.frames.total >> mib), (unsigned long)(host.frames.free >> mib),
-          (unsigned long)(host.frames.clean >> mib), (unsigned long)(host.frames.reserved >> mib), host.tables.pages,
-          host.tables.free);
+          (unsigned long)(host.frames.clean >> mib), (unsigned long)(host.frames.reserved >> mib), tables.s);
 }
 
 static bool command(char key)

@@ -18,17 +18,6 @@ static void add_feature(struct text *t, bool have, const char *name)
         text_add(t, " %s", name);
 }
 
-/* The largest guest-physical address space that any VM can have here: what a request for more is refused with. */
-static unsigned most_ipa_bits(void)
-{
-    enum { TOO_MANY = 52 };
-    const struct s2_geometry_request req = {.granule = S2_4K, .ipa_bits = TOO_MANY};
-    struct s2_geometry g;
-    struct s2_detail d;
-
-    return s2_geometry_make(&host.caps, &req, &g, &d) == S2_OK ? TOO_MANY : (unsigned)d.found_end;
-}
-
 static const char *or_none(const struct text *t)
 {
     return t->used == 0 ? " none" : t->s;
@@ -38,7 +27,7 @@ void banner_print(void)
 {
     const struct s2_caps *c = &host.caps;
     char model[MODEL_BYTES];
-    struct text used = {.used = 0}, rest = {.used = 0};
+    struct text used = {.used = 0}, rest = {.used = 0}, granules = {.used = 0};
     cpu_model(cpu_at(0), model, sizeof(model));
     add_feature(&used, c->tlbirange, "TLBIRANGE");
     add_feature(&used, c->ttl, "TTL");
@@ -46,15 +35,15 @@ void banner_print(void)
     add_feature(&used, c->fwb, "FWB");
     add_feature(&used, c->xnx, "XNX");
     add_feature(&used, c->cnp, "CnP");
-    add_feature(&rest, c->gran16k, "16K");
-    add_feature(&rest, c->gran64k, "64K");
-    add_feature(&rest, c->lpa2_4k, "LPA2");
+    add_feature(&used, c->lpa2_4k | c->lpa2_16k, "LPA2");
     add_feature(&rest, c->hdbs, "HAFDBS");
-    print("\nBulkhead " STAGE2_VERSION ": %u CPUs %s, %u-bit IPA, %u-bit PA, %u-bit VMID\n", cpu_count(), model,
-          most_ipa_bits(), c->pa_bits, c->vmid_bits);
-    print("  stage 2: 4K granule, in use:%s; not in use:%s\n", or_none(&used), or_none(&rest));
-    print("  RAM %lu MiB free of %lu; %u table pages\n", (unsigned long)(host.frames.free >> (20 - S2_FRAME_LOG2)),
-          (unsigned long)(host.frames.total >> (20 - S2_FRAME_LOG2)), host.tables.pages);
+    shape_describe(&granules, c);
+    print("\nBulkhead " STAGE2_VERSION ": %u CPUs %s, %u-bit PA, %u-bit VMID\n", cpu_count(), model, c->pa_bits,
+          c->vmid_bits);
+    print("  guest-physical addresses: %s\n", granules.s);
+    print("  stage 2: in use:%s; not in use:%s\n", or_none(&used), or_none(&rest));
+    print("  RAM %lu MiB free of %lu\n", (unsigned long)(host.frames.free >> (20 - S2_FRAME_LOG2)),
+          (unsigned long)(host.frames.total >> (20 - S2_FRAME_LOG2)));
     print("  %s\n", console_help());
 }
 
@@ -149,6 +138,7 @@ void banner_print_columns(void)
 
 void banner_print_areas(struct vm *vm)
 {
+    const struct s2_geometry *g = &vm->space.cfg.geometry;
     struct s2_space_stats stats;
     struct s2_area a;
     struct text cpus = {.used = 0};
@@ -161,7 +151,7 @@ void banner_print_areas(struct vm *vm)
     for (unsigned i = 0; i < vm->vcpus; i++)
         text_add(&cpus, i == 0 ? "%u" : " %u", (uint64_t)vm->vcpu[i].cpu);
     s2_space_stats(&vm->space, &stats);
-    print("  %-12s %s, %u vCPU%s on CPU %s, %u-bit IPA, %uK granule, %u table pages\n", vm->name, vm->plan.kind,
-          vm->vcpus, vm->vcpus == 1 ? "" : "s", cpus.s, vm->space.cfg.geometry.ipa_bits,
-          1u << (vm->space.cfg.geometry.granule_log2 - 10), stats.table_pages);
+    print("  %-12s %s, %u vCPU%s on CPU %s, %u-bit IPA, %uK granule, %u root%s at level %d, %u table pages\n", vm->name,
+          vm->plan.kind, vm->vcpus, vm->vcpus == 1 ? "" : "s", cpus.s, g->ipa_bits, 1u << (g->granule_log2 - 10),
+          g->roots, g->roots == 1 ? "" : "s", g->start_level, stats.table_pages);
 }

@@ -103,7 +103,7 @@ void vm_boot(void)
         nothing_to_run();
     }
     lap(&watch, "hashes");
-    if (build_all(&p) == 0) {
+    if (!host_make_tables(&p) || build_all(&p) == 0) {
         print_refused();
         nothing_to_run();
     }

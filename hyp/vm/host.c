@@ -174,21 +174,6 @@ static bool reserve_own(struct problems *p)
     return true;
 }
 
-static bool make_tables(struct problems *p)
-{
-    const size_t granule = S2_FRAME;
-    size_t bytes = mem_left() / TABLE_SHARE / granule * granule;
-    struct s2_tpage *meta = mem_alloc(bytes / granule * sizeof(*meta), NODE_ALIGN);
-    void *pages = mem_alloc(bytes, ROOTS_MAX * granule);
-    port.table_offset = (uintptr_t)pages - mem_pa(pages);
-    if (meta == NULL || pages == NULL ||
-        s2_tpool_init(&host.tables, host.port, S2_PA(mem_pa(pages)), bytes, S2_FRAME_LOG2, meta) != S2_OK) {
-        problem(p, "machine: ", "the hypervisor's pool is too small for table pages");
-        return false;
-    }
-    return true;
-}
-
 bool host_init(struct problems *p)
 {
     host.caps = *cpu_caps();
@@ -198,6 +183,7 @@ bool host_init(struct problems *p)
     if (!machine_parse(&host.machine, boot_info.fdt, fdt_totalsize(boot_info.fdt), p) || !reserve_own(p))
         return false;
     host.machine.cpus = cpu_count(); /* those that run us */
+    host.machine.caps = &host.caps;
     host.machine.pa_bits = host.caps.pa_bits;
     host.machine.spis = gic_intids() > SPI_BASE ? gic_intids() - SPI_BASE : 0;
 
@@ -214,7 +200,7 @@ bool host_init(struct problems *p)
     for (unsigned i = 0; i < host.machine.banks; i++)
         if (!add_bank(host.machine.bank[i], p))
             return false;
-    return enter_devices(p) && make_tables(p);
+    return enter_devices(p);
 }
 
 /* ID_AA64ISAR0_EL1.SHA2, of the CPU that hashes. */
@@ -253,6 +239,54 @@ bool host_read_bundle(struct problems *p)
         return false;
     manifest_check(&host.manifest, &host.machine, &host.bundle, p);
     return true;
+}
+
+/* --- table pages -------------------------------------------------------------------------------------------------- */
+
+/* Bytes of table pages that the VMs may use, by granule; twice, as a root is a run of pages aligned to its size, which has to
+ * be found among single ones when a VM is restarted. */
+static void tables_needed(uint64_t most, uint64_t need[SHAPES])
+{
+    for (unsigned i = 0; i < host.manifest.vms; i++) {
+        const struct manifest_vm *v = &host.manifest.vm[i];
+        struct s2_geometry g;
+        struct s2_detail d;
+        if (!v->ok || shape_make(v, &host.caps, &g, &d) != S2_OK)
+            continue;
+        uint64_t bytes = 2 * shape_table_pages(v, &g) << g.granule_log2;
+        need[shape_index(g.granule_log2)] += bytes < most ? bytes : most;
+    }
+}
+
+/* The pools lie in one piece of memory, the largest granule first, so that each is aligned to its pages. */
+bool host_make_tables(struct problems *p)
+{
+    uint64_t bytes = mem_left() / TABLE_SHARE, need[SHAPES] = {0}, share[SHAPES];
+    bool ok = true;
+    tables_needed(bytes, need);
+    shape_split(bytes, need, share);
+    uint8_t *pages = mem_alloc(bytes, ROOTS_MAX << shape_granule_log2(share[SHAPES - 1] != 0 ? SHAPES - 1 : 0));
+    port.table_offset = (uintptr_t)pages - mem_pa(pages);
+    for (unsigned i = SHAPES; ok && i-- > 0;) {
+        unsigned granule_log2 = shape_granule_log2(i);
+        if (share[i] == 0)
+            continue;
+        struct s2_tpage *meta = mem_alloc((size_t)(share[i] >> granule_log2) * sizeof(*meta), NODE_ALIGN);
+        ok = pages != NULL && meta != NULL &&
+             s2_tpool_init(&host.tables[i], host.port, S2_PA(mem_pa(pages)), share[i], granule_log2, meta) == S2_OK;
+        pages += share[i];
+    }
+    if (!ok)
+        problem(p, "machine: ", "the hypervisor's pool is too small for table pages");
+    return ok;
+}
+
+void host_describe_tables(struct text *t)
+{
+    for (unsigned i = 0; i < SHAPES; i++)
+        if (host.tables[i].pages != 0)
+            text_add(t, "%s%uK: %u, %u free", t->used == 0 ? "" : "; ", (uint64_t)4 << 2 * i,
+                     (uint64_t)host.tables[i].pages, (uint64_t)host.tables[i].free);
 }
 
 /* --- what a VM gets for good -------------------------------------------------------------------------------------- */

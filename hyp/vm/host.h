@@ -13,6 +13,7 @@
 #include "vm/bundle.h"
 #include "vm/machine.h"
 #include "vm/manifest.h"
+#include "vm/shape.h"
 
 struct host {
     struct s2_port *port;
@@ -21,7 +22,7 @@ struct host {
     struct s2_frames frames;
     struct s2_ledger ledger;
     struct s2_pool ledger_nodes;
-    struct s2_tpool tables;
+    struct s2_tpool tables[SHAPES]; /* by shape_index; without pages where no VM has that granule */
     struct s2_vmids vmids;
     struct bundle bundle;
     struct manifest manifest;
@@ -32,6 +33,12 @@ extern struct host host;
 bool host_init(struct problems *p);
 /* Opens and checks the bundle and its manifest. False, after a message, when there is nothing to run. */
 bool host_read_bundle(struct problems *p);
+
+/* Divides the memory for table pages among the granules that VMs of the manifest have. False, after a message, when there is
+ * none. */
+bool host_make_tables(struct problems *p);
+/* "4K: 3810, 3790 free": the pools that have pages. */
+void host_describe_tables(struct text *t);
 
 /* RAM at a chosen place, and devices: they change owner once, at boot, for good. After a message false. */
 bool host_give_ram(uint16_t vm, struct range pa, struct problems *p, const char *subject);

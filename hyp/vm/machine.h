@@ -7,6 +7,8 @@
 
 #include "vm/problem.h"
 
+struct s2_caps;
+
 enum {
     MACHINE_BANKS = 8,
     MACHINE_RESERVED = 32,
@@ -37,8 +39,9 @@ struct machine {
     const void *fdt;
     unsigned banks, reserved, devices, cpus;
     uint64_t mpidr[MACHINE_CPUS];
-    unsigned pa_bits; /* 0: not known */
-    unsigned spis;    /* of the interrupt controller; 0: not known */
+    const struct s2_caps *caps; /* what all CPUs can do; null: not known */
+    unsigned pa_bits;           /* 0: not known */
+    unsigned spis;              /* of the interrupt controller; 0: not known */
     struct range bank[MACHINE_BANKS];
     struct machine_reserved res[MACHINE_RESERVED];
     struct machine_device device[MACHINE_DEVICES];

@@ -327,7 +327,7 @@ static const struct field vm_fields[] = {
     FIELD("overlay", TEXT, manifest_vm, overlay),
     FIELD("vcpus", COUNT, manifest_vm, vcpus, .hi = UINT32_MAX),
     FIELD("cpus", CPUS, manifest_vm, cpu, .hi = UINT16_MAX - 1),
-    FIELD("ipa-bits", COUNT, manifest_vm, ipa_bits, .lo = 32, .hi = 52),
+    FIELD("ipa-bits", COUNT, manifest_vm, ipa_bits, .lo = 25, .hi = 52),
     FIELD("granule", GRANULE, manifest_vm, granule_log2),
     FIELD("table-pages", NUMBER, manifest_vm, table_pages, .lo = 1, .hi = UINT32_MAX),
     FIELD("pages-only", FLAG, manifest_vm, pages_only),

@@ -6,6 +6,7 @@
 #include "vm/bundle.h"
 #include "vm/loader.h"
 #include "vm/manifest.h"
+#include "vm/shape.h"
 
 #define DEFAULT_IPA_BITS 40u
 #define GIC_ALIGN        0x10000ull
@@ -40,6 +41,21 @@ unsigned manifest_ipa_bits(const struct manifest_vm *v, unsigned pa_bits)
     if (v->ipa_bits != 0)
         return v->ipa_bits;
     return pa_bits != 0 && pa_bits < DEFAULT_IPA_BITS ? pa_bits : DEFAULT_IPA_BITS;
+}
+
+static void check_shape(const struct check *c)
+{
+    struct s2_geometry g;
+    struct s2_detail d;
+    struct text have = {.used = 0};
+    if (c->machine == NULL || c->machine->caps == NULL)
+        return;
+    enum s2_err err = shape_make(c->v, c->machine->caps, &g, &d);
+    if (err == S2_OK)
+        return;
+    shape_describe(&have, c->machine->caps);
+    refuse(c, "%s: %s: %s; the CPUs have %s", d.found_end == 0 ? "granule" : "ipa-bits", s2_err_phrase(err), d.what,
+           have.s);
 }
 
 /* --- one range by itself ------------------------------------------------------------------------------------------ */
@@ -381,6 +397,7 @@ void manifest_check(struct manifest *m, const struct machine *machine, const str
             if (strcmp(m->vm[k].name, c.v->name) == 0)
                 refuse(&c, "name: there is another VM of this name");
         check_cpus(&c);
+        check_shape(&c);
         check_regions(&c);
         check_emulated(&c);
         check_devices(&c);

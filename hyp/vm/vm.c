@@ -161,19 +161,6 @@ void vm_forget(struct vm *vm)
 
 /* --- the address space -------------------------------------------------------------------------------------------- */
 
-/* Enough for every region in smallest pages. */
-static uint32_t table_quota(const struct manifest_vm *cfg, const struct s2_geometry *g)
-{
-    uint64_t pages = s2_table_quota(g, cfg->vcpus);
-    if (cfg->table_pages != 0)
-        return (uint32_t)cfg->table_pages;
-    for (unsigned i = 0; i < cfg->regions; i++)
-        pages += s2_table_quota_area(g, cfg->region[i].size);
-    for (unsigned i = 0; i < cfg->devices; i++)
-        pages += s2_table_quota_area(g, cfg->device[i].size);
-    return pages < host.tables.pages ? (uint32_t)pages : host.tables.pages;
-}
-
 static uint64_t frame_quota(const struct manifest_vm *cfg)
 {
     uint64_t bytes = 0;
@@ -182,30 +169,40 @@ static uint64_t frame_quota(const struct manifest_vm *cfg)
     return bytes >> S2_FRAME_LOG2;
 }
 
+/* A lazy region takes memory by the chunk in the fault path, where a level-2 block of the larger granules would take the CPU
+ * for long. This size is a block of 4K pages, and a contiguous run of each larger kind. 0: a level-2 block. */
+static uint8_t chunk_log2(const struct manifest_vm *cfg)
+{
+    enum { LAZY_CHUNK_LOG2 = 21 };
+    for (unsigned i = 0; i < cfg->regions; i++)
+        if (cfg->region[i].lazy)
+            return LAZY_CHUNK_LOG2;
+    return 0;
+}
+
 /* subject: gets the property that an error comes from. */
 static enum s2_err make_space(struct vm *vm, struct text *subject, struct s2_detail *d)
 {
     const struct manifest_vm *cfg = vm->cfg;
-    struct s2_geometry_request want = {.granule = (enum s2_granule)cfg->granule_log2,
-                                       .ipa_bits = (uint8_t)manifest_ipa_bits(cfg, host.caps.pa_bits)};
+    struct s2_tpool *tables = &host.tables[shape_index(cfg->granule_log2)];
     struct s2_space_config c = {
         .port = host.port,
         .caps = &host.caps,
         .id = vm->id,
-        .tables = &host.tables,
+        .tables = tables,
         .vmids = &host.vmids,
         .frames = &host.frames,
         .frame_quota = frame_quota(cfg),
         .ledger = &host.ledger,
         .nodes = &vm->nodes,
+        .chunk_log2 = chunk_log2(cfg),
         .small_leaves = cfg->pages_only,
     };
-    enum s2_err err = s2_geometry_make(&host.caps, &want, &c.geometry, d);
-    if (err != S2_OK) {
-        text_add(subject, want.granule == S2_4K ? "ipa-bits: " : "granule: ");
+    enum s2_err err = shape_make(cfg, &host.caps, &c.geometry, d); /* the manifest's check has seen that it can be */
+    if (err != S2_OK)
         return err;
-    }
-    c.table_pages = table_quota(cfg, &c.geometry);
+    uint64_t pages = shape_table_pages(cfg, &c.geometry);
+    c.table_pages = pages < tables->pages ? (uint32_t)pages : tables->pages;
     s2_pool_init(&vm->nodes, vm->node_memory, (size_t)NODES_PER_VM * S2_NODE_BYTES);
     err = s2_space_init(&vm->space, &c, d);
     vm->has_space = err == S2_OK;

@@ -14,8 +14,9 @@ def shell(m, command, answer, name):
 for cpu in harness.CPUS:
     with harness.boot("demo", cpu=cpu, smp=4, limit=180) as m:
         m.want(r"^U-Boot \d+", "U-Boot starts first")
-        m.want(r"^Bulkhead \S+: 4 CPUs .+, \d+-bit IPA, \d+-bit PA, (8|16)-bit VMID$", "Bulkhead's banner")
-        m.want(r"^  stage 2: 4K granule, in use: .+; not in use: .+$", "and what of the CPUs it uses")
+        m.want(r"^Bulkhead \S+: 4 CPUs .+, \d+-bit PA, (8|16)-bit VMID$", "Bulkhead's banner")
+        m.want(r"^  guest-physical addresses: 4K to \d+ bits, .*64K to \d+$", "the granules and address sizes that VMs may have")
+        m.want(r"^  stage 2: in use: .+; not in use: .+$", "and what of the CPUs it uses")
         m.want(r"^.*linux.*0x0*40000000.*0x0*50000000", "the table of areas has Linux's RAM")
         m.want(r"^\[linux\] Linux 6\.\S+ is up: 2 CPUs", "Linux comes up with both vCPUs")
         m.focus(0)

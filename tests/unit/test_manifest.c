@@ -157,7 +157,7 @@ static void test_words(void **state)
     refused(VM("a", RAM "pages-only = <1>;"), "vm a: pages-only: a flag has no value; leave it out to have it off");
     refused(VM("a", RAM "on-fault = \"explode\";"), "vm a: on-fault: \"explode\" is not one of \"stop\", \"inject\"");
     refused(VM("a", RAM "granule = \"8K\";"), "vm a: granule: 0x2000 is not one of 4K, 16K, 64K");
-    refused(VM("a", RAM "ipa-bits = <53>;"), "vm a: ipa-bits: 53 is not from 32 to 52");
+    refused(VM("a", RAM "ipa-bits = <53>;"), "vm a: ipa-bits: 53 is not from 25 to 52");
     refused(VM("a", "memory { r { ipa = <0>; }; };"), "vm a: memory/r/size: missing");
     refused(VM("a", "memory { r { ipa = <0>; size = \"1M\"; sise = <1>; }; };"),
             "vm a: memory/r/sise: unknown property");

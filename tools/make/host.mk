@@ -7,7 +7,7 @@ HOSTCC ?= $(CC_KIND)
 HOSTAR ?= ar
 
 # Those parts of the hypervisor that are plain C and are tested (or used by tools) on the host.
-hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_check loader guestdtb)
+hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_check shape loader guestdtb)
 hyp_host_src += $(patsubst %,hyp/cpu/%.c,ids serror) hyp/boot/print.c hyp/boot/esr.c
 hyp_host_src += $(patsubst %,hyp/device/%.c,hostfdt mux vgic_core vgic_lists vgic_mmio vtimer_core vuart)
 
@@ -56,6 +56,6 @@ unit: $(unit_bin)
 
 # What the hypervisor checks at boot, on the host before it.
 hostcheck := $(O)/$(hostdir)/bundle-check
-$(hostcheck): tools/bundle-check.c $(O)/$(hostdir)/libhyp.a
-	$(call say,HOSTLD,$@)$(HOSTCC) $(hostflags) $(deps) -o $@ $< $(O)/$(hostdir)/libhyp.a -lfdt
+$(hostcheck): tools/bundle-check.c $(O)/$(hostdir)/libhyp.a $(O)/$(hostdir)/libstage2.a $(O)/$(hostdir)/libmodel.a
+	$(call say,HOSTLD,$@)$(HOSTCC) $(hostflags) $(deps) -o $@ $(filter %.c %.a,$^) -lfdt
 -include $(hostcheck).d

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "vm/shape.h"
+
+#include <stage2/space.h>
+
+enum { MOST_BITS = 52 };
+
+enum s2_err shape_make(const struct manifest_vm *v, const struct s2_caps *caps, struct s2_geometry *out,
+                       struct s2_detail *d)
+{
+    const struct s2_geometry_request req = {.granule = (enum s2_granule)v->granule_log2,
+                                            .ipa_bits = (uint8_t)manifest_ipa_bits(v, caps->pa_bits)};
+    return s2_geometry_make(caps, &req, out, d);
+}
+
+void shape_describe(struct text *t, const struct s2_caps *caps)
+{
+    const char *fmt = "%uK to %u bits";
+    for (unsigned i = 0; i < SHAPES; i++) {
+        const struct s2_geometry_request req = {.granule = (enum s2_granule)shape_granule_log2(i),
+                                                .ipa_bits = MOST_BITS};
+        struct s2_geometry g;
+        struct s2_detail d;
+        uint64_t most = s2_geometry_make(caps, &req, &g, &d) == S2_OK ? MOST_BITS : d.found_end;
+        if (most == 0)
+            continue;
+        text_add(t, fmt, (uint64_t)4 << 2 * i, most);
+        fmt = ", %uK to %u";
+    }
+}
+
+uint64_t shape_table_pages(const struct manifest_vm *v, const struct s2_geometry *g)
+{
+    uint64_t pages = s2_table_quota(g, v->vcpus);
+    if (v->table_pages != 0)
+        return v->table_pages;
+    for (unsigned i = 0; i < v->regions; i++)
+        pages += s2_table_quota_area(g, v->region[i].size);
+    for (unsigned i = 0; i < v->devices; i++)
+        pages += s2_table_quota_area(g, v->device[i].size);
+    return pages;
+}
+
+void shape_split(uint64_t bytes, const uint64_t need[SHAPES], uint64_t share[SHAPES])
+{
+    unsigned done = 0;
+    for (unsigned left = SHAPES; left > 0; left--) { /* the least needy first */
+        unsigned least = SHAPES;
+        for (unsigned i = 0; i < SHAPES; i++)
+            if ((done >> i & 1) == 0 && (least == SHAPES || need[i] < need[least]))
+                least = i;
+        uint64_t part = bytes / left;
+        if (need[least] == 0 || (left > 1 && need[least] < part))
+            part = need[least];
+        share[least] = part & ~((1ull << shape_granule_log2(least)) - 1);
+        bytes -= share[least];
+        done |= 1u << least;
+    }
+}
