@@ -221,22 +221,35 @@ def switch(features, rows, ids):
     return "\n".join(out) + "\n"
 
 
-def rule(row, n, enc, names):
-    word, value = "0", "0"
+class Values:
+    """The 64-bit numbers that a table's rules need, each once: rules refer to them by index, so they are small."""
+    def __init__(self):
+        self.all = []
+
+    def index(self, value):
+        if value not in self.all:
+            self.all.append(value)
+        return self.all.index(value)
+
+    def array(self, name):
+        return f"static const uint64_t {name}[] = {{" + ", ".join(f"UINT64_C({v:#x})" for v in self.all) + "};"
+
+
+def rule(row, n, enc, names, values):
+    word, value = "0", 0
     if row.policy in ("shadow", "vm", "vm-mmu"):
         member = row.member(n if row.count() > 1 else None)
         word = f"offsetof(struct sysregs, {member}) / 8"
-        value = row.arg or "UINT64_MAX"
+        value = int(row.arg, 0) if row.arg else (1 << 64) - 1
     elif row.policy == "id":
         word = f"IDX_{row.name}"
     elif row.arg is not None:
-        value = row.arg
+        value = int(row.arg, 0)
     feature = row.feature
     need = 1 + names.index(feature) if feature in names else 0
     points = f"RULE_{feature.upper()}" if feature in COUNTED else "RULE_ALWAYS"
-    return key(enc), (f"    {{{value}u, {key(enc):#06x}, {word}, RULE_{EMULATED[row.policy]}, {points}, {need}}},"
-                      f" /* {row.name} */").replace("UINT64_MAXu", "UINT64_MAX").replace("0xffffffffffffffffu",
-                                                                                           "UINT64_MAX")
+    return key(enc), (f"    {{{key(enc):#06x}, {word}, {values.index(value)}, RULE_{EMULATED[row.policy]}, {points}, {need}}},"
+                      f" /* {row.name} */")
 
 
 def id_fields(spec):
@@ -279,24 +292,26 @@ def table(features, rows, ids):
         out.append(f"    RULE_{kind},")
     out.append("};\n/* Which of a run of registers exist: by number of the last break- or watchpoint. */")
     out.append("enum rule_count { RULE_ALWAYS, RULE_BRP, RULE_WRP };\n")
-    out.append("/* key: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. word: in struct sysregs or struct cpu_ids. value: the\n"
-               " * writable bits (shadow), what is read (value), which one (vtimer, vgic). need: 1 + the bit of a CPU_HAS_ feature, or 0. */")
-    out.append("struct sysreg_rule {\n    uint64_t value;\n    uint16_t key, word;\n    uint8_t kind, count;\n    uint8_t need;\n};\n")
-    entries = []
+    out.append("/* key: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. word: in struct sysregs or struct cpu_ids. value: which\n"
+               " * of sysreg_values is the writable bits (shadow), what is read (value), which one (vtimer, vgic). need: 1 + the bit of a\n"
+               " * CPU_HAS_ feature, or 0. */")
+    out.append("struct sysreg_rule {\n    uint16_t key;\n    uint8_t word, value;\n    uint8_t kind : 5, count : 3;\n    uint8_t need;\n};\n")
+    entries, values = [], Values()
     for row in rows:
         traps_with_number = row.policy not in ("vtimer", "vgic") or row.arg is not None
         if row.policy in EMULATED and traps_with_number:
-            entries += [rule(row, n, enc, names) for n, enc in enumerate(row.encodings())]
-    out.append("#ifdef WITH_SYSREG_RULES\n/* Ascending by key. */\nstatic const struct sysreg_rule sysreg_rules[] = {")
+            entries += [rule(row, n, enc, names, values) for n, enc in enumerate(row.encodings())]
+    out.append("#ifdef WITH_SYSREG_RULES\n" + values.array("sysreg_values") + "\n/* Ascending by key. */\nstatic const struct sysreg_rule sysreg_rules[] = {")
     out += [text for _, text in sorted(entries)]
     out.append("};\n#endif\n\n/* keep: fields that show the least over all CPUs; is_signed: those of them that are signed; most: their upper bound;\n"
-               " * fixed: what other fields show. */")
-    out.append("struct id_rule {\n    uint64_t keep, is_signed, most, fixed;\n};\n\n#ifdef WITH_ID_RULES\nstatic const struct id_rule id_rules[IDX_COUNT] = {")
+               " * fixed: what other fields show. Each is an index into id_values. */")
+    out.append("struct id_rule {\n    uint8_t keep, is_signed, most, fixed;\n};\n\n#ifdef WITH_ID_RULES\nstatic const struct id_rule id_rules[IDX_COUNT] = {")
+    values = Values()
     for row in rows:
         if row.policy == "id":
-            values = ", ".join(f"UINT64_C({v:#x})" for v in id_rule(ids[row.name]))
-            out.append(f"    [IDX_{row.name}] = {{{values}}},")
-    out.append("};\n#endif\n\n#endif")
+            numbers = ", ".join(str(values.index(v)) for v in id_rule(ids[row.name]))
+            out.append(f"    [IDX_{row.name}] = {{{numbers}}},")
+    out.append("};\n" + values.array("id_values") + "\n#endif\n\n#endif")
     return "\n".join(out) + "\n"
 
 

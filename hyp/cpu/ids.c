@@ -19,10 +19,11 @@ bool ids_meet(struct cpu_ids *into, const struct cpu_ids *other)
 {
     bool lowered = false;
     for (unsigned i = 0; i < IDX_COUNT; i++) {
+        const struct id_rule *rule = &id_rules[i];
         for (unsigned shift = 0; shift < REGISTER_BITS; shift += FIELD_BITS) {
             uint64_t field = FIELD_MASK << shift;
             uint64_t have = into->reg[i] >> shift & FIELD_MASK, its = other->reg[i] >> shift & FIELD_MASK;
-            if ((id_rules[i].keep & field) == 0 || !less(its, have, (id_rules[i].is_signed & field) != 0))
+            if ((id_values[rule->keep] & field) == 0 || !less(its, have, (id_values[rule->is_signed] & field) != 0))
                 continue;
             into->reg[i] = (into->reg[i] & ~field) | its << shift;
             lowered = true;
@@ -35,11 +36,11 @@ void ids_show(const struct cpu_ids *raw, struct cpu_ids *guest)
 {
     for (unsigned i = 0; i < IDX_COUNT; i++) {
         const struct id_rule *rule = &id_rules[i];
-        guest->reg[i] = rule->fixed;
+        guest->reg[i] = id_values[rule->fixed];
         for (unsigned shift = 0; shift < REGISTER_BITS; shift += FIELD_BITS) {
-            if ((rule->keep & FIELD_MASK << shift) == 0)
+            if ((id_values[rule->keep] & FIELD_MASK << shift) == 0)
                 continue;
-            uint64_t have = raw->reg[i] >> shift & FIELD_MASK, most = rule->most >> shift & FIELD_MASK;
+            uint64_t have = raw->reg[i] >> shift & FIELD_MASK, most = id_values[rule->most] >> shift & FIELD_MASK;
             guest->reg[i] |= (have < most ? have : most) << shift; /* signed fields have no bound: most is 0xf */
         }
     }

@@ -92,13 +92,14 @@ static void write_live(struct vcpu *v, unsigned word, uint64_t value)
 static void write_shadow(struct vcpu *v, const struct sysreg_rule *rule, uint64_t value)
 {
     uint64_t *all = (uint64_t *)&v->sys;
-    all[rule->word] = value & rule->value;
+    all[rule->word] = value & sysreg_values[rule->value];
     sysregs_write_live(rule->word, all[rule->word]);
 }
 
 /* False: UNDEFINED. */
 static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, uint64_t *value)
 {
+    const uint64_t number = sysreg_values[rule->value];
     switch ((enum rule_kind)rule->kind) {
     case RULE_SHADOW:
         if (read)
@@ -109,7 +110,7 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, u
     case RULE_RAZ:
     case RULE_VALUE:
         if (read)
-            *value = rule->value;
+            *value = number;
         return true;
     case RULE_HOST:
         if (read)
@@ -120,10 +121,10 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, u
             *value = read_id(v, rule->word);
         return read;
     case RULE_VTIMER:
-        vtimer_access(v, (enum vtimer_reg)rule->value, !read, value);
+        vtimer_access(v, (enum vtimer_reg)number, !read, value);
         return true;
     case RULE_VGIC:
-        return vgic_access(v, (enum vgic_reg)rule->value, !read, value);
+        return vgic_access(v, (enum vgic_reg)number, !read, value);
     case RULE_SETWAY:
         if ((v->hcr & HCR_TVM) == 0) /* of a loop, the first */
             vm_clean_begin(v);

@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as where:
     ok(run(TABLE, "--check", stale).returncode != 0, "a stale document is noticed")
     run(TABLE, "--out", where)
     table = open(os.path.join(where, "sysregs_table.h"), encoding="utf-8").read()
-    keys = [int(k, 16) for k in re.findall(r"^    \{\w+, (0x[0-9a-f]{4}), ", table, re.MULTILINE)]
+    keys = [int(k, 16) for k in re.findall(r"^    \{(0x[0-9a-f]{4}), ", table, re.MULTILINE)]
     ok(len(keys) > 100 and keys == sorted(set(keys)), "rules are in ascending order, none twice")
     switch = open(os.path.join(where, "sysregs_switch.h"), encoding="utf-8").read()
     save = switch[switch.index("sysregs_save("):switch.index("sysregs_restore(")]
