@@ -28,6 +28,12 @@ static const bool guard_walks = true;
 static const bool guard_walks = false;
 #endif
 
+#ifdef CONFIG_MEASURE_FAULTS
+static const bool guests_count = true;
+#else
+static const bool guests_count = false;
+#endif
+
 /* Names that old assemblers do not know. */
 #define HCRX_EL2    S3_4_C1_C2_2
 #define HFGRTR_EL2  S3_4_C1_C1_4
@@ -82,8 +88,9 @@ void switch_init(struct cpu *cpu)
     uint64_t mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA;
     if ((has & CPU_HAS_PMU) != 0) {
         /* All counters stay with EL1's share, which traps: HPMN = PMCR.N is the reset value. */
-        mdcr |= (reg_read(pmcr_el0) >> 11 & MDCR_HPMN) | MDCR_TPM | MDCR_TPMCR;
-        mdcr |= (has & CPU_HAS_PMU_P1) != 0 ? MDCR_HPMD : 0;
+        mdcr |= reg_read(pmcr_el0) >> 11 & MDCR_HPMN;
+        if (!guests_count)
+            mdcr |= MDCR_TPM | MDCR_TPMCR | ((has & CPU_HAS_PMU_P1) != 0 ? MDCR_HPMD : 0);
     }
     mdcr |= (has & CPU_HAS_SPE) != 0 ? MDCR_TPMS : 0; /* E2PB = 0: the buffer registers trap */
     mdcr |= (has & CPU_HAS_TRF) != 0 ? MDCR_TTRF : 0; /* E2TB = 0 alike */

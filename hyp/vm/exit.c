@@ -51,8 +51,31 @@ static void handle_wfx(struct vcpu *v)
         vcpu_wait(v);
 }
 
+#ifdef CONFIG_MEASURE_FAULTS
+/* An exit as the guest words it, for faults that take two vCPUs or a stale entry in a TLB to happen. */
+static void handle_sync(struct vcpu *v);
+enum { CALL_PRETEND = 1 };
+
+static bool pretend(struct vcpu *v)
+{
+    if ((v->exit.esr & CALL_IMMEDIATE) != CALL_PRETEND)
+        return false;
+    v->exit = (struct s2_syndrome){.esr = v->regs.x[0], .far = v->regs.x[1], .hpfar = v->regs.x[2]};
+    handle_sync(v);
+    return true;
+}
+#else
+static bool pretend(struct vcpu *v)
+{
+    (void)v;
+    return false;
+}
+#endif
+
 static void handle_call(struct vcpu *v)
 {
+    if (pretend(v))
+        return;
     if ((v->exit.esr & CALL_IMMEDIATE) == 0)
         psci_call(v);
     else

@@ -174,6 +174,17 @@ static bool reserve_own(struct problems *p)
     return true;
 }
 
+/* As many as there are, or for a test so few that there are just enough for all CPUs (vmid.h). */
+static unsigned vmid_bits(void)
+{
+    unsigned bits = CONFIG_VMID_BITS;
+    if (CONFIG_VMID_BITS == 0)
+        return host.caps.vmid_bits;
+    while (1u << bits <= 2 * cpu_count() + 1)
+        bits++;
+    return bits < host.caps.vmid_bits ? bits : host.caps.vmid_bits;
+}
+
 bool host_init(struct problems *p)
 {
     host.caps = *cpu_caps();
@@ -196,7 +207,7 @@ bool host_init(struct problems *p)
     s2_pool_init(&host.ledger_nodes, nodes, bytes);
     s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
     s2_frames_init(&host.frames, host.port);
-    s2_vmids_init(&host.vmids, host.port, host.caps.vmid_bits);
+    s2_vmids_init(&host.vmids, host.port, vmid_bits());
     for (unsigned i = 0; i < host.machine.banks; i++)
         if (!add_bank(host.machine.bank[i], p))
             return false;

@@ -255,6 +255,9 @@ static void end_if_last(void)
 {
     if (vm_anything_left())
         return;
+    if (CONFIG_VMID_BITS != 0)
+        print("bulkhead: VMIDs of %u bits were dealt out %lu times\n", host.vmids.bits,
+              (unsigned long)(host.vmids.generation >> 16));
     if (halt_wanted()) {
         print("bulkhead: every VM has stopped; the console stays up\n");
         return;

@@ -184,6 +184,11 @@ def bundle_path(name):
     return os.path.join(BUILD, "bundle", name + ".itb")
 
 
+def variant(name):
+    """The image of a hypervisor that was configured for one kind of test (tools/make/check.mk)."""
+    return os.path.join(BUILD, name, "target/bulkhead.img")
+
+
 def boot(bundle, cpu="cortex-a72", smp=2, memory="1G", bootargs="", image=IMAGE, limit=120, label=None, more=()):
     """U-Boot, Bulkhead and a bundle (a name in guest/manifests, or a path)."""
     path = bundle if os.sep in bundle else bundle_path(bundle)

@@ -5,17 +5,22 @@
 
 JOBS ?= 2
 boot_tests := $(sort $(wildcard tests/boot/test_*.py))
-# The hypervisor that compares every page with the CPU's own walker, in a build directory of its own.
+# Hypervisors for one kind of test, each in a build directory of its own: with the CPU's own walker asked about every page; with
+# a PMU for guests; with few VMIDs.
+variants := at measure vmids
+config_at := CONFIG_SELFTEST_AT=y
+config_measure := CONFIG_MEASURE_FAULTS=y
+config_vmids := CONFIG_VMID_BITS=3
 at_image := $(O)/at/target/bulkhead.img
 prove = @echo; BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_AT_IMAGE=$(abspath $(at_image)) \
 	BULKHEAD_ARM64=$(abspath $(A64)) MAKEFLAGS= prove --timer -j $(JOBS) --exec '' $(1)
 
-.PHONY: check check-unit check-boot at-image boot-files
-at-image:
-	@mkdir -p $(O)/at
-	@grep -qs '^CONFIG_SELFTEST_AT=y' $(O)/at/.config || echo 'CONFIG_SELFTEST_AT=y' > $(O)/at/.config
-	$(Q)$(MAKE) O=$(O)/at A64=$(A64) hyp
-boot-files: hyp at-image $(bundles) $(O)/uboot-env.img
+.PHONY: check check-unit check-boot boot-files $(variants:%=%-image)
+$(variants:%=%-image): %-image:
+	@mkdir -p $(O)/$*
+	@grep -qsx '$(config_$*)' $(O)/$*/.config || echo '$(config_$*)' > $(O)/$*/.config
+	$(Q)$(MAKE) O=$(O)/$* A64=$(A64) hyp
+boot-files: hyp $(variants:%=%-image) $(bundles) $(O)/uboot-env.img
 
 check-unit: $(unit_bin) $(cov_bin) $(hostcheck)
 	$(call prove,$(unit_bin) $(unit_scripts))
@@ -59,3 +64,6 @@ format:
 .PHONY: bench
 bench: hyp $(B)/linux.itb $(B)/linux-lazy.itb
 	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_boot.py
+.PHONY: bench-fault
+bench-fault: measure-image $(B)/cost.itb $(B)/cost-blocks.itb
+	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_fault.py $(BENCH_ARGS)

@@ -17,6 +17,7 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make fuzz-area | fuzz-imap   libFuzzer on the same, from the corpus on   (SECONDS=)
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
+  make bench-fault    instructions of EL2 for a fault, counted and by part   (BENCH_ARGS='--functions max')
   make bench-area     the interval map and the area set beside the fastest search that there can be   (ROUNDS=)
   make bench-area-peers   ... and beside other people's containers, those whose packages are there
       BENCH_ARGS='--sizes 16,1000 --peers std::map --markdown'

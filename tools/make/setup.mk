@@ -24,6 +24,7 @@ need_bundles := build run arm64
 need_run := build run arm64
 need_check-boot := build run check arm64
 need_bench := build run check arm64
+need_bench-fault := build run check arm64
 need_bench-area := none
 need_bench-area-peers := none
 need_fuzz-area := build check
