@@ -78,3 +78,32 @@ bench-area-peers: $(area_dir)/bench-area-peers
 	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
 
 -include $(area_obj:.o=.d) $(area_lib_obj:.o=.d) $(area_peer_obj:.o=.d)
+
+# --- translation tables ----------------------------------------------------------------------------------------------------
+# The table engine beside the bare stores that its work comes down to (bench-table). The library is compiled with the
+# benchmark's own port, which is plain memory.
+table_dir := $(O)/bench/table
+table_flags := -O2 -DNDEBUG -g -D_GNU_SOURCE $(stage2_inc) -Itests/bench/table -Itests
+table_cflags := $(std) $(warn) $(table_flags)
+$(call remember,$(table_dir)/.flags,$(HOSTCC) $(table_cflags))
+
+table_bench_src := $(patsubst %,tests/bench/table/%.c,arena bench measure oracle report work world) $(bench_common_src)
+table_own_src := $(patsubst %,tests/bench/table/subject_%.c,engine limit)
+table_obj := $(patsubst %.c,$(table_dir)/%.o,$(table_bench_src) $(table_own_src))
+table_lib_obj := $(patsubst %.c,$(table_dir)/%.o,$(stage2_src))
+
+$(table_dir)/%.o: %.c $(table_dir)/.flags
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(HOSTCC) $(table_cflags) $(table_defines) $(deps) -c -o $@ $<
+$(table_dir)/tests/bench/common/machine.o: table_defines = -DBENCH_COMPILER='"$(shell $(HOSTCC) --version | head -n 1)"'
+
+$(table_dir)/libstage2.a: $(table_lib_obj)
+	$(call say,HOSTAR,$@)rm -f $@; $(HOSTAR) rcs $@ $^
+$(table_dir)/bench-table: $(table_obj) $(table_dir)/libstage2.a
+	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^
+
+.PHONY: bench-table
+bench-table: $(table_dir)/bench-table
+	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
+
+-include $(table_obj:.o=.d) $(table_lib_obj:.o=.d)
