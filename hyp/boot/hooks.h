@@ -23,6 +23,19 @@ void console_puts(const char *text);
 void console_panic(void);
 /* Returns when all that was written has left the machine. */
 void console_end(void);
+/* The event trace (docs/trace.md): begins when all CPUs are up; ends, all that is left of it goes to the console, before the
+ * machine does. */
+#ifdef CONFIG_EVENT_TRACE
+void trace_init(void);
+void trace_end(void);
+#else
+static inline void trace_init(void)
+{
+}
+static inline void trace_end(void)
+{
+}
+#endif
 bool gic_init(const void *fdt); /* false: no GICv3, after a message */
 
 /* vm/: reads the bundle, builds the VMs and adds their vCPUs to the scheduler. */

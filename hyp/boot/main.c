@@ -53,6 +53,7 @@ static _Noreturn void halt(void)
 
 _Noreturn void boot_power_off(void)
 {
+    trace_end();
     console_end();
     if (reg_read(currentel) >> 2 < 3)
         boot_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
@@ -104,6 +105,7 @@ static _Noreturn void second_half(void)
     if (!gic_init(boot_info.fdt))
         refuse("no GICv3");
     cpu_start_others();
+    trace_init();
     vm_boot();
     sched_run();
 }

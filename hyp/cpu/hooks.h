@@ -45,6 +45,15 @@ void vtimer_access(struct vcpu *v, enum vtimer_reg reg, bool write, uint64_t *va
  * at which to call again, UINT64_MAX: none. */
 uint64_t console_poll(uint64_t now);
 
+/* device/trace.c: writes to the console what the event trace has, as far as there is room. Never waits. */
+#ifdef CONFIG_EVENT_TRACE
+void trace_drain(void);
+#else
+static inline void trace_drain(void)
+{
+}
+#endif
+
 /* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
 void exit_handle(struct vcpu *v, enum exit_class c);
 /* vm/: the guest began to maintain its caches by set and way (trapped where FWB is absent), or switched them on or off

@@ -158,6 +158,7 @@ static void stop_those_asked(struct cpu *cpu)
 static uint64_t run_timers(struct cpu *cpu)
 {
     uint64_t now = cpu_ticks(), next = console_poll(now);
+    trace_drain();
     for (struct vcpu *v = cpu->all; v != NULL; v = v->peer) {
         if (v->state == VCPU_OFF)
             continue;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <s2_port.h>
+
 #include <boot/arm.h>
 #include <cpu/hooks.h>
 #include <cpu/internal.h>
@@ -159,9 +161,10 @@ static void flush_sibling(const struct cpu *cpu, struct vcpu *v)
     v->last_here = true;
     if (!other)
         return;
-    __asm__ volatile("tlbi vmalle1\n\tic iallu" : : : "memory");
-    dsb(nsh);
-    isb();
+    s2_port_tlbi(NULL, S2_TLBI_VMALLE1, 0);
+    __asm__ volatile("ic iallu" : : : "memory");
+    s2_port_barrier(NULL, S2_DSB_NSH);
+    s2_port_barrier(NULL, S2_ISB);
 }
 
 static void set_hcr(struct cpu *cpu, uint64_t hcr)
@@ -200,8 +203,9 @@ void vcpu_save(struct vcpu *v)
     save_registers(cpu, v);
     stop_walks();
     /* Nobody's tables: the VM may be taken down now. VMID 0 belongs to no VM. */
+    s2_port_event(S2_EVENT_VTTBR, 0, 0, 0, 0, 0);
     reg_write(vttbr_el2, 0);
-    isb();
+    s2_port_barrier(NULL, S2_ISB);
 }
 
 enum exit_class vcpu_enter(struct vcpu *v)
@@ -212,6 +216,7 @@ enum exit_class vcpu_enter(struct vcpu *v)
         reg_write(VSESR_EL2, v->vsesr);
     /* A guest that spins gives way when there is somebody to give way to. */
     set_hcr(cpu, v->hcr | (cpu->ready_head != NULL ? HCR_TWE : 0));
+    s2_port_event(S2_EVENT_ENTER, 0, v->index, 0, 0, 0);
     enum exit_class c = guest_enter(v);
     if ((v->hcr & HCR_VSE) != 0) { /* cleared by the CPU when the guest took it */
         cpu->hcr = reg_read(hcr_el2);

@@ -149,6 +149,22 @@ void console_puts(const char *text)
     drop();
 }
 
+bool console_offer(const char *text, struct outring_share *share)
+{
+    if (console.uart == NULL)
+        return true;
+    take();
+    bool may = outring_may(&console.ring, share) || !console.paced;
+    if (may) {
+        uint32_t before = console.ring.tail;
+        mux_write(&console.mux, &console.hypervisor, text, length(text));
+        mux_show(&console.mux, &console.hypervisor);
+        share->used += console.ring.tail - before;
+    }
+    drop();
+    return may;
+}
+
 bool console_guest_put(struct console_guest *guest, char c, bool must)
 {
     if (console.uart == NULL)

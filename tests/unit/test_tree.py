@@ -19,7 +19,7 @@ HYP_FLOORS = ["boot", "cpu", "device", "vm", "monitor"]
 NOUNS = {"addr": "base", "error": "base", "imap": "base", "bits": "base", "frames": "frame", "ledger": "frame",
          "attr": "table", "caps": "table", "geometry": "table", "gather": "table", "vmid": "table", "tpool": "table",
          "table_types": "table", "area": "space", "backend": "space", "space": "space", "fault": "space", "long": "space",
-         "port_types": "base", "version": "base"}
+         "port_types": "base", "trace": "base", "version": "base"}
 # The operation collects what every floor needs, so every floor adds to it; it is declared beside the lowest.
 SHARED_NOUNS = {"op"}
 COMPILER_HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "stdarg.h", "limits.h", "stdalign.h", "stdatomic.h", "string.h",

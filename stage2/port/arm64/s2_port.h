@@ -13,6 +13,7 @@
 
 #include <stage2/addr.h>
 #include <stage2/port_types.h>
+#include <stage2/trace.h>
 
 struct s2_port {
     /* The pool of table pages is mapped in one piece: VA = PA + table_offset (wrapping), Normal write-back, inner
@@ -30,6 +31,54 @@ void hyp_window_unmap(void *va, size_t bytes);
 /* This CPU's number, from 0, below S2_MAX_CPUS. */
 unsigned hyp_cpu_id(void);
 
+/* --- the event trace: without CONFIG_EVENT_TRACE, nothing ---------------------------------------------------------- */
+
+#ifdef CONFIG_EVENT_TRACE
+/* Records it. Number, CPU and the loaded context are filled in there; `a` of kinds that have a PA is an address of EL2's. */
+void hyp_event(struct s2_event event);
+
+static inline void s2_port_event(enum s2_event_kind kind, unsigned how, uint64_t a, uint64_t b, uint64_t c, uint32_t n)
+{
+    hyp_event((struct s2_event){.kind = (uint8_t)kind, .how = (uint8_t)how, .a = a, .b = b, .c = c, .n = n});
+}
+/* Whose lock it is stands in the word that locking has no use for, so that giving it up can say so. */
+enum { S2_LOCK_NAME = 3 };
+static inline void s2_port_event_lock(struct s2_lock *lock, enum s2_lock_mode mode, enum s2_lock_class cls, uint32_t id,
+                                      bool taken)
+{
+    __atomic_store_n(&lock->word[S2_LOCK_NAME], (uint64_t)cls << 32 | id, __ATOMIC_RELAXED);
+    s2_port_event(S2_EVENT_LOCK, mode, cls, id, 0, taken);
+}
+static inline void s2_port_event_unlock(const struct s2_lock *lock, enum s2_lock_mode mode)
+{
+    uint64_t name = __atomic_load_n(&lock->word[S2_LOCK_NAME], __ATOMIC_RELAXED);
+
+    s2_port_event(S2_EVENT_UNLOCK, mode, name >> 32, (uint32_t)name, 0, 0);
+}
+#else
+static inline void s2_port_event(enum s2_event_kind kind, unsigned how, uint64_t a, uint64_t b, uint64_t c, uint32_t n)
+{
+    (void)kind, (void)how, (void)a, (void)b, (void)c, (void)n;
+}
+static inline void s2_port_event_lock(struct s2_lock *lock, enum s2_lock_mode mode, enum s2_lock_class cls, uint32_t id,
+                                      bool taken)
+{
+    (void)lock, (void)mode, (void)cls, (void)id, (void)taken;
+}
+static inline void s2_port_event_unlock(const struct s2_lock *lock, enum s2_lock_mode mode)
+{
+    (void)lock, (void)mode;
+}
+#endif
+static inline void s2_port_event_write(enum s2_write how, const uint64_t *slot, uint64_t b, uint64_t c, uint32_t n)
+{
+    s2_port_event(S2_EVENT_WRITE, how, (uintptr_t)slot, b, c, n);
+}
+static inline void s2_port_event_memory(enum s2_memory how, const void *va, size_t bytes)
+{
+    s2_port_event(S2_EVENT_MEMORY, how, (uintptr_t)va, bytes, 0, 0);
+}
+
 /* --- table memory -------------------------------------------------------------------------------------------------- */
 
 static inline uint64_t *s2_port_table(struct s2_port *port, s2_pa pa)
@@ -45,26 +94,36 @@ static inline uint64_t s2_port_pte_load(struct s2_port *port, const uint64_t *sl
 static inline void s2_port_pte_store(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
     (void)port;
+    s2_port_event_write(S2_WRITE_STORE, slot, 0, desc, 0);
     __atomic_store_n(slot, desc, __ATOMIC_RELAXED);
 }
 static inline void s2_port_pte_store_release(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
     (void)port;
+    s2_port_event_write(S2_WRITE_RELEASE, slot, 0, desc, 0);
     __atomic_store_n(slot, desc, __ATOMIC_RELEASE);
 }
 static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t desc)
 {
+    uint64_t was = expected;
+    bool done = __atomic_compare_exchange_n(slot, &was, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+
     (void)port;
-    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    s2_port_event_write(S2_WRITE_CAS, slot, expected, desc, done);
+    return done;
 }
 static inline uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
+    uint64_t was = __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
+
     (void)port;
-    return __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
+    s2_port_event_write(S2_WRITE_SWAP, slot, was, desc, 0);
+    return was;
 }
 static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step)
 {
     (void)port;
+    s2_port_event_write(S2_WRITE_FILL, slot, first, step, n);
     for (uint64_t *end = slot + n; slot < end; slot++, first += step)
         __atomic_store_n(slot, first, __ATOMIC_RELAXED);
 }
@@ -74,6 +133,7 @@ static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsign
 static inline void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
 {
     (void)port;
+    s2_port_event(S2_EVENT_TLBI, op, operand, 0, 0, 0);
     switch (op) {
     case S2_TLBI_IPAS2E1IS:
         __asm__ volatile("tlbi ipas2e1is, %0" ::"r"(operand) : "memory");
@@ -123,6 +183,7 @@ static inline void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t 
 static inline void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier)
 {
     (void)port;
+    s2_port_event(S2_EVENT_BARRIER, barrier, 0, 0, 0, 0);
     switch (barrier) {
     case S2_DSB_ISHST:
         __asm__ volatile("dsb ishst" ::: "memory");
@@ -160,6 +221,7 @@ static inline uint64_t s2_port_vtcr(struct s2_port *port)
 static inline void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
 {
     (void)port;
+    s2_port_event(S2_EVENT_VTTBR, 0, vttbr, vtcr, 0, 0);
     __asm__ volatile("msr vttbr_el2, %0\n\tmsr vtcr_el2, %1" ::"r"(vttbr), "r"(vtcr) : "memory");
 }
 
@@ -219,6 +281,7 @@ static inline void s2_port_window_unmap(struct s2_port *port, void *va, size_t b
 static inline void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes)
 {
     (void)port;
+    s2_port_event_memory(S2_MEMORY_COPY, to, bytes);
     __builtin_memcpy(to, from, bytes);
 }
 static inline void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
@@ -226,6 +289,7 @@ static inline void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
     uint64_t dczid;
 
     (void)port;
+    s2_port_event_memory(S2_MEMORY_ZERO, va, bytes);
     __asm__("mrs %0, dczid_el0" : "=r"(dczid));
     size_t block = (size_t)4 << (dczid & 0xf); /* DCZID_EL0.BS: log2 of words; DZP, bit 4: not to be used */
     if ((dczid & 0x10) != 0 || (((uintptr_t)va | bytes) & (block - 1)) != 0) {
@@ -240,6 +304,7 @@ static inline void s2_port_clean_poc(struct s2_port *port, void *va, size_t byte
 {
     uintptr_t line = (uintptr_t)1 << port->dline_log2, end = (uintptr_t)va + bytes;
 
+    s2_port_event_memory(S2_MEMORY_CLEAN, va, bytes);
     for (uintptr_t at = (uintptr_t)va & ~(line - 1); at < end; at += line)
         __asm__ volatile("dc civac, %0" ::"r"(at) : "memory");
     __asm__ volatile("dsb sy" ::: "memory");
@@ -248,8 +313,7 @@ static inline void s2_port_clean_poc(struct s2_port *port, void *va, size_t byte
 /* What is clean to the point of coherency is clean to the point of unification (D7.5.9). */
 static inline void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
 {
-    (void)va;
-    (void)bytes;
+    s2_port_event_memory(S2_MEMORY_SYNC, va, bytes);
     if (!port->dic) /* all of it: the guest's address may index a VIPT cache elsewhere than the window's (D7.5.3) */
         __asm__ volatile("ic ialluis\n\tdsb ish" ::: "memory");
     __asm__ volatile("isb" ::: "memory");
@@ -308,32 +372,38 @@ static inline void s2_port_show_next(uint64_t *display)
 
 static inline void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
-    (void)port, (void)cls, (void)id;
+    (void)port;
     s2_port_await(&lock->word[S2_LOCK_WRITE], s2_port_take_ticket(lock));
+    s2_port_event_lock(lock, S2_LOCK_EXCLUSIVE, cls, id, true);
 }
 static inline bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     uint64_t free = __atomic_load_n(&lock->word[S2_LOCK_WRITE], __ATOMIC_ACQUIRE);
+    bool taken = __atomic_compare_exchange_n(&lock->word[S2_LOCK_NEXT], &free, free + 1, false, __ATOMIC_ACQUIRE,
+                                             __ATOMIC_RELAXED);
 
-    (void)port, (void)cls, (void)id;
-    return __atomic_compare_exchange_n(&lock->word[S2_LOCK_NEXT], &free, free + 1, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    (void)port;
+    s2_port_event_lock(lock, S2_LOCK_TRY, cls, id, taken);
+    return taken;
 }
 static inline void s2_port_unlock(struct s2_port *port, struct s2_lock *lock)
 {
     (void)port;
+    s2_port_event_unlock(lock, S2_LOCK_EXCLUSIVE);
     s2_port_show_next(&lock->word[S2_LOCK_READ]);
     s2_port_show_next(&lock->word[S2_LOCK_WRITE]);
 }
 static inline void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
-    (void)port, (void)cls, (void)id;
+    (void)port;
     s2_port_await(&lock->word[S2_LOCK_READ], s2_port_take_ticket(lock));
     s2_port_show_next(&lock->word[S2_LOCK_READ]);
+    s2_port_event_lock(lock, S2_LOCK_SHARED, cls, id, true);
 }
 static inline void s2_port_unlock_shared(struct s2_port *port, struct s2_lock *lock)
 {
     (void)port;
+    s2_port_event_unlock(lock, S2_LOCK_SHARED);
     s2_port_show_next(&lock->word[S2_LOCK_WRITE]);
 }
 
