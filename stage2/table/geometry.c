@@ -35,8 +35,8 @@ static const struct granule {
     uint8_t run_log2[LEVELS];           /* D8.7.1 */
     struct start start[LEVELS];
 } granules[] = {
-    {0, 1, 0, {0, 0, 4, 4, 4}, {{DS, 44, 4}, {NOTHING, 44, 2}, {NOTHING, 0, 1}, {NOTHING, 0, 0}, {TTST, 0, 3}}},
-    {2, 2, 1, {0, 0, 0, 5, 7}, {NOWHERE, {DS, 42, 3}, {NOTHING, 42, 2}, {NOTHING, 0, 1}, {NOTHING, 0, 0}}},
+    {0, 1, 0, {0, 0, 4, 4, 4}, {{DS, 52, 4}, {NOTHING, 44, 2}, {NOTHING, 0, 1}, {NOTHING, 0, 0}, {TTST, 0, 3}}},
+    {2, 2, 1, {0, 0, 0, 5, 7}, {NOWHERE, {DS, 52, 3}, {NOTHING, 42, 2}, {NOTHING, 0, 1}, {NOTHING, 0, 0}}},
     {1, 2, 1, {0, 0, 0, 5, 5}, {NOWHERE, NOWHERE, {NOTHING, 44, 2}, {NOTHING, 0, 1}, {NOTHING, 0, 0}}},
 };
 

@@ -252,6 +252,9 @@ static void refused_by_the_cpu(void **state)
     refuses(&max, (struct s2_geometry_request){.granule = S2_4K, .ipa_bits = 49}, S2_EUNSUP, no_lpa2, 48);
     refuses(&max, (struct s2_geometry_request){.granule = S2_16K, .ipa_bits = 48, .most_roots = 1}, S2_EUNSUP, no_start,
             52); /* with DS, 49 to 52 bits start at level 0, which has one table */
+    max.pa_bits = 48;
+    refuses(&max, (struct s2_geometry_request){.granule = S2_16K, .ipa_bits = 48, .most_roots = 1, .wide = true},
+            S2_EUNSUP, no_start, 47);
     max.lpa2_16k = false;
     refuses(&max, (struct s2_geometry_request){.granule = S2_16K, .ipa_bits = 48, .most_roots = 1}, S2_EUNSUP, no_start,
             47);

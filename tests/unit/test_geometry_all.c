@@ -23,8 +23,8 @@ struct row {
 /* The highest level number first: of those that are possible, the first is wanted. */
 static const struct row rows[] = {
     {12, 3, 13, 21, 25, 0, 3, IF_TTST}, {12, 2, 22, 30, 34, 0, 0, 0},       {12, 1, 31, 39, 43, 0, 1, 0},
-    {12, 0, 40, 48, 52, 44, 2, 0},      {12, -1, 49, 52, 52, 44, 4, IF_DS}, {14, 3, 15, 25, 29, 0, 0, 0},
-    {14, 2, 26, 36, 40, 0, 1, 0},       {14, 1, 37, 47, 51, 42, 2, 0},      {14, 0, 48, 52, 52, 42, 3, IF_DS},
+    {12, 0, 40, 48, 52, 44, 2, 0},      {12, -1, 49, 52, 52, 52, 4, IF_DS}, {14, 3, 15, 25, 29, 0, 0, 0},
+    {14, 2, 26, 36, 40, 0, 1, 0},       {14, 1, 37, 47, 51, 42, 2, 0},      {14, 0, 48, 52, 52, 52, 3, IF_DS},
     {16, 3, 17, 29, 33, 0, 0, 0},       {16, 2, 30, 42, 46, 0, 1, 0},       {16, 1, 43, 52, 52, 44, 2, 0},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -117,6 +117,12 @@ static const char *judged(const struct setting *s, uint64_t vtcr, struct arch_re
     return arch_regime(&machine, 1ull << 48, vtcr, r);
 }
 
+/* Later editions (S2InvalidSL) want 52 bits of PA for the levels that came with FEAT_LPA2; the model lets 16K with 48 pass. */
+static bool needs_52(const struct arch_regime *r)
+{
+    return r->start == (r->granule == 14 ? 0 : -1);
+}
+
 /* The best of all that are legal: 0 when none is. */
 static uint64_t best_vtcr(const struct setting *s, unsigned ipa)
 {
@@ -127,7 +133,8 @@ static uint64_t best_vtcr(const struct setting *s, unsigned ipa)
         uint64_t vtcr = vtcr_of(s, ipa, sl);
         struct arch_regime r;
 
-        if (judged(s, vtcr, &r) || r.ipa_bits != ipa || r.roots > s->most_roots || r.start <= level)
+        if (judged(s, vtcr, &r) || r.ipa_bits != ipa || r.roots > s->most_roots || r.start <= level ||
+            (needs_52(&r) && s->caps.pa_bits < 52))
             continue;
         level = r.start;
         best = vtcr;
