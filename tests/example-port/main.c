@@ -152,8 +152,8 @@ int main(void)
     uint64_t free_before = frames.free;
     uint32_t tables_before = tables.free;
 
-    must(s2_geometry_make(&caps, &(struct s2_geometry_request){S2_4K, 40, false, false}, &cfg.geometry, &d), &d,
-         "geometry");
+    must(s2_geometry_make(&caps, &(struct s2_geometry_request){.granule = S2_4K, .ipa_bits = 40}, &cfg.geometry, &d),
+         &d, "geometry");
     must(s2_space_init(&space, &cfg, &d), &d, "space");
     const struct s2_area areas[] = {
         area(0x40000000, 8 * MIB, &s2_backend_alloc, 0, S2_RWX, 0),
