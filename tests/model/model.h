@@ -80,7 +80,8 @@ struct model_outcome {
     int level;
     uint64_t pa;          /* MODEL_DONE */
     unsigned memattr, sh; /* as the descriptor says */
-    bool spurious;        /* it is allowed, but this CPU may hold an older entry and take a Permission fault first */
+    bool spurious; /* it is done, but this CPU may hold an older entry, or one for the run of another member, and take a
+                           * Permission fault first; or a Translation fault, from a block with nT */
 };
 /* An access by a guest that runs on this CPU under the loaded context: walks as hardware does (with HA and HD it updates
  * the descriptor), and violates when any stale entry that this CPU may hold would give it something else. */
@@ -109,6 +110,9 @@ typedef void model_leaf_fn(void *arg, uint64_t ipa, uint64_t bytes, uint64_t pa,
 void model_survey(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, model_leaf_fn *fn, void *arg);
 /* HCR_EL2.FWB; at first on when the CPUs have it. */
 void model_set_fwb(struct s2_port *m, bool on);
+/* Faults keep track of accesses, of writes: then leaves with AF clear and no HA, with DBM and no HD, are meant so. At first
+ * neither. */
+void model_set_tracking(struct s2_port *m, bool access, bool dirty);
 
 /* --- scripts ----------------------------------------------------------------------------------------------------- */
 

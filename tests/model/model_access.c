@@ -6,12 +6,11 @@
 
 #include "model_watch.h"
 
-static struct arch_machine machine_of(const struct s2_port *m)
+struct arch_machine model_machine(const struct s2_port *m)
 {
     if (m->watch)
         return m->watch->machine;
-    struct s2_caps most = model_caps_most();
-    return (struct arch_machine){most, most.fwb};
+    return (struct arch_machine){.caps = model_caps_most(), .fwb = true, .soft_access = true, .soft_dirty = true};
 }
 
 /* --- the walk (D8.2) ------------------------------------------------------------------------------------------------- */
@@ -37,10 +36,52 @@ static bool permits(const struct arch_desc *d, enum model_kind kind, bool el0)
     return kind == MODEL_WRITE ? d->write : d->read;
 }
 
+/* A leaf that a TLB may hold as one entry with others (those that are invalid or differ are in no such entry). */
+struct together {
+    uint64_t *slot[ARCH_RUN_MAX];
+    struct arch_desc desc[ARCH_RUN_MAX];
+    unsigned count;
+};
+
+/* The leaf itself first, then the members of its run, the farthest first. */
+static void gather_run(const struct arch_machine *machine, const struct arch_regime *r, int level, uint64_t *slot,
+                       const struct arch_desc *d, struct together *t)
+{
+    unsigned members = d->contiguous ? arch_run(r, level) : 0;
+    t->slot[0] = slot;
+    t->desc[0] = *d;
+    t->count = 1;
+    if (!members)
+        return;
+    uint64_t *first = run_first(r, level, slot);
+    unsigned mine = (unsigned)(slot - first);
+    for (unsigned i = 1; i < members; i++) {
+        unsigned other = mine ^ (members - i);
+        struct arch_desc it = arch_decode(machine, r, level, __atomic_load_n(&first[other], __ATOMIC_RELAXED));
+        if (it.kind != ARCH_LEAF || !it.contiguous)
+            continue;
+        t->slot[t->count] = &first[other];
+        t->desc[t->count++] = it;
+    }
+}
+
+/* Hardware sets a bit in one member of a run, whichever, and in none when one has it (I_NFFSV): here, in the one that
+ * software looks at last. */
+static void update(const struct together *t, bool dirty)
+{
+    enum { AF = 1 << 10, S2AP_W = 1 << 7 };
+    unsigned at = t->count > 1 ? 1 : 0;
+    for (unsigned i = 0; i < t->count; i++)
+        if (dirty ? t->desc[i].write_now : t->desc[i].af)
+            return;
+    if (dirty && !t->desc[at].dbm)
+        at = 0;
+    __atomic_fetch_or(t->slot[at], dirty ? S2AP_W : AF, __ATOMIC_RELAXED);
+}
+
 static struct model_outcome leaf(const struct arch_machine *machine, const struct arch_regime *r, int level,
                                  uint64_t *slot, uint64_t ipa, enum model_kind kind, bool el0)
 {
-    enum { AF = 1 << 10, S2AP_W = 1 << 7 };
     struct arch_desc d = arch_decode(machine, r, level, *slot);
     if (d.out >> r->pa_bits)
         return stop(MODEL_ADDRESS_SIZE_FAULT, level);
@@ -48,15 +89,21 @@ static struct model_outcome leaf(const struct arch_machine *machine, const struc
         return stop(MODEL_ACCESS_FLAG_FAULT, level);
     if (!permits(&d, kind, el0))
         return stop(MODEL_PERMISSION_FAULT, level);
+    struct together t;
+    bool spurious = d.nt;
+    gather_run(machine, r, level, slot, &d, &t);
     if (!d.af)
-        __atomic_fetch_or(slot, AF, __ATOMIC_RELAXED);
+        update(&t, false);
     if (kind == MODEL_WRITE && !d.write_now)
-        __atomic_fetch_or(slot, S2AP_W, __ATOMIC_RELAXED);
+        update(&t, true);
+    for (unsigned i = 1; i < t.count; i++)
+        spurious |= !permits(&t.desc[i], kind, el0);
     return (struct model_outcome){.result = MODEL_DONE,
                                   .level = level,
                                   .pa = d.out + (ipa & ((1ull << arch_shift(r, level)) - 1)),
                                   .memattr = d.memattr,
-                                  .sh = d.sh};
+                                  .sh = d.sh,
+                                  .spurious = spurious};
 }
 
 static struct model_outcome walk(struct s2_port *m, const struct arch_machine *machine, const struct arch_regime *r,
@@ -81,7 +128,7 @@ static struct model_outcome walk(struct s2_port *m, const struct arch_machine *m
 struct model_outcome model_walk(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, uint64_t ipa, enum model_kind kind,
                                 bool el0)
 {
-    struct arch_machine machine = machine_of(m);
+    struct arch_machine machine = model_machine(m);
     struct arch_regime r;
     const char *bad = arch_regime(&machine, vttbr, vtcr, &r);
     if (bad) {
@@ -97,29 +144,38 @@ struct model_outcome model_walk(struct s2_port *m, uint64_t vttbr, uint64_t vtcr
 static bool harmful(const struct arch_desc *was, const struct stale *s, uint64_t ipa, enum model_kind kind, bool el0,
                     const struct model_outcome *now)
 {
-    if (!permits(was, kind, el0))
+    if (!permits(was, kind, el0) || s->forgets)
         return false;
     return now->result != MODEL_DONE || now->memattr != was->memattr || now->sh != was->sh ||
            now->pa != was->out + (ipa - s->ipa);
 }
 
+static void try_one(struct model_watch *w, const struct stale *s, uint64_t ipa, enum model_kind kind, bool el0,
+                    struct model_outcome *now)
+{
+    char text[160];
+    if (!((s->stage2 | s->combined) & cpu_bit(s2_port_cpu(w->port))))
+        return;
+    struct arch_desc was = arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc);
+    if (s->leaf ? harmful(&was, s, ipa, kind, el0, now) : !s->bbm)
+        model_violate(w->port, "IPA %#" PRIx64 " is accessed while this CPU may hold %s", ipa,
+                      stale_text(s, text, sizeof text));
+    else if (s->leaf && now->result == MODEL_DONE && !permits(&was, kind, el0))
+        now->spurious = true;
+}
+
 static void try_stale(struct model_watch *w, struct context *ctx, uint64_t ipa, enum model_kind kind, bool el0,
                       struct model_outcome *now)
 {
-    cpu_mask mine = cpu_bit(s2_port_cpu(w->port));
-    char text[160];
     for (int level = ctx->regime.start; level <= ARCH_LAST_LEVEL; level++) {
-        uint64_t base = ipa & ~((1ull << arch_shift(&ctx->regime, level)) - 1);
-        for (struct stale *s = stale_find(w, ctx, level, base); s; s = stale_again(w, s)) {
-            if (!((s->stage2 | s->combined) & mine))
-                continue;
-            struct arch_desc was = arch_decode(&w->machine, &ctx->regime, level, s->desc);
-            if (s->leaf ? harmful(&was, s, ipa, kind, el0, now) : !s->bbm)
-                model_violate(w->port, "IPA %#" PRIx64 " is accessed while this CPU may hold %s", ipa,
-                              stale_text(s, text, sizeof text));
-            else if (s->leaf && now->result == MODEL_DONE && !permits(&was, kind, el0))
-                now->spurious = true;
-        }
+        uint64_t span = 1ull << arch_shift(&ctx->regime, level), own = ipa & ~(span - 1);
+        uint64_t run = ctx->stale_runs ? arch_run_bytes(&ctx->regime, level) : 0, base = ipa & ~(run - 1);
+        for (struct stale *s = stale_find(w, ctx, level, own); s; s = stale_again(w, s))
+            try_one(w, s, ipa, kind, el0, now);
+        for (uint64_t at = base; run && at < base + run; at += span)
+            for (struct stale *s = at == own ? NULL : stale_member(w, ctx, level, at); s; s = stale_again(w, s))
+                if (s->run)
+                    try_one(w, s, ipa, kind, el0, now);
     }
 }
 
@@ -228,7 +284,8 @@ void model_expect_clean(struct s2_port *m, unsigned vmid)
 
 static void quiet_cpu(struct s2_port *m, unsigned c)
 {
-    const struct watch_cpu *cpu = &m->watch->cpu[c];
+    struct watch_cpu *cpu = &m->watch->cpu[c];
+    run_settle(m->watch, &cpu->touched);
     if (cpu->tlbi_wide || cpu->tlbi_local)
         model_violate(m, "CPU %u has issued a TLBI and no DSB after it", c);
     if (cpu->made)
@@ -246,9 +303,16 @@ void model_expect_quiet(struct s2_port *m)
     model_expect_clean(m, MODEL_ALL_VMIDS);
     if (model_locks_held())
         model_violate(m, "%u locks are still held", model_locks_held());
-    if (!m->watch)
+    struct model_watch *w = m->watch;
+    if (!w)
         return;
+    pthread_mutex_lock(&w->mutex);
     for (unsigned c = 0; c < m->cpus; c++)
         quiet_cpu(m, c);
-    cache_check_quiet(m->watch);
+    for (const struct context *ctx = w->contexts; ctx; ctx = ctx->next)
+        if (ctx->nt)
+            model_violate(m, "VMID %u IPA %#" PRIx64 ": %u blocks with nT stay, where accesses may fault for ever",
+                          ctx->vmid, ctx->nt_ipa, ctx->nt);
+    cache_check_quiet(w);
+    pthread_mutex_unlock(&w->mutex);
 }

@@ -172,6 +172,7 @@ struct arch_desc arch_decode(const struct arch_machine *m, const struct arch_reg
     d.sh = r->ds ? 3 : (unsigned)field(desc, 9, 8);
     d.af = bit(desc, 10);
     d.contiguous = bit(desc, 52);
+    d.nt = level < ARCH_LAST_LEVEL && bit(desc, 16);
     return d;
 }
 
@@ -184,13 +185,20 @@ static bool block_allowed(const struct arch_regime *r, int level)
     return level == 1 && (r->granule == 14 ? r->ds : r->wide64);
 }
 
-unsigned arch_run(const struct arch_regime *r, int level)
+/* D8.7.1: none at the levels that have blocks only with 52-bit addresses. */
+static unsigned run_members(const struct arch_regime *r, int level)
 {
     if (r->granule == 12)
         return level >= 1 ? 16 : 0;
     if (r->granule == 14)
         return level == 3 ? 128 : level == 2 ? 32 : 0;
     return level >= 2 ? 32 : 0;
+}
+
+unsigned arch_run(const struct arch_regime *r, int level)
+{
+    unsigned members = run_members(r, level);
+    return (uint64_t)members << arch_shift(r, level) > 1ull << r->ipa_bits ? 0 : members;
 }
 
 static const char *bad_memattr(const struct arch_machine *m, unsigned memattr)
@@ -221,20 +229,20 @@ static const char *bad_leaf(const struct arch_machine *m, const struct arch_regi
         return "a block at a level that has none";
     if (desc & leaf_zero_bits(r, level))
         return "reserved bits set, or an output address that is not aligned to its level";
-    if (level < ARCH_LAST_LEVEL && bit(desc, 16) && !m->caps.bbm)
+    if (d.nt && !m->caps.bbm)
         return "nT without FEAT_BBM";
     if (d.out >> r->pa_bits)
         return "an output address beyond the PA size";
     if (!r->ds && d.sh == 1)
         return "shareability 01";
-    if (!d.af && !r->ha)
+    if (!d.af && !r->ha && !m->soft_access)
         return "access flag clear without HA";
-    if (d.dbm && !r->hd)
+    if (d.dbm && !r->hd && !m->soft_dirty)
         return "DBM without HD";
     if (!m->caps.xnx && bit(desc, 53))
         return "XN[0] without FEAT_XNX";
     if (d.contiguous && !arch_run(r, level))
-        return "Contiguous bit at a level that has none";
+        return "Contiguous bit at a level that has none, or whose runs exceed the input size";
     if (d.write_now && !d.read)
         return "write without read";
     return bad_memattr(m, d.memattr);
@@ -263,9 +271,15 @@ enum arch_change arch_compare(const struct arch_desc *was, const struct arch_des
     if (was->out != now->out || was->memattr != now->memattr || was->sh != now->sh ||
         was->contiguous != now->contiguous)
         return ARCH_REPLACE;
+    /* Setting nT: an older copy may stay in use, and conflicts with another size until it is invalidated. */
     bool lost = (was->read && !now->read) || (was->write && !now->write) || (was->x_el1 && !now->x_el1) ||
-                (was->x_el0 && !now->x_el0);
+                (was->x_el0 && !now->x_el0) || (!was->nt && now->nt);
     bool won = (!was->read && now->read) || (!was->write && now->write) || (!was->x_el1 && now->x_el1) ||
                (!was->x_el0 && now->x_el0);
     return lost ? ARCH_TIGHTEN : won ? ARCH_RELAX : ARCH_SAME;
+}
+
+bool arch_forgets(const struct arch_regime *r, const struct arch_desc *was, const struct arch_desc *now)
+{
+    return (was->af && !now->af) || (r->hd && was->write_now && now->dbm && !now->write_now);
 }

@@ -14,21 +14,12 @@ struct survey {
     void *arg;
 };
 
-/* Stricter than I_PGVGZ: we promise runs with no holes, congruent, all alike, and the bit on all of them. */
-static void check_run(const struct survey *v, int level, uint64_t ipa, const uint64_t *slot, uint64_t index)
+static void check_run(const struct survey *v, int level, uint64_t ipa, const uint64_t *slot)
 {
-    const struct arch_regime *r = &v->regime;
-    uint64_t span = 1ull << arch_shift(r, level), members = arch_run(r, level);
-    struct arch_desc mine = arch_decode(&v->machine, r, level, slot[index]);
-    uint64_t first = index & ~(members - 1);
-    if ((mine.out ^ ipa) & (members * span - 1))
-        model_violate(v->m, "a contiguous run at IPA %#" PRIx64 " is not congruent", ipa);
-    for (uint64_t i = first; i < first + members; i++) {
-        struct arch_desc d = arch_decode(&v->machine, r, level, slot[i]);
-        d.out += (index - i) * span;
-        if (d.kind != ARCH_LEAF || arch_compare(&d, &mine) != ARCH_SAME)
-            model_violate(v->m, "a contiguous run at IPA %#" PRIx64 " has a member that differs", ipa);
-    }
+    unsigned member;
+    const char *odd = run_odd(&v->machine, &v->regime, level, slot, &member);
+    if (odd)
+        model_violate(v->m, "contiguous run: IPA %#" PRIx64 " level %d %s, member %u", ipa, level, odd, member);
 }
 
 /* At most five levels deep. */
@@ -43,6 +34,8 @@ static void survey_table(const struct survey *v, uint64_t table, uint64_t bytes,
     for (uint64_t i = 0; i < bytes / sizeof *slot; i++) {
         uint64_t at = ipa + (i << arch_shift(r, level)), desc = slot[i];
         const char *bad = arch_malformed(&v->machine, r, level, desc);
+        if (arch_run(r, level) && i % arch_run(r, level) == 0)
+            check_run(v, level, at, &slot[i]);
         if (!bad && arch_valid(level, desc) && at >> r->ipa_bits)
             bad = "beyond the IPA size";
         if (bad) {
@@ -54,8 +47,6 @@ static void survey_table(const struct survey *v, uint64_t table, uint64_t bytes,
             survey_table(v, d.out, 1ull << r->granule, level + 1, at);
         if (d.kind != ARCH_LEAF)
             continue;
-        if (d.contiguous)
-            check_run(v, level, at, slot, i);
         if (v->fn)
             v->fn(v->arg, at, 1ull << arch_shift(r, level), d.out, desc);
     }
@@ -63,9 +54,7 @@ static void survey_table(const struct survey *v, uint64_t table, uint64_t bytes,
 
 void model_survey(struct s2_port *m, uint64_t vttbr, uint64_t vtcr, model_leaf_fn *fn, void *arg)
 {
-    struct s2_caps most = model_caps_most();
-    struct survey v = {
-        .m = m, .machine = m->watch ? m->watch->machine : (struct arch_machine){most, true}, .fn = fn, .arg = arg};
+    struct survey v = {.m = m, .machine = model_machine(m), .fn = fn, .arg = arg};
     const char *bad = arch_regime(&v.machine, vttbr, vtcr, &v.regime);
     if (bad)
         model_violate(m, "VTTBR %#" PRIx64 " VTCR %#" PRIx64 ": %s", vttbr, vtcr, bad);

@@ -88,6 +88,7 @@ void graph_forget(struct model_watch *w, struct context *ctx)
 {
     while (ctx->pages)
         erase(w, ctx->pages);
+    ctx->nt = 0;
 }
 
 void graph_cold(struct model_watch *w, struct context *ctx)
@@ -109,11 +110,14 @@ static void conflict(struct model_watch *w, const struct stale *s, uint64_t ipa,
                   stale_text(s, text, sizeof text));
 }
 
-/* May another size stand beside this entry? A relaxed one that some other CPU still holds may differ in what it allows,
- * too: whichever of both is used, or both mixed, the worst is a fault that is retried. */
-static bool any_size(const struct model_watch *w, const struct stale *s)
+/* May another size stand beside this entry (D8.16.2)? At level 2 of FEAT_BBM any, at level 1 when either of them has nT. A
+ * relaxed one that some other CPU still holds may differ in what it allows, too: whichever of both is used, or both mixed,
+ * the worst is a fault that is retried. */
+static bool any_size(const struct model_watch *w, const struct stale *s, bool nt)
 {
-    return s->bbm || (s->leaf && s->relaxed && w->machine.caps.bbm == 2);
+    if (w->machine.caps.bbm == 2)
+        return s->bbm || (s->leaf && s->relaxed);
+    return s->bbm && (nt || (s->leaf && arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc).nt));
 }
 
 /* Does the leaf agree with a cached one that overlaps it in everything but permissions (other size: in everything)? */
@@ -122,13 +126,28 @@ static bool agrees(struct model_watch *w, const struct stale *s, int level, uint
     struct arch_desc was = arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc);
     struct arch_desc moved = *now;
     if (!s->leaf)
-        return s->bbm;
+        return any_size(w, s, now->nt);
     moved.out += s->ipa - ipa; /* wraps both ways */
-    if (level == s->level)
+    if (level == s->level && was.contiguous == moved.contiguous)
         return arch_compare(&was, &moved) != ARCH_REPLACE;
     moved.contiguous = was.contiguous;
+    moved.nt = was.nt;
     enum arch_change change = arch_compare(&was, &moved);
-    return any_size(w, s) && (s->relaxed ? change != ARCH_REPLACE : change == ARCH_SAME);
+    return any_size(w, s, now->nt) && (s->relaxed ? change != ARCH_REPLACE : change == ARCH_SAME);
+}
+
+/* Entries for whole runs that stand against a leaf at ipa (against a table: now is null), whichever member made them. */
+static void check_runs(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc,
+                       const struct arch_desc *now)
+{
+    for (int l = ctx->regime.start; l <= level && ctx->stale_runs; l++) {
+        uint64_t span = 1ull << arch_shift(&ctx->regime, l), bytes = arch_run_bytes(&ctx->regime, l);
+        uint64_t base = ipa & ~(bytes - 1);
+        for (uint64_t at = base; at < base + bytes; at += span)
+            for (struct stale *s = stale_member(w, ctx, l, at); s; s = stale_again(w, s))
+                if (s->run && (now ? !agrees(w, s, level, ipa, now) : !any_size(w, s, false)))
+                    conflict(w, s, ipa, desc);
+    }
 }
 
 static void check_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
@@ -142,6 +161,7 @@ static void check_leaf(struct model_watch *w, struct context *ctx, int level, ui
             if ((s->leaf || l == level) && !agrees(w, s, level, ipa, &now))
                 conflict(w, s, ipa, desc);
     }
+    check_runs(w, ctx, level, ipa, desc, &now);
     if (level == ARCH_LAST_LEVEL)
         return;
     uint64_t end = ipa + (1ull << arch_shift(&ctx->regime, level));
@@ -154,8 +174,9 @@ static void check_leaf(struct model_watch *w, struct context *ctx, int level, ui
 static void check_table(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
 {
     for (struct stale *s = stale_find(w, ctx, level, ipa); s; s = stale_again(w, s))
-        if (!any_size(w, s) && (s->leaf || s->desc != desc))
+        if (!any_size(w, s, false) && (s->leaf || s->desc != desc))
             conflict(w, s, ipa, desc);
+    check_runs(w, ctx, level, ipa, desc, NULL);
 }
 
 /* --- linking and unlinking ------------------------------------------------------------------------------------------ */
@@ -163,7 +184,28 @@ static void check_table(struct model_watch *w, struct context *ctx, int level, u
 static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, uint64_t bytes, int level,
                        uint64_t ipa);
 
-static void link_slot(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
+static void note_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t *slot,
+                      uint64_t desc, const struct arch_desc *d)
+{
+    if (d->contiguous && arch_run(&ctx->regime, level)) {
+        if (ctx->hot)
+            run_joined(w, ctx, level, ipa, slot, desc);
+        run_touch(w, ctx, level, ipa, slot);
+    }
+    if (d->nt) {
+        ctx->nt++;
+        ctx->nt_ipa = ipa;
+    }
+}
+
+static void drop_leaf(struct context *ctx, const struct arch_desc *d)
+{
+    if (d->nt && ctx->nt)
+        ctx->nt--;
+}
+
+static void link_slot(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t *slot,
+                      uint64_t desc)
 {
     const struct arch_regime *r = &ctx->regime;
     const char *bad = arch_malformed(&w->machine, r, level, desc);
@@ -178,6 +220,7 @@ static void link_slot(struct model_watch *w, struct context *ctx, int level, uin
     }
     if (d.kind == ARCH_LEAF) {
         check_leaf(w, ctx, level, ipa, desc);
+        note_leaf(w, ctx, level, ipa, slot, desc, &d);
         return;
     }
     check_table(w, ctx, level, ipa, desc);
@@ -189,7 +232,7 @@ static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, 
 {
     unsigned shift = arch_shift(&ctx->regime, level);
     for (uint64_t at = 0; at < bytes; at += CHUNK) {
-        const uint64_t *slot = (const uint64_t *)(const void *)model_host(w->port, pa + at);
+        uint64_t *slot = (uint64_t *)(void *)model_host(w->port, pa + at);
         uint64_t base = ipa + ((at / sizeof *slot) << shift);
         if (!slot) {
             model_violate(w->port, "a table at %#" PRIx64 ", where there is no RAM", pa + at);
@@ -198,26 +241,22 @@ static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, 
         if (!enter(w, ctx, pa + at, level, base))
             return;
         for (uint64_t i = 0; i < MODEL_SLOTS; i++)
-            link_slot(w, ctx, level, base + (i << shift), __atomic_load_n(&slot[i], __ATOMIC_RELAXED));
+            link_slot(w, ctx, level, base + (i << shift), &slot[i], __atomic_load_n(&slot[i], __ATOMIC_RELAXED));
     }
 }
 
-static struct stale_name outdate(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc,
-                                 bool leaf, bool relaxed, bool bbm)
+/* s: level, address, descriptor, and how what follows differs. */
+static struct stale_name outdate(struct model_watch *w, struct context *ctx, const struct arch_desc *d, struct stale s)
 {
     unsigned cpu = s2_port_cpu(w->port);
-    struct stale s = {.ctx = ctx,
-                      .ipa = ipa,
-                      .desc = desc,
-                      .level = level,
-                      .leaf = leaf,
-                      .relaxed = relaxed,
-                      .bbm = bbm,
-                      .stage2 = ctx->hot,
-                      .combined = leaf ? ctx->hot : 0,
-                      .store_cpu = cpu,
-                      .store_epoch = w->cpu[cpu].epoch,
-                      .store_epoch_any = w->cpu[cpu].epoch_any};
+    s.ctx = ctx;
+    s.leaf = d->kind == ARCH_LEAF;
+    s.run = d->contiguous;
+    s.stage2 = ctx->hot;
+    s.combined = s.leaf ? ctx->hot : 0;
+    s.store_cpu = cpu;
+    s.store_epoch = w->cpu[cpu].epoch;
+    s.store_epoch_any = w->cpu[cpu].epoch_any;
     return stale_add(w, &s);
 }
 
@@ -241,8 +280,10 @@ static void unlink_table(struct model_watch *w, struct context *ctx, uint64_t pa
             struct arch_desc d = arch_decode(&w->machine, &ctx->regime, level, desc);
             if (d.kind == ARCH_INVALID)
                 continue;
+            drop_leaf(ctx, &d);
             if (ctx->hot)
-                mine[guards] = outdate(w, ctx, level, at_ipa, desc, d.kind == ARCH_LEAF, false, bbm);
+                mine[guards] =
+                    outdate(w, ctx, &d, (struct stale){.level = level, .ipa = at_ipa, .desc = desc, .bbm = bbm});
             if (d.kind == ARCH_TABLE)
                 unlink_table(w, ctx, d.out, level + 1, at_ipa, bbm, mine, ctx->hot ? guards + 1 : 0);
         }
@@ -262,8 +303,18 @@ struct edit {
     uint64_t ipa, was, now;
     struct arch_desc old, new;
     enum arch_change change; /* when both are valid */
-    bool resized, bbm;       /* leaf to table or back; allowed in place */
+    bool resized, bbm;       /* leaf to table or back; a change of size that is allowed in place */
+    bool forgets;            /* access flag or dirty state go, and nothing else */
 };
+
+/* Contiguous bit set or cleared, and nothing else: with FEAT_BBM level 2 a change of size like another. */
+static bool refolded(const struct model_watch *w, const struct edit *e)
+{
+    struct arch_desc like = e->new;
+    like.contiguous = e->old.contiguous;
+    return w->machine.caps.bbm == 2 &&
+           e->old.contiguous != e->new.contiguous &&arch_compare(&e->old, &like) == ARCH_SAME;
+}
 
 static void classify(struct model_watch *w, struct edit *e)
 {
@@ -272,13 +323,18 @@ static void classify(struct model_watch *w, struct edit *e)
     if (e->old.kind == ARCH_INVALID || e->new.kind == ARCH_INVALID)
         return;
     e->resized = e->old.kind != e->new.kind;
-    e->bbm = e->resized && w->machine.caps.bbm == 2;
-    if (e->resized)
+    e->bbm = e->resized && (w->machine.caps.bbm == 2 || (w->machine.caps.bbm == 1 && (e->old.nt || e->new.nt)));
+    if (e->resized) {
         e->change = ARCH_REPLACE;
-    else if (e->old.kind == ARCH_TABLE)
+    } else if (e->old.kind == ARCH_TABLE) {
         e->change = e->old.out == e->new.out ? ARCH_SAME : ARCH_REPLACE;
-    else
+    } else {
         e->change = arch_compare(&e->old, &e->new);
+        e->bbm = refolded(w, e);
+        e->forgets = e->change <= ARCH_RELAX && arch_forgets(&e->ctx->regime, &e->old, &e->new);
+        if (e->forgets)
+            e->change = ARCH_TIGHTEN;
+    }
 }
 
 static void check_change(struct model_watch *w, const struct edit *e, enum model_write how)
@@ -311,12 +367,16 @@ static void made(struct model_watch *w, const struct edit *e)
 
 static void outdate_old(struct model_watch *w, const struct edit *e)
 {
-    bool table = e->old.kind == ARCH_TABLE;
     struct stale_name name = {0};
     if (e->ctx->hot)
-        name = outdate(w, e->ctx, e->level, e->ipa, e->was, !table, e->new.kind == ARCH_LEAF && e->change == ARCH_RELAX,
-                       e->bbm);
-    if (table)
+        name = outdate(w, e->ctx, &e->old,
+                       (struct stale){.level = e->level,
+                                      .ipa = e->ipa,
+                                      .desc = e->was,
+                                      .relaxed = e->new.kind == ARCH_LEAF && e->change == ARCH_RELAX,
+                                      .bbm = e->bbm,
+                                      .forgets = e->forgets});
+    if (e->old.kind == ARCH_TABLE)
         unlink_table(w, e->ctx, e->old.out, e->level + 1, e->ipa, e->bbm, &name, e->ctx->hot != 0);
 }
 
@@ -339,11 +399,14 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
                       " by a plain store: its contents may be seen later than the link",
                       e.ipa);
     __atomic_store_n(slot, now, __ATOMIC_RELEASE);
+    drop_leaf(e.ctx, &e.old);
+    if (e.old.contiguous && arch_run(&e.ctx->regime, e.level))
+        run_touch(w, e.ctx, e.level, e.ipa, slot);
     bool kept = e.new.kind != ARCH_INVALID &&e.change == ARCH_SAME && !e.resized;
     if (e.old.kind != ARCH_INVALID && !(e.new.kind == e.old.kind &&kept))
         outdate_old(w, &e);
     if (!(e.old.kind == ARCH_TABLE && e.new.kind == ARCH_TABLE &&kept))
-        link_slot(w, e.ctx, e.level, e.ipa, now);
+        link_slot(w, e.ctx, e.level, e.ipa, slot, now);
     if (e.old.kind == ARCH_INVALID && e.new.kind != ARCH_INVALID)
         made(w, &e);
 }

@@ -65,6 +65,7 @@ struct stale_name stale_add(struct model_watch *w, const struct stale *like)
         s->combined |= like->combined;
         s->relaxed = s->relaxed && like->relaxed;
         s->bbm = s->bbm && like->bbm;
+        s->forgets = s->forgets && like->forgets;
         s->store_cpu = like->store_cpu;
         s->store_epoch = like->store_epoch;
         s->store_epoch_any = like->store_epoch_any;
@@ -83,6 +84,7 @@ struct stale_name stale_add(struct model_watch *w, const struct stale *like)
         w->stale[s->next].prev = index;
     s->ctx->stale_head = index;
     s->ctx->stale_count++;
+    s->ctx->stale_runs += s->run;
     w->stale_total++;
     return (struct stale_name){index, s->serial};
 }
@@ -101,6 +103,7 @@ static void drop(struct model_watch *w, struct stale *s)
     if (s->next != MODEL_NONE)
         w->stale[s->next].prev = s->prev;
     s->ctx->stale_count--;
+    s->ctx->stale_runs -= s->run;
     w->stale_total--;
     *s = (struct stale){.next = w->stale_free};
     w->stale_free = index;
@@ -141,6 +144,14 @@ struct stale *stale_find(struct model_watch *w, struct context *ctx, int level, 
 struct stale *stale_again(struct model_watch *w, struct stale *s)
 {
     return match(w, s->hash_next, s->ctx, s->level, s->ipa);
+}
+
+struct stale *stale_member(struct model_watch *w, struct context *ctx, int level, uint64_t ipa)
+{
+    struct stale *s = ctx->stale_runs ? stale_find(w, ctx, level, ipa) : NULL;
+    while (s && !s->run)
+        s = stale_again(w, s);
+    return s;
 }
 
 struct stale *stale_first(struct model_watch *w, struct context *ctx)

@@ -247,6 +247,7 @@ void tlb_barrier(struct model_watch *w, enum s2_barrier barrier)
         cpu->unsynced = false;
         return;
     }
+    run_settle(w, &cpu->touched);
     cpu->unordered = false;
     cpu->epoch_any++;
     if (barrier != S2_DSB_NSH) {

@@ -15,7 +15,7 @@ struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *
         model_fatal("no memory for the strict machine", sizeof *w);
     pthread_mutex_init(&w->mutex, NULL);
     w->port = m;
-    w->machine = (struct arch_machine){*caps, caps->fwb};
+    w->machine = (struct arch_machine){.caps = *caps, .fwb = caps->fwb};
     stale_init(w);
     return w;
 }
@@ -40,6 +40,7 @@ void model_watch_destroy(struct model_watch *w)
         free(w->cpu[i].local.item);
         free(w->cpu[i].wide_all.item);
         free(w->cpu[i].local_all.item);
+        free(w->cpu[i].touched.item);
     }
     cache_fini(w);
     stale_fini(w);
@@ -67,6 +68,14 @@ void model_set_fwb(struct s2_port *m, bool on)
 {
     if (m->watch)
         m->watch->machine.fwb = on;
+}
+
+void model_set_tracking(struct s2_port *m, bool access, bool dirty)
+{
+    if (m->watch) {
+        m->watch->machine.soft_access = access;
+        m->watch->machine.soft_dirty = dirty;
+    }
 }
 
 /* --- the trace --------------------------------------------------------------------------------------------------- */

@@ -37,7 +37,9 @@ struct stale {
     int level;
     bool leaf;
     bool relaxed; /* what followed allows more: harmless, except that it may fault */
-    bool bbm;     /* what followed differs in size only, on a CPU with FEAT_BBM level 2 */
+    bool bbm;     /* what followed differs in size only, as FEAT_BBM allows */
+    bool forgets; /* what followed has lost access flag or dirty state only: an access through it is not recorded */
+    bool run;     /* a leaf with the Contiguous bit: it may stand for the whole run */
     bool hinted;  /* an operation reached its address with another level as TTL hint */
     cpu_mask stage2, combined;
     unsigned store_cpu; /* the store that replaced it, and that CPU's barriers before it */
@@ -55,7 +57,9 @@ struct context {
     struct arch_regime regime;
     cpu_mask hot;
     unsigned vcpu[MODEL_CPUS]; /* whose combined entries a CPU may hold: its number plus one, 0: nobody's */
-    uint32_t stale_head, stale_count;
+    uint32_t stale_head, stale_count, stale_runs; /* of the latter: members of runs */
+    uint32_t nt;                                  /* blocks with nT */
+    uint64_t nt_ipa;                              /* the last that was made */
     struct page *pages;
     struct context *next;
 };
@@ -88,6 +92,16 @@ struct flushed_list {
     size_t count, room;
 };
 
+struct run_ref { /* a run that was edited */
+    struct context *ctx;
+    uint64_t ipa, *slot; /* of its first member */
+    int level;
+};
+struct run_list {
+    struct run_ref *item;
+    size_t count, room;
+};
+
 struct watch_cpu {
     struct context *loaded;
     bool unsynced;              /* context loaded, no ISB yet */
@@ -96,7 +110,8 @@ struct watch_cpu {
     bool tlbi_wide, tlbi_local; /* issued, not completed */
     struct covered_list wide, local;
     struct flushed_list wide_all, local_all;
-    bool made; /* new valid descriptors since the last DSB, of this context and range */
+    struct run_list touched; /* since the last DSB */
+    bool made;               /* new valid descriptors since the last DSB, of this context and range */
     struct context *made_ctx;
     uint64_t made_lo, made_hi;
     bool unordered; /* plain stores to tables that nobody reaches yet, since the last DSB */
@@ -137,6 +152,9 @@ struct model_cpu *model_this_cpu(struct s2_port *m);
 /* True, with the PA, when va lies in a window that this CPU has mapped. */
 bool model_in_window(struct s2_port *m, const void *va, uint64_t *pa);
 
+/* model_access.c: also of a machine that is not strict, which has everything and minds nothing */
+struct arch_machine model_machine(const struct s2_port *m);
+
 /* model_watch.c: entry points of the port, under the mutex */
 struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *caps);
 void model_watch_destroy(struct model_watch *w);
@@ -164,6 +182,8 @@ struct stale *stale_named(struct model_watch *w, struct stale_name name); /* nul
 /* The first entry of ctx at exactly that level and base, and the next alike. */
 struct stale *stale_find(struct model_watch *w, struct context *ctx, int level, uint64_t ipa);
 struct stale *stale_again(struct model_watch *w, struct stale *s);
+/* One at that level and base that was a member of a run; null: none. */
+struct stale *stale_member(struct model_watch *w, struct context *ctx, int level, uint64_t ipa);
 /* The first entry of ctx, and the next one; null at the end. */
 struct stale *stale_first(struct model_watch *w, struct context *ctx);
 struct stale *stale_next(struct model_watch *w, struct stale *s);
@@ -171,6 +191,18 @@ void stale_clear(struct model_watch *w, struct stale *s, cpu_mask stage2, cpu_ma
 uint64_t stale_span(const struct stale *s);
 /* In words, for a message. */
 const char *stale_text(const struct stale *s, char *buffer, size_t bytes);
+
+/* model_run.c */
+/* What is wrong with the run of which slot is the first member, and with which of them; null: nothing, or it is none. */
+const char *run_odd(const struct arch_machine *machine, const struct arch_regime *r, int level, const uint64_t *slot,
+                    unsigned *member);
+/* The slot of the first member of the run, or of what could be one. pre: arch_run(r, level) */
+uint64_t *run_first(const struct arch_regime *r, int level, uint64_t *slot);
+/* A member is made or changed: those of its run that live must agree with it. */
+void run_joined(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t *slot, uint64_t desc);
+/* The run is to be looked at when this CPU issues a DSB. */
+void run_touch(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t *slot);
+void run_settle(struct model_watch *w, struct run_list *touched);
 
 /* model_tlb.c */
 void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand);

@@ -49,20 +49,6 @@ static void test_block_at_level_0(void **state)
     caught("a block at a level that has none");
 }
 
-static void test_contiguous_run(void **state)
-{
-    (void)state;
-    for (uint64_t i = 0; i < 16; i++)
-        store(TABLE3, (unsigned)(16 + i), (FRAME + i * FOUR_K) | RW | CONTIG | PAGE);
-    begin();
-    model_survey(m, VTTBR_A, VTCR, NULL, NULL);
-    good();
-    store(TABLE3, 20, 0);
-    flush(20 * FOUR_K);
-    model_survey(m, VTTBR_A, VTCR, NULL, NULL);
-    caught("has a member that differs");
-}
-
 static void test_fwb_memory_types(void **state)
 {
     teardown(state);
@@ -349,7 +335,6 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(test_malformed),
         CASE(test_block_at_level_0),
-        CASE(test_contiguous_run),
         CASE(test_fwb_memory_types),
         CASE(test_bad_contexts),
         CASE(test_vmid_reuse),
