@@ -67,6 +67,8 @@ struct s2_port *model_create(const struct model_config *cfg)
     }
     current_cpu = 0;
     if (cfg->strict)
+        model_trace_begin(m);
+    if (cfg->strict)
         m->watch = model_watch_create(m, &cfg->caps);
     return m;
 }
@@ -82,6 +84,7 @@ void model_destroy(struct s2_port *m)
 {
     if (m->watch)
         model_watch_destroy(m->watch);
+    model_trace_end(m);
     for (unsigned i = 0; i < m->banks; i++)
         munmap(m->bank[i].host, m->bank[i].bytes);
     free(m);
@@ -183,9 +186,22 @@ bool model_in_window(struct s2_port *m, const void *va, uint64_t *pa)
     return false;
 }
 
+static void event(struct s2_port *m, enum s2_event_kind kind, unsigned how, uint64_t a, uint64_t b)
+{
+    if (m->trace)
+        model_record(m, (struct s2_event){.kind = (uint8_t)kind, .how = (uint8_t)how, .a = a, .b = b});
+}
+
+static void memory_event(struct s2_port *m, enum s2_memory how, const void *host, size_t bytes)
+{
+    if (m->trace)
+        model_record_at(m, (struct s2_event){.kind = S2_EVENT_MEMORY, .how = (uint8_t)how, .b = bytes}, host);
+}
+
 void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes)
 {
     model_count(&port->count.copied, bytes);
+    memory_event(port, S2_MEMORY_COPY, to, bytes);
     if (port->watch)
         model_bytes_written(port, to, bytes, false);
     memcpy(to, from, bytes);
@@ -194,6 +210,7 @@ void s2_port_copy(struct s2_port *port, void *to, const void *from, size_t bytes
 void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
 {
     model_count(&port->count.zeroed, bytes);
+    memory_event(port, S2_MEMORY_ZERO, va, bytes);
     model_count(&port->count.zeroed_locked, model_locks_held() ? bytes : 0);
     if (port->watch)
         model_bytes_written(port, va, bytes, true);
@@ -203,6 +220,7 @@ void s2_port_zero(struct s2_port *port, void *va, size_t bytes)
 void s2_port_clean_poc(struct s2_port *port, void *va, size_t bytes)
 {
     model_count(&port->count.cleaned, bytes);
+    memory_event(port, S2_MEMORY_CLEAN, va, bytes);
     if (port->watch)
         model_cleaned(port, va, bytes);
 }
@@ -210,6 +228,7 @@ void s2_port_clean_poc(struct s2_port *port, void *va, size_t bytes)
 void s2_port_sync_code(struct s2_port *port, void *va, size_t bytes)
 {
     model_count(&port->count.synced, bytes);
+    memory_event(port, S2_MEMORY_SYNC, va, bytes);
     if (port->watch)
         model_synced(port, va, bytes);
 }
@@ -228,6 +247,7 @@ void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
 {
     model_count(&port->count.tlbi[op], 1);
     model_count(&port->count.hints, hinted(op, operand));
+    event(port, S2_EVENT_TLBI, op, operand, 0);
     if (port->watch)
         model_tlbi(port, op, operand);
 }
@@ -235,6 +255,7 @@ void s2_port_tlbi(struct s2_port *port, enum s2_tlbi op, uint64_t operand)
 void s2_port_barrier(struct s2_port *port, enum s2_barrier barrier)
 {
     __atomic_fetch_add(&port->count.barrier[barrier], 1, __ATOMIC_SEQ_CST); /* a fence that TSan knows of */
+    event(port, S2_EVENT_BARRIER, barrier, 0, 0);
     if (port->watch)
         model_barrier(port, barrier);
 }
@@ -253,6 +274,7 @@ void s2_port_load_context(struct s2_port *port, uint64_t vttbr, uint64_t vtcr)
 {
     struct model_cpu *cpu = model_this_cpu(port);
     model_count(&port->count.contexts, 1);
+    event(port, S2_EVENT_VTTBR, 0, vttbr, vtcr);
     if (cpu->irqs_on)
         model_violate(port, "a context is loaded with interrupts unmasked");
     uint64_t before_vttbr = cpu->vttbr, before_vtcr = cpu->vtcr;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <s2_port.h>
 #include <stage2/caps.h>
@@ -54,6 +55,10 @@ const char *model_violation(const struct s2_port *m);
 void model_forget_violations(struct s2_port *m);
 /* Records one; for the parts of the model and for test code that finds something. */
 __attribute__((format(printf, 2, 3))) void model_violate(struct s2_port *m, const char *fmt, ...);
+
+/* From now on each event is a line of `to` (stage2/trace.h), for a machine that is not strict, too; null: no more. Not while
+ * other threads are at work. A strict machine keeps the last events in any case: model_ok prints them. */
+void model_trace(struct s2_port *m, FILE *to);
 
 /* --- counters ---------------------------------------------------------------------------------------------------- */
 

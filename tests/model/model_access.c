@@ -197,7 +197,7 @@ struct model_outcome model_access(struct s2_port *m, uint64_t ipa, enum model_ki
     pthread_mutex_lock(&w->mutex);
     struct context *ctx = watch_cpu(w)->loaded;
     struct model_outcome now = stop(MODEL_TRANSLATION_FAULT, 0);
-    watch_note(w, "access", ipa, (uint64_t)kind);
+    model_record(w->port, (struct s2_event){.kind = S2_EVENT_ACCESS, .how = (uint8_t)kind, .a = ipa});
     if (!ctx) {
         model_violate(m, "an access with no context loaded");
     } else {
@@ -220,7 +220,7 @@ void model_enter_vcpu(struct s2_port *m, unsigned vcpu)
         return;
     pthread_mutex_lock(&w->mutex);
     struct context *ctx = watch_cpu(w)->loaded;
-    watch_note(w, "enter vCPU", vcpu, 0);
+    model_record(w->port, (struct s2_event){.kind = S2_EVENT_ENTER, .a = vcpu});
     if (!ctx) {
         model_violate(m, "a vCPU is entered with no context loaded");
     } else {

@@ -46,6 +46,13 @@ static void check_flushed(struct s2_port *m, enum s2_lock_class cls)
         model_pool_entered(m, cls == S2_LOCK_TPOOL ? "table pool" : "frame allocator");
 }
 
+static void event(struct s2_port *m, enum s2_event_kind kind, enum s2_lock_mode mode, enum s2_lock_class cls,
+                  uint32_t id, bool taken)
+{
+    if (m->trace)
+        model_record(m, (struct s2_event){.kind = (uint8_t)kind, .how = (uint8_t)mode, .a = cls, .b = id, .n = taken});
+}
+
 static void note(struct s2_port *m, const struct s2_lock *lock, enum s2_lock_class cls, uint32_t id, bool shared)
 {
     model_count(&m->count.locks, 1);
@@ -61,6 +68,7 @@ static void forget(struct s2_port *m, const struct s2_lock *lock, bool shared)
             continue;
         if (held[i].shared != shared)
             model_violate(m, "a lock is released in another mode than it was taken in");
+        event(m, S2_EVENT_UNLOCK, shared ? S2_LOCK_SHARED : S2_LOCK_EXCLUSIVE, held[i].cls, held[i].id, false);
         for (held_count--; i < held_count; i++)
             held[i] = held[i + 1];
         return;
@@ -109,6 +117,7 @@ void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class
     check_order(port, lock, cls, id);
     check_flushed(port, cls);
     wait_for(&lock->word[2], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));
+    event(port, S2_EVENT_LOCK, S2_LOCK_EXCLUSIVE, cls, id, true);
     note(port, lock, cls, id, false);
     tell(port, lock, true);
 }
@@ -116,7 +125,10 @@ void s2_port_lock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class
 bool s2_port_trylock(struct s2_port *port, struct s2_lock *lock, enum s2_lock_class cls, uint32_t id)
 {
     uint64_t ticket = __atomic_load_n(&lock->word[2], __ATOMIC_ACQUIRE);
-    if (!__atomic_compare_exchange_n(&lock->word[0], &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    bool taken =
+        __atomic_compare_exchange_n(&lock->word[0], &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    event(port, S2_EVENT_LOCK, S2_LOCK_TRY, cls, id, taken);
+    if (!taken)
         return false;
     note(port, lock, cls, id, false);
     return true;
@@ -135,6 +147,7 @@ void s2_port_lock_shared(struct s2_port *port, struct s2_lock *lock, enum s2_loc
     check_order(port, lock, cls, id);
     wait_for(&lock->word[1], __atomic_fetch_add(&lock->word[0], 1, __ATOMIC_ACQ_REL));
     __atomic_fetch_add(&lock->word[1], 1, __ATOMIC_ACQ_REL);
+    event(port, S2_EVENT_LOCK, S2_LOCK_SHARED, cls, id, true);
     note(port, lock, cls, id, true);
     tell(port, lock, true);
 }

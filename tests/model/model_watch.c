@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The strict machine's face towards the port: one mutex, the trace, and who is told of what. */
+/* The strict machine's face towards the port: one mutex, and who is told of what. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -78,23 +78,6 @@ void model_set_tracking(struct s2_port *m, bool access, bool dirty)
     }
 }
 
-/* --- the trace --------------------------------------------------------------------------------------------------- */
-
-void watch_note(struct model_watch *w, const char *what, uint64_t a, uint64_t b)
-{
-    w->trace[w->events++ % MODEL_TRACE] = (struct event){what, s2_port_cpu(w->port), a, b};
-}
-
-void model_print_trace(struct s2_port *m, FILE *to)
-{
-    struct model_watch *w = m->watch;
-    uint64_t from = w->events > MODEL_TRACE ? w->events - MODEL_TRACE : 0;
-    for (uint64_t i = from; i < w->events; i++) {
-        const struct event *e = &w->trace[i % MODEL_TRACE];
-        fprintf(to, "model:   %6" PRIu64 " cpu %u %-14s %#" PRIx64 " %#" PRIx64 "\n", i, e->cpu, e->what, e->a, e->b);
-    }
-}
-
 /* --- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void write_one(struct model_watch *w, uint64_t *slot, uint64_t desc, enum model_write how)
@@ -119,11 +102,8 @@ static void write_one(struct model_watch *w, uint64_t *slot, uint64_t desc, enum
 uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step,
                      enum model_write how)
 {
-    static const char *const name[] = {"store", "store-release", "swap", "fill"};
     struct model_watch *w = enter(port);
-    uint64_t was = __atomic_load_n(slot, __ATOMIC_RELAXED), pa = 0;
-    model_pa(port, slot, &pa);
-    watch_note(w, name[how], pa, first);
+    uint64_t was = __atomic_load_n(slot, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < n; i++)
         write_one(w, &slot[i], first + i * step, how);
     leave(w);
@@ -134,9 +114,6 @@ bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t
 {
     struct model_watch *w = enter(port);
     bool equal = __atomic_load_n(slot, __ATOMIC_RELAXED) == expected;
-    uint64_t pa = 0;
-    model_pa(port, slot, &pa);
-    watch_note(w, equal ? "cas" : "cas failed", pa, desc);
     if (equal)
         write_one(w, slot, desc, MODEL_SWAP);
     leave(w);
@@ -147,21 +124,14 @@ bool model_cas(struct s2_port *port, uint64_t *slot, uint64_t expected, uint64_t
 
 void model_tlbi(struct s2_port *m, enum s2_tlbi op, uint64_t operand)
 {
-    static const char *const name[] = {"IPAS2E1IS",    "IPAS2LE1IS", "RIPAS2E1IS", "RIPAS2LE1IS", "VMALLE1IS",
-                                       "VMALLS12E1IS", "ALLE1IS",    "IPAS2E1",    "IPAS2LE1",    "RIPAS2E1",
-                                       "RIPAS2LE1",    "VMALLE1",    "VMALLS12E1", "ALLE1"};
     struct model_watch *w = enter(m);
-    const struct context *ctx = watch_cpu(w)->loaded;
-    watch_note(w, name[op], operand, ctx ? ctx->vmid : 0);
     tlb_invalidate(w, op, operand);
     leave(w);
 }
 
 void model_barrier(struct s2_port *m, enum s2_barrier barrier)
 {
-    static const char *const name[] = {"DSB ISHST", "DSB ISH", "DSB NSH", "ISB"};
     struct model_watch *w = enter(m);
-    watch_note(w, name[barrier], 0, 0);
     tlb_barrier(w, barrier);
     leave(w);
 }
@@ -170,7 +140,6 @@ void model_context(struct s2_port *m, uint64_t before_vttbr, uint64_t before_vtc
 {
     struct model_watch *w = enter(m);
     const struct model_cpu *cpu = model_this_cpu(m);
-    watch_note(w, "context", cpu->vttbr, cpu->vtcr);
     graph_load(w, cpu->vttbr, cpu->vtcr, before_vttbr, before_vtcr);
     leave(w);
 }
@@ -206,13 +175,10 @@ void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes)
 {
     struct model_watch *w = enter(m);
     uint64_t pa;
-    if (model_in_window(m, to, &pa)) {
-        watch_note(w, zeroes ? "zero" : "copy", pa, bytes);
+    if (model_in_window(m, to, &pa))
         cache_written(w, pa, bytes);
-    } else if (model_pa(m, to, &pa)) {
-        watch_note(w, "table bytes", pa, bytes);
+    else if (model_pa(m, to, &pa))
         table_bytes(w, to, pa, bytes, zeroes);
-    }
     leave(w);
 }
 
@@ -220,10 +186,8 @@ void model_cleaned(struct s2_port *m, const void *va, size_t bytes)
 {
     struct model_watch *w = enter(m);
     uint64_t pa;
-    if (model_in_window(m, va, &pa)) {
-        watch_note(w, "clean", pa, bytes);
+    if (model_in_window(m, va, &pa))
         cache_cleaned(w, pa, bytes);
-    }
     leave(w);
 }
 
@@ -231,10 +195,8 @@ void model_synced(struct s2_port *m, const void *va, size_t bytes)
 {
     struct model_watch *w = enter(m);
     uint64_t pa;
-    if (model_in_window(m, va, &pa)) {
-        watch_note(w, "sync code", pa, bytes);
+    if (model_in_window(m, va, &pa))
         cache_synced(w, pa, bytes);
-    }
     leave(w);
 }
 

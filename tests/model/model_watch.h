@@ -20,7 +20,6 @@
 #define MODEL_NONE       UINT32_MAX
 #define MODEL_SLOTS      512u /* descriptors in 4 KiB */
 #define MODEL_GUARDS     4u
-#define MODEL_TRACE      48u
 #define MODEL_VMIDS      65536u
 #define MODEL_HASH_LOG2  16u
 #define MODEL_ANY_LEVEL  127
@@ -120,12 +119,6 @@ struct watch_cpu {
     bool was_hot, tlbi_since, edit_since, access_since, flushed_since;
 };
 
-struct event {
-    const char *what;
-    unsigned cpu;
-    uint64_t a, b;
-};
-
 struct dirty; /* guest frames written and not cleaned (model_cache.c) */
 
 struct model_watch {
@@ -140,8 +133,6 @@ struct model_watch {
     uint32_t stale_hash[1u << MODEL_HASH_LOG2];
     struct watch_cpu cpu[MODEL_CPUS];
     struct dirty *dirty;
-    struct event trace[MODEL_TRACE];
-    uint64_t events;
 };
 
 /* model.c */
@@ -164,15 +155,18 @@ void model_context(struct s2_port *m, uint64_t before_vttbr, uint64_t before_vtc
 void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes);
 void model_cleaned(struct s2_port *m, const void *va, size_t bytes);
 void model_synced(struct s2_port *m, const void *va, size_t bytes);
-void model_print_trace(struct s2_port *m, FILE *to);
 /* A lock of that pool is taken. */
 void model_pool_entered(struct s2_port *m, const char *pool);
-void watch_note(struct model_watch *w, const char *what, uint64_t a, uint64_t b);
 struct watch_cpu *watch_cpu(struct model_watch *w);
 static inline cpu_mask cpu_bit(unsigned cpu)
 {
     return (cpu_mask)(1u << cpu);
 }
+
+/* model_trace.c */
+void model_trace_begin(struct s2_port *m);
+void model_trace_end(struct s2_port *m);
+void model_print_trace(struct s2_port *m, FILE *to); /* the last events */
 
 /* model_stale.c */
 void stale_init(struct model_watch *w);

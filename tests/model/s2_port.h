@@ -11,6 +11,7 @@
 
 #include <stage2/addr.h>
 #include <stage2/port_types.h>
+#include <stage2/trace.h>
 
 #define MODEL_CPUS    16u
 #define MODEL_BANKS   8u
@@ -44,6 +45,7 @@ struct model_memory {
     unsigned char *host;
 };
 struct model_watch; /* the strict part */
+struct model_trace;
 
 typedef uint64_t model_at_fn(void *arg, uint64_t va, bool write, bool user);
 typedef void model_cas_fn(void *arg);
@@ -51,6 +53,7 @@ typedef void model_lock_fn(void *arg, const struct s2_lock *lock, bool taken);
 
 struct s2_port {
     struct model_watch *watch; /* null: not strict */
+    struct model_trace *trace; /* null: nobody asks for events */
     struct model_counters count;
     unsigned cpus, banks;
     struct model_cpu cpu[MODEL_CPUS];
@@ -81,6 +84,18 @@ static inline void model_count(uint64_t *counter, uint64_t n)
     __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
+/* Fills in number, CPU and the loaded context; pre: there is a trace. The second: at a host address, if that is RAM. */
+void model_record(struct s2_port *port, struct s2_event event);
+void model_record_at(struct s2_port *port, struct s2_event event, const void *host);
+
+static inline void model_event_write(struct s2_port *port, enum s2_write how, const uint64_t *slot, uint64_t b,
+                                     uint64_t c, uint32_t n)
+{
+    if (port->trace)
+        model_record_at(port, (struct s2_event){.kind = S2_EVENT_WRITE, .how = (uint8_t)how, .b = b, .c = c, .n = n},
+                        slot);
+}
+
 static inline uint64_t s2_port_pte_load(struct s2_port *port, const uint64_t *slot)
 {
     model_count(&port->count.loads, 1);
@@ -89,6 +104,7 @@ static inline uint64_t s2_port_pte_load(struct s2_port *port, const uint64_t *sl
 static inline void s2_port_pte_store(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
     model_count(&port->count.stores, 1);
+    model_event_write(port, S2_WRITE_STORE, slot, 0, desc, 0);
     if (port->watch)
         model_write(port, slot, 1, desc, 0, MODEL_STORE);
     else
@@ -97,6 +113,7 @@ static inline void s2_port_pte_store(struct s2_port *port, uint64_t *slot, uint6
 static inline void s2_port_pte_store_release(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
     model_count(&port->count.stores, 1);
+    model_event_write(port, S2_WRITE_RELEASE, slot, 0, desc, 0);
     if (port->watch)
         model_write(port, slot, 1, desc, 0, MODEL_RELEASE);
     else
@@ -107,20 +124,24 @@ static inline bool s2_port_pte_cas(struct s2_port *port, uint64_t *slot, uint64_
     model_count(&port->count.swaps, 1);
     if (port->before_cas)
         model_before_cas(port);
-    if (port->watch)
-        return model_cas(port, slot, expected, desc);
-    return __atomic_compare_exchange_n(slot, &expected, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    uint64_t was = expected;
+    bool done = port->watch ? model_cas(port, slot, expected, desc)
+                            : __atomic_compare_exchange_n(slot, &was, desc, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    model_event_write(port, S2_WRITE_CAS, slot, expected, desc, done);
+    return done;
 }
 static inline uint64_t s2_port_pte_xchg(struct s2_port *port, uint64_t *slot, uint64_t desc)
 {
     model_count(&port->count.swaps, 1);
-    if (port->watch)
-        return model_write(port, slot, 1, desc, 0, MODEL_SWAP);
-    return __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
+    uint64_t was = port->watch ? model_write(port, slot, 1, desc, 0, MODEL_SWAP)
+                               : __atomic_exchange_n(slot, desc, __ATOMIC_ACQ_REL);
+    model_event_write(port, S2_WRITE_SWAP, slot, was, desc, 0);
+    return was;
 }
 static inline void s2_port_pte_fill(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t first, uint64_t step)
 {
     model_count(&port->count.fills, n);
+    model_event_write(port, S2_WRITE_FILL, slot, first, step, n);
     if (port->watch) {
         model_write(port, slot, n, first, step, MODEL_FILL);
         return;
