@@ -148,6 +148,43 @@ static inline void fill_as(uint64_t table, uint64_t pa, uint64_t attr)
     s2_port_pte_fill(m, slot(table, 0), 512, pa | attr | PAGE, FOUR_K);
 }
 
+/* --- a run with the Contiguous bit, and one address in it after the other --- */
+#define MEMBERS  16u
+#define FIRST    16u /* the run's first slot in TABLE3 */
+#define RUN      (FIRST * FOUR_K)
+#define ALL_FROM (1ull << 46 | 3ull << 37) /* a range of 4K leaves of the last level */
+#define RUN_ALL  (ALL_FROM | 7ull << 39 | RUN >> 12)
+
+/* Another machine, with that level of FEAT_BBM, and what begin() makes. */
+static inline void again(unsigned bbm)
+{
+    struct model_config cfg = {.cpus = 2, .strict = true, .caps = model_caps_most()};
+    cfg.caps.bbm = (uint8_t)bbm;
+    cfg.caps.fwb = false;
+    cfg.bank[0] = (struct model_bank){RAM, RAM_END - RAM};
+    model_destroy(m);
+    m = model_create(&cfg);
+    begin();
+}
+
+static inline uint64_t member(unsigned i, uint64_t attr)
+{
+    return (FRAME + i * FOUR_K) | attr | PAGE;
+}
+/* Members [from, to), each its own store. */
+static inline void members(unsigned from, unsigned to, uint64_t attr)
+{
+    for (unsigned i = from; i < to; i++)
+        store(TABLE3, FIRST + i, member(i, attr));
+}
+static inline void flush_range(uint64_t operand)
+{
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_RIPAS2LE1IS, operand);
+    barrier(S2_DSB_ISH);
+    tlbi(S2_TLBI_VMALLE1IS, 0);
+    barrier(S2_DSB_ISH);
+}
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif
