@@ -88,7 +88,7 @@ table_cflags := $(std) $(warn) $(table_flags)
 $(call remember,$(table_dir)/.flags,$(HOSTCC) $(table_cflags))
 
 table_bench_src := $(patsubst %,tests/bench/table/%.c,arena bench measure oracle report work world) $(bench_common_src)
-table_own_src := $(patsubst %,tests/bench/table/subject_%.c,engine limit)
+table_own_src := $(patsubst %,tests/bench/table/subject_%.c,engine limit space)
 table_obj := $(patsubst %.c,$(table_dir)/%.o,$(table_bench_src) $(table_own_src))
 table_lib_obj := $(patsubst %.c,$(table_dir)/%.o,$(stage2_src))
 

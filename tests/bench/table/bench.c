@@ -6,7 +6,7 @@
  *
  * In each round all subjects do each sequence of workloads in turn, over the same memory: first an instance whose tables are
  * read back page by page (oracle.c) and not timed, then several, each with fresh tables, whose operations are timed alone. A
- * part during which another process had the CPU does not count. The cell of a table is the median of the rounds. */
+ * part during which another process had the CPU does not count. The cell of a table is the median over rounds and instances. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static struct options parse(int argc, char **argv)
         else
             usage();
     }
-    if (o.rounds == 0 || o.rounds > MOST_SAMPLES || optind != argc)
+    if (o.rounds == 0 || o.rounds > MOST_SAMPLES / MOST_REPEATS || optind != argc)
         usage();
     return o;
 }

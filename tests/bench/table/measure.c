@@ -3,15 +3,18 @@
 #include "measure.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "bench/common/watch.h"
 #include "oracle.h"
 
-/* How often a round does a sequence, so that short workloads are more than a look at the clock. */
+enum {
+    SLICE = 2048, /* operations between two looks at the clock: what is disturbed does not spoil the rest */
+};
+/* How often a round does a sequence: each time is a sample. */
 static const unsigned repeats[SEQUENCES] = {
-    [SEQ_PAGES] = 8, [SEQ_END] = 8,    [SEQ_DIRTY] = 4, [SEQ_BLOCKS] = 8,
-    [SEQ_MIXED] = 8, [SEQ_SINGLE] = 2, [SEQ_SPLIT] = 2,
+    [SEQ_PAGES] = MOST_REPEATS, [SEQ_END] = MOST_REPEATS, [SEQ_DIRTY] = 4, [SEQ_BLOCKS] = MOST_REPEATS,
+    [SEQ_MIXED] = MOST_REPEATS, [SEQ_SINGLE] = 2,         [SEQ_SPLIT] = 4,
 };
 
 static struct cell cell[ROWS][MOST_SUBJECTS];
@@ -42,9 +45,14 @@ static void complain(struct turn *t, enum row row, const char *what)
 
 typedef unsigned batch_fn(void *s, const struct jobs *jobs);
 
-static void settle(struct turn *t, enum row row, const struct watch *w, const struct account *before, uint64_t units)
+static void count(struct turn *t, enum row row, struct took took, uint64_t units)
 {
-    struct took took = watch_stop(w);
+    if (!t->verify)
+        tally_add(&t->tally[row], took, units);
+}
+
+static void settle(struct turn *t, enum row row, const struct account *before)
+{
     struct result *r = &t->results->of[row][t->place];
     struct account after;
 
@@ -53,20 +61,22 @@ static void settle(struct turn *t, enum row row, const struct watch *w, const st
     r->dsb = after.dsb - before->dsb;
     r->pages = after.pages;
     r->kept = after.kept;
-    if (!t->verify)
-        tally_add(&t->tally[row], took, units);
 }
 
 static void timed(struct turn *t, enum row row, batch_fn *fn, const struct jobs *jobs, uint64_t units)
 {
     struct account before;
-    struct watch w;
-    unsigned done;
+    unsigned done = 0;
 
     t->subject->account(t->s, &before);
-    w = watch_start();
-    done = fn(t->s, jobs);
-    settle(t, row, &w, &before, units);
+    for (unsigned from = 0, n; from < jobs->n; from += n) {
+        struct jobs slice = {jobs->job + from, n = jobs->n - from < SLICE ? jobs->n - from : SLICE};
+        struct watch w = watch_start();
+
+        done += fn(t->s, &slice);
+        count(t, row, watch_stop(&w), units * n / jobs->n);
+    }
+    settle(t, row, &before);
     if (done != jobs->n)
         complain(t, row, "an operation was refused");
 }
@@ -121,7 +131,8 @@ static void lookups(struct turn *t)
     t->subject->account(t->s, &before);
     w = watch_start();
     sum = t->subject->lookup(t->s, t->work->lookup, t->work->lookups, &zero);
-    settle(t, W8_LOOKUP, &w, &before, t->work->lookups);
+    count(t, W8_LOOKUP, watch_stop(&w), t->work->lookups);
+    settle(t, W8_LOOKUP, &before);
     for (unsigned i = 0; i < t->work->lookups; i++)
         want += t->work->lookup[i] - j->ipa + j->pa;
     if (sum != want)
@@ -163,7 +174,8 @@ static void run_end(struct turn *t, enum row row)
     t->subject->destroy(t->s);
     if (row == W5_DIRTY)
         return;
-    settle(t, W9_DESTROY, &w, &before, pages);
+    count(t, W9_DESTROY, watch_stop(&w), pages);
+    settle(t, W9_DESTROY, &before);
     if (t->results->of[W9_DESTROY][t->place].pages)
         complain(t, W9_DESTROY, "table pages were not given back");
 }
@@ -243,15 +255,16 @@ static bool take_turn(struct turn *t, enum sequence seq)
     t->ok = true;
     for (unsigned i = 0; i <= repeats[seq]; i++) {
         t->verify = i == 0;
+        memset(t->tally, 0, sizeof(t->tally));
         t->s = t->subject->create(&t->arena, seq);
         if (!t->s)
             return true;
         run_sequence(t, seq);
         t->subject->release(t->s);
+        for (unsigned row = 0; row < ROWS; row++)
+            if (t->tally[row].jobs)
+                cell_add(&cell[row][t->place], &t->tally[row]);
     }
-    for (unsigned row = 0; row < ROWS; row++)
-        if (t->tally[row].jobs)
-            cell_add(&cell[row][t->place], &t->tally[row]);
     return t->ok;
 }
 

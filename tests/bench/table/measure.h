@@ -22,9 +22,10 @@ enum row {
 };
 
 #define MOST_SUBJECTS 8u
+#define MOST_REPEATS  8u /* of one sequence in one round */
 
 struct result {
-    double ns;            /* per unit, the median of the rounds; negative: the subject does not do it */
+    double ns;            /* per unit, the median of rounds and repeats; negative: the subject does not do it */
     uint64_t tlbi, dsb;   /* of one batch */
     uint32_t pages, kept; /* table pages held afterwards; of them in reserve */
     uint32_t needed;      /* the fewest tables that do */
