@@ -102,6 +102,8 @@ $(table_dir)/libstage2.a: $(table_lib_obj)
 $(table_dir)/bench-table: $(table_obj) $(table_dir)/libstage2.a
 	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^
 
+check check-unit: $(table_dir)/bench-table
+
 .PHONY: bench-table
 bench-table: $(table_dir)/bench-table
 	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
