@@ -123,6 +123,12 @@ static void by_range(struct model_watch *w, struct reach *r, uint64_t operand)
     }
     if (r->lo >> g->ipa_bits)
         model_violate(w->port, "range TLBI with a base beyond the IPA size: %#" PRIx64, r->lo);
+    /* D8.17.5 and C5.5.22: at 4K with DS, TTL 00 may stand for any level or for level 0, and so ask for a base aligned to it. */
+    if (!ttl && g->ds && g->granule == 12 && (r->lo & ((1ull << arch_shift(g, 0)) - 1)))
+        model_violate(w->port,
+                      "range TLBI at 4K with DS, no TTL and a base unaligned to level 0, %#" PRIx64
+                      ": the texts disagree on what it reaches",
+                      r->lo);
     if (!ttl)
         return;
     r->level = (int)ttl;

@@ -229,6 +229,64 @@ static void test_local_operation_for_all(void **state)
     caught("may hold VMID 1 IPA 0");
 }
 
+/* A DSB completes what its own CPU has issued, as far as its domain goes. */
+static void test_dsb_of_a_domain_too_small(void **state)
+{
+    (void)state;
+    begin();
+    store(TABLE3, 0, 0);
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_VMALLS12E1IS, 0);
+    barrier(S2_DSB_NSH);
+    caught_late("no invalidation has covered");
+    barrier(S2_DSB_ISH);
+    good();
+}
+
+static void test_dsb_of_another_cpu(void **state)
+{
+    (void)state;
+    begin();
+    store(TABLE3, 0, 0);
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_VMALLS12E1IS, 0);
+    model_set_cpu(m, 1);
+    barrier(S2_DSB_ISH);
+    caught_late("no invalidation has covered");
+    model_set_cpu(m, 0);
+    barrier(S2_DSB_ISH);
+    good();
+}
+
+/* Two CPUs with invalidations under way: each waits for its own, and for the stores of the other to be complete. */
+static void test_two_cpus_invalidate(void **state)
+{
+    (void)state;
+    begin();
+    model_set_cpu(m, 1);
+    load(VTTBR_A);
+    store(TABLE2, 1, 0);
+    model_set_cpu(m, 0);
+    store(TABLE3, 0, 0);
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_IPAS2E1IS, 0);
+    tlbi(S2_TLBI_IPAS2E1IS, TWO_M >> 12);
+    caught("TLBI with no DSB after the store that replaced VMID 1 IPA 0x200000");
+    model_set_cpu(m, 1);
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_IPAS2E1IS, TWO_M >> 12);
+    model_set_cpu(m, 0);
+    barrier(S2_DSB_ISH);
+    tlbi(S2_TLBI_VMALLE1IS, 0);
+    barrier(S2_DSB_ISH);
+    caught_late("IPA 0x200000");
+    model_set_cpu(m, 1);
+    barrier(S2_DSB_ISH);
+    tlbi(S2_TLBI_VMALLE1IS, 0);
+    barrier(S2_DSB_ISH);
+    good();
+}
+
 static void test_block_by_any_address(void **state)
 {
     (void)state;
@@ -425,6 +483,9 @@ int main(void)
         CASE(test_vmalle1_alone),
         CASE(test_wrong_ipa),
         CASE(test_local_operation_for_all),
+        CASE(test_dsb_of_a_domain_too_small),
+        CASE(test_dsb_of_another_cpu),
+        CASE(test_two_cpus_invalidate),
         CASE(test_block_by_any_address),
         CASE(test_write_protect),
         CASE(test_access_flag_and_software_bits),
