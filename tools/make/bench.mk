@@ -87,7 +87,7 @@ table_flags := -O2 -DNDEBUG -g -D_GNU_SOURCE $(stage2_inc) -Itests/bench/table -
 table_cflags := $(std) $(warn) $(table_flags)
 $(call remember,$(table_dir)/.flags,$(HOSTCC) $(table_cflags))
 
-table_bench_src := $(patsubst %,tests/bench/table/%.c,arena bench measure oracle report work world) $(bench_common_src)
+table_bench_src := $(patsubst %,tests/bench/table/%.c,arena bench measure oracle report shortage work world) $(bench_common_src)
 table_own_src := $(patsubst %,tests/bench/table/subject_%.c,engine limit space)
 table_obj := $(patsubst %.c,$(table_dir)/%.o,$(table_bench_src) $(table_own_src))
 table_lib_obj := $(patsubst %.c,$(table_dir)/%.o,$(stage2_src))
@@ -108,4 +108,18 @@ check check-unit: $(table_dir)/bench-table
 bench-table: $(table_dir)/bench-table
 	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
 
--include $(table_obj:.o=.d) $(table_lib_obj:.o=.d)
+# ... and beside KVM's, which is fetched where it is not installed; nothing of it is in this tree.
+table_peer_obj :=
+table_missing :=
+ifneq ($(filter bench-table-peers $(table_dir)/bench-table-peers,$(MAKECMDGOALS)),)
+include tests/bench/table/kvm/kvm.mk
+endif
+
+$(table_dir)/bench-table-peers: $(table_obj) $(table_peer_obj) $(table_dir)/libstage2.a
+	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^
+.PHONY: bench-table-peers
+bench-table-peers: $(table_dir)/bench-table-peers
+	$(if $(table_missing),@echo "Left out for want of packages; all of them: apt-get install $(sort $(table_missing))")
+	$(Q)$< --rounds $(ROUNDS) $(BENCH_ARGS)
+
+-include $(table_obj:.o=.d) $(table_lib_obj:.o=.d) $(table_peer_obj:.o=.d)

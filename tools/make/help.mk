@@ -21,7 +21,8 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make bench-area     the interval map and the area set beside the fastest search that there can be   (ROUNDS=)
   make bench-area-peers   ... and beside other people's containers, those whose packages are there
       BENCH_ARGS='--sizes 16,1000 --peers std::map --markdown'
-  make bench-table    the table engine beside the bare stores that its work comes down to
+  make bench-table    the table engine beside the bare stores that its work comes down to   (ROUNDS=)
+  make bench-table-peers   ... and beside KVM's, fetched where linux-source-6.1 is not installed
 
   make                the hypervisor: $(O)/target/bulkhead.img
   make guests         the bare-metal guests and the initramfs

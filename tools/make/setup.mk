@@ -28,6 +28,7 @@ need_bench-fault := build run check arm64
 need_bench-area := none
 need_bench-area-peers := none
 need_bench-table := none
+need_bench-table-peers := none
 need_fuzz-area := build check
 need_fuzz-imap := build check
 need_fuzz-long := build check

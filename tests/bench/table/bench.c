@@ -15,6 +15,7 @@
 #include "bench/common/machine.h"
 #include "bench/common/watch.h"
 #include "report.h"
+#include "shortage.h"
 
 #define SUBJECT(name) extern const struct subject name __attribute__((weak))
 SUBJECT(subject_engine);
@@ -82,7 +83,6 @@ int main(int argc, char **argv)
     o.cpu = machine_pin(o.cpu);
     work_make(&work, o.small, 42);
     ok = measure(&results, subject, subjects, &work, o.rounds);
-    work_free(&work);
     machine_report(o.markdown, o.rounds, o.cpu);
     for (unsigned i = 0; i < subjects; i++)
         printf(o.markdown ? "* %s: %s\n" : "  %-13s%s\n", subject[i]->name, subject[i]->what);
@@ -91,5 +91,7 @@ int main(int argc, char **argv)
         report_space(&t, &results, SPACE, ENGINE);
     if (subjects > OWN)
         report_all(&t, &results, subject, subjects);
+    ok &= report_shortage(&t, &work, subject, subjects, OWN);
+    work_free(&work);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
