@@ -24,7 +24,7 @@ void guest_main(const void *dtb)
         check_absent(area);
         check_walk(area);
     }
-    check_beyond();
+    check_beyond((unsigned)arg_number(words, "bits", 40));
     check_devices();
     check_interrupts();
     check_many_interrupts();

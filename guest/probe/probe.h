@@ -7,6 +7,7 @@
  *   no-execute=BASE+SIZE  reads and writes work, fetches fault
  *   lazy=BASE+SIZE        zero at first touch, then memory
  *   absent=BASE+SIZE      every access faults
+ *   bits=N                nothing answers above so many address bits (40)
  *   vcpus=N               so many vCPUs answer to CPU_ON
  *   off                   power off at the end
  *
@@ -21,7 +22,7 @@ void check_read_only(struct range area);
 void check_no_execute(struct range area);
 void check_lazy(struct range area);
 void check_absent(struct range area);
-void check_beyond(void);
+void check_beyond(unsigned bits);
 void check_walk(struct range absent);
 void check_devices(void);
 void check_interrupts(void);
