@@ -403,6 +403,41 @@ static void test_range_base_with_ds(void **state)
     good();
 }
 
+/* Roots, tables and addresses above 48 bits: VTTBR_EL2 holds bits 51:48 in 5:2, an operand has four bits more. */
+static void test_high_addresses(void **state)
+{
+    (void)state;
+    static const unsigned wide[] = {1, 5, 7};
+    const uint64_t high = 10ull << 48 | RAM;
+    for (unsigned i = 0; i < 3; i++) {
+        const struct kind *k = &kind[wide[i]];
+        struct model_config cfg = {.strict = true, .caps = model_caps_most()};
+        uint64_t ipa = 1ull << 51, table = high, page = 1ull << k->s.granule;
+        cfg.caps.fwb = false;
+        cfg.bank[0] = (struct model_bank){high, 1 << 20};
+        model_destroy(m);
+        m = model_create(&cfg);
+        for (int l = k->start; l < 3; l++, table += page) {
+            uint64_t index = ipa >> shift_of(&k->s, l) & (page / 8 - 1);
+            *(uint64_t *)model_ram(m, table + index * 8) = address(&k->s, table + page) | TABLE;
+        }
+        s2_port_load_context(m, RAM | 10ull << 2 | VMID(1), vtcr_of(&k->s));
+        barrier(S2_ISB);
+        store(table, 0, leaf_at(k, 3, high, 0));
+        barrier(S2_DSB_ISHST);
+        assert_int_equal(model_access(m, ipa + 8, MODEL_READ, false).pa, high + 8);
+        good();
+        store(table, 0, 0);
+        flush(ipa);
+        good();
+        assert_int_equal(model_access(m, ipa, MODEL_READ, false).level, 3);
+    }
+    tables_to(&kind[4], 3); /* 48 bits */
+    enter(&kind[4]);
+    tlbi(S2_TLBI_IPAS2E1IS, 1ull << 39);
+    caught("reserved operand bits");
+}
+
 /* Hints exist for the levels that have leaves; a range's base is a multiple of that. */
 static void test_hints(void **state)
 {
@@ -435,8 +470,9 @@ static void test_hints(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        CASE(test_every_vtcr),     CASE(test_levels), CASE(test_runs_by_level),      CASE(test_malformed_by_level),
-        CASE(test_beyond_pa_size), CASE(test_ranges), CASE(test_range_base_with_ds), CASE(test_hints),
+        CASE(test_every_vtcr),         CASE(test_levels),         CASE(test_runs_by_level),
+        CASE(test_malformed_by_level), CASE(test_beyond_pa_size), CASE(test_ranges),
+        CASE(test_range_base_with_ds), CASE(test_hints),          CASE(test_high_addresses),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

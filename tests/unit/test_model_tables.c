@@ -52,6 +52,25 @@ static void test_make_before_flush_is_done(void **state)
     caught("break-before-make");
 }
 
+/* An entry whose VALID is clear is none for hardware, whatever else it says: to clear it is to break. */
+static void test_broken_with_contents(void **state)
+{
+    (void)state;
+    begin();
+    store(TABLE3, 0, (FRAME | RW | PAGE) & ~VALID);
+    flush(0);
+    good();
+    assert_int_equal(model_access(m, 0, MODEL_READ, false).result, MODEL_TRANSLATION_FAULT);
+    store(TABLE3, 0, FRAME | (RW & ~MEM_WB) | MEM_NC | PAGE);
+    barrier(S2_DSB_ISHST);
+    good();
+    store(TABLE3, 0, (FRAME | (RW & ~MEM_WB) | MEM_NC | PAGE) & ~VALID);
+    barrier(S2_DSB_ISHST);
+    caught_late("no invalidation has covered");
+    store(TABLE3, 0, FRAME | RW | PAGE);
+    caught("break-before-make");
+}
+
 static void test_split(void **state)
 {
     (void)state;
@@ -136,6 +155,48 @@ static void test_leaf_only_form_keeps_tables(void **state)
     tlbi(S2_TLBI_VMALLE1IS, 0);
     barrier(S2_DSB_ISH);
     caught_late("level 2 table");
+}
+
+static void test_leaf_only_range_keeps_tables(void **state)
+{
+    static const struct {
+        enum s2_tlbi op, all;
+        enum s2_barrier done;
+        bool gone;
+    } form[] = {{S2_TLBI_RIPAS2LE1IS, S2_TLBI_VMALLE1IS, S2_DSB_ISH, false},
+                {S2_TLBI_RIPAS2E1IS, S2_TLBI_VMALLE1IS, S2_DSB_ISH, true},
+                {S2_TLBI_RIPAS2LE1, S2_TLBI_VMALLE1, S2_DSB_NSH, false},
+                {S2_TLBI_RIPAS2E1, S2_TLBI_VMALLE1, S2_DSB_NSH, true}};
+    for (unsigned i = 0; i < 4; i++) {
+        begin();
+        store(TABLE2, 0, 0);
+        barrier(S2_DSB_ISHST);
+        tlbi(form[i].op, 1ull << 46 | 7ull << 39 | 1ull << 44); /* 8 x 64 pages: all that the table reaches */
+        barrier(form[i].done);
+        tlbi(form[i].all, 0);
+        barrier(form[i].done);
+        if (form[i].gone)
+            good();
+        else
+            caught_late("level 2 table");
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* Where nothing was mapped, too, a walker may go on through a table that it remembers. */
+static void test_walk_through_detached(void **state)
+{
+    (void)state;
+    begin();
+    store(TABLE2, 0, 0);
+    barrier(S2_DSB_ISHST);
+    tlbi(S2_TLBI_IPAS2LE1IS, 0);
+    barrier(S2_DSB_ISH);
+    tlbi(S2_TLBI_VMALLE1IS, 0);
+    barrier(S2_DSB_ISH);
+    model_access(m, 9 * FOUR_K, MODEL_READ, false);
+    caught("IPA 0x9000 is accessed while this CPU may hold VMID 1 IPA 0 level 2 table");
 }
 
 static void test_write_into_detached(void **state)
@@ -410,12 +471,15 @@ int main(void)
         CASE(test_remap),
         CASE(test_make_before_flush),
         CASE(test_make_before_flush_is_done),
+        CASE(test_broken_with_contents),
         CASE(test_split),
         CASE(test_split_in_place),
         CASE(test_split_with_bbm_level_2),
         CASE(test_collapse_leaves_a_leaf),
         CASE(test_detach),
         CASE(test_leaf_only_form_keeps_tables),
+        CASE(test_leaf_only_range_keeps_tables),
+        CASE(test_walk_through_detached),
         CASE(test_write_into_detached),
         CASE(test_detached_deep),
         CASE(test_reuse_before_flush),
