@@ -17,6 +17,7 @@ TABLE = "stage2/table/table.c"
 TPOOL = "stage2/table/tpool.c"
 VMID = "stage2/table/vmid.c"
 GEOMETRY = "stage2/table/geometry.c"
+TRACE = "stage2/base/trace.c"
 ATTR = "stage2/table/attr.c"
 CAPS = "stage2/table/caps.c"
 FRAMES = "stage2/frame/frames.c"
@@ -566,4 +567,14 @@ KINDS = [
      "the check does not miss what a kind should have mapped", "test_space_kind test_check"),
 ]
 
-MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + PROMISES + KINDS + INTERVAL_MAP
+# What a trace that lies would be worth.
+EVENTS = [
+    ("trace_ds_base", TRACE, "(ds ? DS_BASE_SHIFT : granule_log2)", "granule_log2", "with DS a range is shown where it is not", "test_trace"),
+    ("trace_range_short", TRACE, "(BITS(operand, RANGE_NUM_SHIFT, 5) + 1)", "BITS(operand, RANGE_NUM_SHIFT, 5)",
+     "a range is shown too short by a unit", "test_trace"),
+    ("trace_no_hint", TRACE, "ttl >> 2 != 0", "ttl != 0", "what the CPU takes for no hint is shown as one", "test_trace"),
+    ("trace_root_upper", TRACE, "== PS_52", "> PS_52", "the upper bits of a root are left out", "test_trace"),
+    ("trace_cas_failed", TRACE, 'e->n ? "done" : "failed"', 'e->n ? "done" : "done"', "a race that was lost is shown as won", "test_trace"),
+]
+
+MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + PROMISES + KINDS + INTERVAL_MAP + EVENTS
