@@ -14,7 +14,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BULKHEAD_BUILD", TOP / "build")) / "bench/table"
 SMALL = ["--rounds", "1", "--small"]
-ROWS = ["W1 map", "W2 map", "W3 map", "W4 unmap", "W5 write-protect", "W5 with HAFDBS", "W6 map", "W6 unmap", "W7 change",
+ROWS = ["W1 map", "W2 map", "W3 map", "W4 unmap", "W5 write-protect", "W5 with HAFDBS", "W6 map", "W6 unmap", "W6 map it by a fault", "W7 change",
         "W8 look up", "W9 destroy"]
 
 # The engine under another name, with one function that lies.

@@ -115,8 +115,9 @@ ifneq ($(filter bench-table-peers $(table_dir)/bench-table-peers,$(MAKECMDGOALS)
 include tests/bench/table/kvm/kvm.mk
 endif
 
-$(table_dir)/bench-table-peers: $(table_obj) $(table_peer_obj) $(table_dir)/libstage2.a
-	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^
+$(call remember,$(table_dir)/.peers,$(table_peer_obj))
+$(table_dir)/bench-table-peers: $(table_obj) $(table_peer_obj) $(table_dir)/libstage2.a $(table_dir)/.peers
+	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $(filter-out %/.peers,$^)
 .PHONY: bench-table-peers
 bench-table-peers: $(table_dir)/bench-table-peers
 	$(if $(table_missing),@echo "Left out for want of packages; all of them: apt-get install $(sort $(table_missing))")

@@ -30,24 +30,43 @@ static const struct subject *const all[] = {&subject_engine, &subject_limit, &su
 
 struct options {
     unsigned rounds;
-    int cpu; /* the last one that this process may use, unless it is told another */
+    int cpu;            /* the last one that this process may use, unless it is told another */
+    unsigned sequences; /* bits */
     bool small, markdown;
 };
 
 static void usage(void)
 {
-    fputs("usage: bench-table [--rounds N] [--cpu N] [--small] [--markdown]\n", stderr);
+    fputs("usage: bench-table [--rounds N] [--cpu N] [--small] [--only SEQUENCE,...] [--markdown]\nsequences:", stderr);
+    for (unsigned i = 0; i < SEQUENCES; i++)
+        fprintf(stderr, " %s", sequence_name[i]);
+    fputc('\n', stderr);
     exit(2);
+}
+
+static unsigned parse_sequences(char *list)
+{
+    unsigned bits = 0;
+
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        unsigned i = 0;
+
+        while (i < SEQUENCES && strcmp(name, sequence_name[i]) != 0)
+            i++;
+        if (i == SEQUENCES)
+            usage();
+        bits |= 1u << i;
+    }
+    return bits;
 }
 
 static struct options parse(int argc, char **argv)
 {
-    static const struct option names[] = {{"rounds", required_argument, NULL, 'r'},
-                                          {"cpu", required_argument, NULL, 'c'},
-                                          {"small", no_argument, NULL, 's'},
-                                          {"markdown", no_argument, NULL, 'm'},
-                                          {NULL, 0, NULL, 0}};
-    struct options o = {.rounds = 7, .cpu = -1};
+    static const struct option names[] = {
+        {"rounds", required_argument, NULL, 'r'}, {"cpu", required_argument, NULL, 'c'},
+        {"only", required_argument, NULL, 'o'},   {"small", no_argument, NULL, 's'},
+        {"markdown", no_argument, NULL, 'm'},     {NULL, 0, NULL, 0}};
+    struct options o = {.rounds = 7, .cpu = -1, .sequences = ~0u};
     int c;
 
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -55,6 +74,8 @@ static struct options parse(int argc, char **argv)
             o.rounds = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'c')
             o.cpu = (int)strtol(optarg, NULL, 10);
+        else if (c == 'o')
+            o.sequences = parse_sequences(optarg);
         else if (c == 's')
             o.small = true;
         else if (c == 'm')
@@ -82,7 +103,7 @@ int main(int argc, char **argv)
             subject[subjects++] = all[i];
     o.cpu = machine_pin(o.cpu);
     work_make(&work, o.small, 42);
-    ok = measure(&results, subject, subjects, &work, o.rounds);
+    ok = measure(&results, subject, subjects, &work, o.rounds, o.sequences);
     machine_report(o.markdown, o.rounds, o.cpu);
     for (unsigned i = 0; i < subjects; i++)
         printf(o.markdown ? "* %s: %s\n" : "  %-13s%s\n", subject[i]->name, subject[i]->what);

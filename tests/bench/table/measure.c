@@ -14,7 +14,12 @@ enum {
 /* How often a round does a sequence: each time is a sample. */
 static const unsigned repeats[SEQUENCES] = {
     [SEQ_PAGES] = MOST_REPEATS, [SEQ_END] = MOST_REPEATS, [SEQ_DIRTY] = 4, [SEQ_BLOCKS] = MOST_REPEATS,
-    [SEQ_MIXED] = MOST_REPEATS, [SEQ_SINGLE] = 2,         [SEQ_SPLIT] = 4,
+    [SEQ_MIXED] = MOST_REPEATS, [SEQ_SINGLE] = 2,         [SEQ_FAULT] = 2, [SEQ_SPLIT] = 4,
+};
+
+const char *const sequence_name[SEQUENCES] = {
+    [SEQ_PAGES] = "pages", [SEQ_END] = "end",       [SEQ_DIRTY] = "dirty", [SEQ_BLOCKS] = "blocks",
+    [SEQ_MIXED] = "mixed", [SEQ_SINGLE] = "single", [SEQ_FAULT] = "fault", [SEQ_SPLIT] = "split",
 };
 
 static struct cell cell[ROWS][MOST_SUBJECTS];
@@ -32,8 +37,8 @@ struct turn {
     void *s;
 };
 
-static const char *const row_names[ROWS] = {"W1",     "W2",       "W3", "W4", "W5", "W5 HAFDBS",
-                                            "W6 map", "W6 unmap", "W7", "W8", "W9"};
+static const char *const row_names[ROWS] = {"W1",     "W2",       "W3",       "W4", "W5", "W5 HAFDBS",
+                                            "W6 map", "W6 unmap", "W6 fault", "W7", "W8", "W9"};
 
 static void complain(struct turn *t, enum row row, const char *what)
 {
@@ -201,6 +206,17 @@ static void run_single(struct turn *t)
     }
 }
 
+static void run_fault(struct turn *t)
+{
+    const struct jobs *jobs = &t->work->single;
+
+    timed(t, W6_FAULT, t->subject->fault, jobs, jobs->n);
+    if (!t->verify)
+        return;
+    look(t, W6_FAULT, jobs, MAPPED_RW);
+    look_whole(t, W6_FAULT, jobs);
+}
+
 static void run_split(struct turn *t)
 {
     const struct work *w = t->work;
@@ -242,6 +258,9 @@ static void run_sequence(struct turn *t, enum sequence seq)
     case SEQ_SINGLE:
         run_single(t);
         break;
+    case SEQ_FAULT:
+        run_fault(t);
+        break;
     default:
         run_split(t);
         break;
@@ -253,6 +272,8 @@ static void run_sequence(struct turn *t, enum sequence seq)
 static bool take_turn(struct turn *t, enum sequence seq)
 {
     t->ok = true;
+    if (seq == SEQ_FAULT && !t->subject->fault)
+        return true;
     for (unsigned i = 0; i <= repeats[seq]; i++) {
         t->verify = i == 0;
         memset(t->tally, 0, sizeof(t->tally));
@@ -274,6 +295,7 @@ static uint32_t arena_pages(const struct work *w, enum sequence seq)
     const struct jobs *jobs = seq == SEQ_BLOCKS   ? &w->blocks
                               : seq == SEQ_MIXED  ? &w->mixed
                               : seq == SEQ_SINGLE ? &w->single
+                              : seq == SEQ_FAULT  ? &w->single
                               : seq == SEQ_SPLIT  ? &w->split
                                                   : &w->pages;
 
@@ -281,7 +303,7 @@ static uint32_t arena_pages(const struct work *w, enum sequence seq)
 }
 
 bool measure(struct results *results, const struct subject *const *subject, unsigned subjects, const struct work *work,
-             unsigned rounds)
+             unsigned rounds, unsigned sequences)
 {
     uint32_t most = 0;
     struct arena arena;
@@ -292,7 +314,7 @@ bool measure(struct results *results, const struct subject *const *subject, unsi
     arena_make(&arena, most);
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned seq = 0; seq < SEQUENCES; seq++)
-            for (unsigned i = 0; i < subjects; i++) {
+            for (unsigned i = 0; sequences >> seq & 1 && i < subjects; i++) {
                 struct turn t = {.work = work, .place = (round + i) % subjects, .results = results};
 
                 t.subject = subject[t.place];

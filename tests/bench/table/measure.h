@@ -15,6 +15,7 @@ enum row {
     W5_DIRTY,
     W6_MAP,
     W6_UNMAP,
+    W6_FAULT,
     W7_SPLIT,
     W8_LOOKUP,
     W9_DESTROY,
@@ -34,8 +35,11 @@ struct results {
     struct result of[ROWS][MOST_SUBJECTS];
 };
 
-/* False when a table was not what it should be; it has been said on stderr. */
+/* How --only calls the sequences. */
+extern const char *const sequence_name[SEQUENCES];
+
+/* Only the sequences whose bit is set. False when a table was not what it should be; it has been said on stderr. */
 bool measure(struct results *results, const struct subject *const *subject, unsigned subjects, const struct work *work,
-             unsigned rounds);
+             unsigned rounds, unsigned sequences);
 
 #endif

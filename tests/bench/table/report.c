@@ -17,6 +17,7 @@ static const struct row_text text[ROWS] = {
     [W5_DIRTY] = {"W5 with HAFDBS", "page", 0, 0},
     [W6_MAP] = {"W6 map one page", "page", 1.3, 2},
     [W6_UNMAP] = {"W6 unmap one page", "page", 1.5, 2},
+    [W6_FAULT] = {"W6 map it by a fault", "page", 1.3, 0},
     [W7_SPLIT] = {"W7 change 1 in a block", "split", 1.5, 0},
     [W8_LOOKUP] = {"W8 look up", "lookup", 1.3, 0},
     [W9_DESTROY] = {"W9 destroy W1", "page", 1.5, 0},
@@ -70,6 +71,8 @@ void report_engine(struct table *t, const struct results *r, unsigned engine, un
         const struct result *e = &r->of[row][engine];
         double of = r->of[row][limit].ns, of2 = r->of[row][limit2].ns;
 
+        if (e->ns < 0)
+            continue;
         table_cell(t, "%s", text[row].name);
         table_cell(t, "%s", text[row].unit);
         cell_ns(t, e->ns);

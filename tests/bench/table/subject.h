@@ -19,7 +19,8 @@ enum sequence {
     SEQ_DIRTY,  /* the same with HAFDBS, without W9 */
     SEQ_BLOCKS, /* W2 */
     SEQ_MIXED,  /* W3 */
-    SEQ_SINGLE, /* W6 */
+    SEQ_SINGLE, /* W6: map, unmap */
+    SEQ_FAULT,  /* W6 by the fault path */
     SEQ_SPLIT,  /* map blocks, W7 */
     SEQUENCES
 };
@@ -45,6 +46,7 @@ struct subject {
     /* Each job is one operation, complete when the next begins: table pages taken, everything invalidated, spare and
      * dead pages given back. Return how many succeeded. map: read-write; protect: to read-only. */
     unsigned (*map)(void *s, const struct jobs *jobs);
+    unsigned (*fault)(void *s, const struct jobs *jobs); /* map, as a fault is resolved */
     unsigned (*unmap)(void *s, const struct jobs *jobs);
     unsigned (*protect)(void *s, const struct jobs *jobs);
     /* The sum of the outputs; address i is ipa[i] + (the output before & *zero), *zero being 0. */

@@ -8,6 +8,7 @@
 struct engine {
     struct table_world w;
     struct s2_table t;
+    struct s2_tstash cache; /* a vCPU's */
 };
 
 static void *engine_create(struct arena *a, enum sequence seq)
@@ -20,6 +21,7 @@ static void *engine_create(struct arena *a, enum sequence seq)
     table_world_make(&e->w, a, seq == SEQ_DIRTY, &geo);
     world_must(s2_table_init(&e->t, &e->w.port, &e->w.caps, &geo, &e->w.pool, &e->w.vmids, a->pages, 1));
     s2_table_load(&e->t);
+    e->cache = S2_TSTASH_EMPTY;
     return e;
 }
 
@@ -72,6 +74,30 @@ static unsigned engine_map(void *s, const struct jobs *jobs)
         end(e, &edit);
         done++;
     }
+    return done;
+}
+
+/* The cache is topped up by so many pages as the tables below the root are levels, when the fault finds it too small. */
+static unsigned engine_fault(void *s, const struct jobs *jobs)
+{
+    struct engine *e = s;
+    unsigned done = 0;
+
+    for (unsigned i = 0; i < jobs->n; i++) {
+        const struct job *j = &jobs->job[i];
+        enum s2_install how = S2_NO_TABLE;
+        uint32_t need, levels = (uint32_t)(3 - e->t.geo.start_level);
+
+        work_isolate();
+        for (unsigned tries = 0; tries < 2 && how == S2_NO_TABLE; tries++) {
+            how = s2_table_install(&e->t, &e->cache, range_of(j), S2_IPA(j->ipa), S2_PA(j->pa), S2_ATTR(S2_RW), &need);
+            if (how == S2_NO_TABLE &&
+                s2_tpool_draw(&e->w.pool, &e->t.quota, levels - e->cache.count, &e->cache) != S2_OK)
+                break;
+        }
+        done += how == S2_INSTALLED;
+    }
+    s2_tpool_give(&e->w.pool, &e->t.quota, &e->cache);
     return done;
 }
 
@@ -153,6 +179,7 @@ const struct subject subject_engine = {
     .create = engine_create,
     .release = engine_release,
     .map = engine_map,
+    .fault = engine_fault,
     .unmap = engine_unmap,
     .protect = engine_protect,
     .lookup = engine_lookup,

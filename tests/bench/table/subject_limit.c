@@ -242,7 +242,7 @@ static unsigned limit_map(void *s, const struct jobs *jobs)
         struct limit *l = s;
 
         work_isolate();
-        if (l->seq == SEQ_SINGLE)
+        if (l->seq == SEQ_SINGLE || l->seq == SEQ_FAULT)
             map_single(l, &jobs->job[i]);
         else if (l->seq == SEQ_MIXED)
             map_mixed(l, &jobs->job[i]);
@@ -399,6 +399,7 @@ const struct subject subject_limit = {
     .create = limit_create,
     .release = limit_release,
     .map = limit_map,
+    .fault = limit_map,
     .unmap = limit_unmap,
     .protect = limit_protect,
     .lookup = limit_lookup,
@@ -411,6 +412,7 @@ const struct subject subject_limit2 = {
     .create = limit_create,
     .release = limit_release,
     .map = limit_map,
+    .fault = limit_map,
     .unmap = limit2_unmap,
     .protect = limit2_protect,
     .lookup = limit_lookup,

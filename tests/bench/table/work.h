@@ -10,6 +10,7 @@
  *   W5  write-protect what W1 mapped: one operation; once with a table that hardware does not write, once with one whose
  *       access flag and dirty state it keeps (HAFDBS)
  *   W6  65,536 single pages anywhere, mapped and, in another order, unmapped, each alone as faults are
+ *       and mapped once more as the fault path does it, with tables out of a cache
  *   W7  one page inside each of 4,096 blocks of 2 MiB becomes read-only
  *   W8  look up random pages of what W1 mapped, each lookup waiting for the answer of the one before
  *   W9  destroy what W1 mapped */

@@ -15,7 +15,7 @@ kvm_obj    := $(kvm_dir)/pgtable.o $(kvm_dir)/subject_kvm.o
 kvm_cflags := -std=gnu11 $(table_flags) -fno-strict-aliasing -Itests/bench/table/kvm -isystem $(kvm_dir)/shim \
 	-isystem $(kvm_dir)/arch/arm64/include
 
-kvm_package := $(kvm_dir)/package$(LINUX_SOURCE)
+kvm_package := $(kvm_dir)/package/usr/src/linux-source-6.1.tar.xz
 ifeq ($(wildcard $(LINUX_SOURCE) $(kvm_package)),)
 $(info Fetching linux-source-6.1 ...)
 $(shell mkdir -p $(kvm_dir)/package && cd $(kvm_dir)/package && { \

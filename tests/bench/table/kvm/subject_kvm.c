@@ -233,6 +233,7 @@ const struct subject subject_kvm = {
     .create = subject_create,
     .release = subject_release,
     .map = subject_map,
+    .fault = subject_map,
     .unmap = subject_unmap,
     .protect = subject_protect,
     .lookup = subject_lookup,
