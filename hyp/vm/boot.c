@@ -97,6 +97,9 @@ void vm_boot(void)
     if (!host_init(&p))
         nothing_to_run();
     banner_print();
+#ifdef CONFIG_SELFTEST_GEOMETRY
+    selftest_geometries();
+#endif
     lap(&watch, "books");
     if (!host_read_bundle(&p)) {
         print_refused();

@@ -204,6 +204,7 @@ bool host_init(struct problems *p)
         problem(p, "machine: ", "the hypervisor's pool is too small for the ledger");
         return false;
     }
+    port.table_offset = (uintptr_t)nodes - mem_pa(nodes); /* of all that mem_alloc gives */
     s2_pool_init(&host.ledger_nodes, nodes, bytes);
     s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
     s2_frames_init(&host.frames, host.port);
@@ -277,7 +278,6 @@ bool host_make_tables(struct problems *p)
     tables_needed(bytes, need);
     shape_split(bytes, need, share);
     uint8_t *pages = mem_alloc(bytes, ROOTS_MAX << shape_granule_log2(share[SHAPES - 1] != 0 ? SHAPES - 1 : 0));
-    port.table_offset = (uintptr_t)pages - mem_pa(pages);
     for (unsigned i = SHAPES; ok && i-- > 0;) {
         unsigned granule_log2 = shape_granule_log2(i);
         if (share[i] == 0)

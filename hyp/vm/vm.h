@@ -124,6 +124,8 @@ void banner_print_columns(void);
 void banner_print_areas(struct vm *vm);
 /* selftest.c: asks the CPU's own walker about every page of every area. */
 void selftest_at(struct vm *vm);
+/* selftest_geometry.c: the same about every geometry, when the boot arguments ask for it. */
+void selftest_geometries(void);
 /* monitor/ */
 void monitor_init(void);
 
