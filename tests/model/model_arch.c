@@ -72,8 +72,6 @@ static const char *size_of(const struct s2_caps *c, uint64_t vtcr, struct arch_r
     r->roots = r->ipa_bits > single ? 1u << (r->ipa_bits - single) : 1;
     if (r->roots > ARCH_ROOTS_MAX || (r->roots > 1 && r->start == ARCH_FIRST_LEVEL))
         return "VTCR_EL2 concatenates more than 16 tables";
-    if (r->granule == 14 && r->ipa_bits == 48 && !r->ds && r->start == 0)
-        return "16K with 48 bits starts at level 1 without DS";
     return NULL;
 }
 

@@ -323,7 +323,7 @@ static void classify(struct model_watch *w, struct edit *e)
     if (e->old.kind == ARCH_INVALID || e->new.kind == ARCH_INVALID)
         return;
     e->resized = e->old.kind != e->new.kind;
-    e->bbm = e->resized && (w->machine.caps.bbm == 2 || (w->machine.caps.bbm == 1 && (e->old.nt || e->new.nt)));
+    e->bbm = e->resized && (w->machine.caps.bbm == 2 || e->old.nt || e->new.nt);
     if (e->resized) {
         e->change = ARCH_REPLACE;
     } else if (e->old.kind == ARCH_TABLE) {

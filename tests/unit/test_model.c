@@ -396,6 +396,8 @@ static void test_ttl_with_a_table(void **state)
     store(TABLE2, 0, 0);
     hinted(S2_TLBI_IPAS2E1IS, TTL(3));
     caught_late("level 2 table");
+    hinted(S2_TLBI_IPAS2E1IS, TTL(2)); /* a hint is of a leaf's level */
+    caught_late("level 2 table");
 }
 
 static void test_operands(void **state)

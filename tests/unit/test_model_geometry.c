@@ -260,6 +260,12 @@ static void test_runs_by_level(void **state)
             store(table, n - 1, 0);
             barrier(S2_DSB_ISHST);
             caught("has a hole");
+            table = tables_to(k, level);
+            enter(k);
+            for (unsigned j = 0; j < n; j++)
+                store(table, j, leaf_at(k, level, top - n / 2 * size + j * size, CONTIG));
+            barrier(S2_DSB_ISHST);
+            caught("not aligned to the run");
         }
     }
 }

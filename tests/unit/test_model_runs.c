@@ -58,13 +58,13 @@ static void test_run_odd(void **state)
         uint64_t desc;
         const char *words;
     } row[] = {
-        {3, 0, "has a hole at IPA 0x3000"},
-        {0, 0, "has a hole at IPA 0"},
-        {3, (FRAME + 4 * FOUR_K) | RW | CONTIG | PAGE, "wrong output address at IPA 0x3000"},
-        {3, (FRAME + 3 * FOUR_K) | RO | CONTIG | PAGE, "other attributes at IPA 0x3000"},
-        {3, (FRAME + 3 * FOUR_K) | RW | SOFT | CONTIG | PAGE, "other attributes at IPA 0x3000"},
-        {3, (FRAME + 3 * FOUR_K) | RW | PAGE, "without the Contiguous bit at IPA 0x3000"},
-        {0, FRAME | RW | PAGE, "without the Contiguous bit at IPA 0"},
+        {3, 0, "has a hole at IPA 0x3000 ("},
+        {0, 0, "has a hole at IPA 0 ("},
+        {3, (FRAME + 4 * FOUR_K) | RW | CONTIG | PAGE, "wrong output address at IPA 0x3000 ("},
+        {3, (FRAME + 3 * FOUR_K) | RO | CONTIG | PAGE, "other attributes at IPA 0x3000 ("},
+        {3, (FRAME + 3 * FOUR_K) | RW | SOFT | CONTIG | PAGE, "other attributes at IPA 0x3000 ("},
+        {3, (FRAME + 3 * FOUR_K) | RW | PAGE, "without the Contiguous bit at IPA 0x3000 ("},
+        {0, FRAME | RW | PAGE, "without the Contiguous bit at IPA 0 ("},
         {0, (FRAME + FOUR_K) | RW | CONTIG | PAGE, "not aligned to the run"},
     };
     for (unsigned i = 0; i < 2 * sizeof row / sizeof row[0]; i++) {
@@ -103,6 +103,31 @@ static void test_run_of_blocks(void **state)
     caught("while IPA 0 in its run is");
     barrier(S2_DSB_ISHST);
     caught("level 2 has a table in it");
+}
+
+/* A table in place of one block of a run, while entries made from other members may still stand for it. */
+static void test_run_table_before_the_flush(void **state)
+{
+    (void)state;
+    for (unsigned all = 0; all < 2; all++) {
+        begin();
+        s2_port_pte_fill(m, slot(TABLE2, 32), MEMBERS, RAM | RO | CONTIG | BLOCK, TWO_M);
+        barrier(S2_DSB_ISHST);
+        good();
+        s2_port_pte_fill(m, slot(TABLE2, 32), MEMBERS, 0, 0);
+        if (all)
+            flush_all();
+        else
+            flush(32 * TWO_M);
+        store(TABLE2, 32, SPARE | TABLE);
+        barrier(S2_DSB_ISHST);
+        if (all)
+            good();
+        else
+            caught("break-before-make: IPA 0x4000000 gets 0x80014003");
+        teardown(state);
+        setup(state);
+    }
 }
 
 /* A new member beside live ones that no entry for all of them could stand for. */
@@ -270,6 +295,10 @@ static void test_run_protected_in_part(void **state)
     members(0, MEMBERS / 2, RO | CONTIG);
     flush_range(RUN_ALL);
     caught("has a member with other attributes at IPA 0x18000");
+    members(0, MEMBERS, RO | CONTIG);
+    flush_range(RUN_ALL);
+    members(0, MEMBERS / 2, RO | SOFT | CONTIG);
+    caught_late("has a member with other attributes at IPA 0x18000");
 }
 
 /* Half-way, a guest meets either: its own descriptor's permissions, or those of another member. */
@@ -277,7 +306,17 @@ static void test_run_half_way(void **state)
 {
     (void)state;
     begin();
-    with_run(RO | CONTIG);
+    members(0, 1, RW | CONTIG);
+    assert_false(model_access(m, RUN, MODEL_WRITE, false).spurious);
+    caught("no DSB after its mapping");
+    members(1, MEMBERS, RO | CONTIG);
+    assert_true(model_access(m, RUN, MODEL_WRITE, false).spurious);
+    caught("no DSB after its mapping");
+    flush_all();
+    caught("other attributes");
+    members(0, 1, RO | CONTIG);
+    flush_range(RUN_ALL);
+    good();
     members(0, 1, RW | CONTIG);
     struct model_outcome o = model_access(m, RUN, MODEL_WRITE, false);
     assert_int_equal(o.result, MODEL_DONE);
@@ -366,6 +405,7 @@ int main(void)
         CASE(test_run_first_missing),
         CASE(test_run_odd),
         CASE(test_run_of_blocks),
+        CASE(test_run_table_before_the_flush),
         CASE(test_run_joined),
         CASE(test_run_beyond_input_size),
         CASE(test_run_unmapped),

@@ -100,6 +100,9 @@ static void test_nt_collapse(void **state)
     collapse_with_nt();
     flush_all();
     caught_late("1 blocks with nT stay");
+    store(ROOT, 0, 0); /* it goes with its table */
+    flush_all();
+    good();
 }
 
 /* --- what hardware writes ----------------------------------------------------------------------------------------------- */
@@ -154,6 +157,19 @@ static void test_updates_spare_the_broken(void **state)
     assert_true(model_ok(m));
 }
 
+/* Nor into one that has no DBM, while an edit goes through them. */
+static void test_updates_spare_the_read_only(void **state)
+{
+    (void)state;
+    unsigned at = 0;
+    begin();
+    with_updates(RO | CONTIG);
+    swap_members(3, 4, RO | DBM | CONTIG);
+    model_access(m, RUN + 3 * FOUR_K, MODEL_WRITE, false);
+    assert_int_equal(with_bits(WRITE, &at), 1);
+    assert_int_equal(at, 3);
+}
+
 /* Cleared and not invalidated, neither tells of the next access (hardware-notes.md). */
 static void test_forgotten(void **state)
 {
@@ -176,6 +192,22 @@ static void test_forgotten(void **state)
     }
 }
 
+/* The same descriptor, harmless to hold as long as only its dirty state was cleared, goes. */
+static void test_forgotten_and_gone(void **state)
+{
+    (void)state;
+    begin();
+    with_updates(RW | DBM | CONTIG);
+    swap_members(0, MEMBERS, RO | DBM | CONTIG);
+    swap_members(0, MEMBERS, RW | DBM | CONTIG);
+    model_access(m, RUN, MODEL_WRITE, false);
+    assert_true(model_ok(m));
+    for (unsigned i = 0; i < MEMBERS; i++)
+        s2_port_pte_xchg(m, slot(TABLE3, FIRST + i), 0);
+    model_access(m, RUN, MODEL_WRITE, false);
+    caught("is accessed while this CPU may hold");
+}
+
 /* A run counts as one: clearing one member's flag takes the invalidation of all. */
 static void test_forgotten_by_one(void **state)
 {
@@ -183,6 +215,13 @@ static void test_forgotten_by_one(void **state)
     begin();
     with_updates(RW | DBM | CONTIG);
     swap_members(3, 4, RO | DBM | CONTIG);
+    flush_range(RUN_ALL);
+    good();
+    swap_members(3, 4, RW | DBM | CONTIG);
+    barrier(S2_DSB_ISHST);
+    swap_members(3, 4, RO | DBM | CONTIG);
+    barrier(S2_DSB_ISHST);
+    swap_members(8, 9, RO | DBM | CONTIG); /* beside what may still be cached of the member before */
     flush_range(RUN_ALL);
     good();
     swap_members(5, 6, RO | DBM | CONTIG);
@@ -209,8 +248,27 @@ static void test_tracked_by_faults(void **state)
     assert_false(model_access(m, 5 * FOUR_K, MODEL_WRITE, false).spurious);
     good();
     store(TABLE3, 5, (FRAME | RW | DBM | PAGE) & ~AF);
+    assert_int_equal(model_access(m, 5 * FOUR_K, MODEL_READ, false).result, MODEL_ACCESS_FLAG_FAULT);
+    assert_true(model_ok(m)); /* or it is done unseen, by what this CPU holds */
     barrier(S2_DSB_ISHST);
     caught_late("no invalidation has covered");
+}
+
+/* Without HA, all members of a run say the same of accesses. */
+static void test_run_tracked_by_faults(void **state)
+{
+    (void)state;
+    begin();
+    model_set_tracking(m, true, false);
+    members(0, MEMBERS, (RO | CONTIG) & ~AF);
+    barrier(S2_DSB_ISHST);
+    good();
+    members(3, 4, RO | CONTIG);
+    barrier(S2_DSB_ISHST);
+    caught("has a member with other attributes at IPA 0x13000");
+    members(0, MEMBERS, RO | CONTIG);
+    barrier(S2_DSB_ISHST);
+    good();
 }
 
 int main(void)
@@ -223,9 +281,12 @@ int main(void)
         CASE(test_nt_collapse),
         CASE(test_run_updates),
         CASE(test_updates_spare_the_broken),
+        CASE(test_updates_spare_the_read_only),
         CASE(test_forgotten),
+        CASE(test_forgotten_and_gone),
         CASE(test_forgotten_by_one),
         CASE(test_tracked_by_faults),
+        CASE(test_run_tracked_by_faults),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
