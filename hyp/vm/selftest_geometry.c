@@ -379,12 +379,14 @@ static void test_geometry(struct scratch *s, const struct s2_geometry_request *r
           g->ds ? ", DS" : "", sets, (unsigned long)(s->asked - asked), (unsigned long)(s->differ - differ));
 }
 
-/* "but-16k-level-0": QEMU 7.2 refuses 16K tables that start at level 0. */
+/* geometries=qemu-7.2: what that one does not walk though it should: 16K tables that start at level 0, and 4K tables that start
+ * at level -1 for less than 52 bits (its check_s2_mmu_setup). */
 static bool skipped(const char *option, size_t bytes, const struct s2_geometry *g)
 {
-    static const char word[] = "but-16k-level-0";
-    return g->granule_log2 == S2_16K && g->start_level == 0 && bytes == sizeof(word) - 1 &&
-           memcmp(option, word, bytes) == 0;
+    static const char word[] = "qemu-7.2";
+    if (bytes != sizeof(word) - 1 || memcmp(option, word, bytes) != 0)
+        return false;
+    return g->granule_log2 == S2_16K ? g->start_level == 0 : g->start_level == -1 && g->ipa_bits < BITS_LAST;
 }
 
 static struct scratch *make_scratch(void)
