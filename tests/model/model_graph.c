@@ -301,7 +301,7 @@ struct edit {
     struct context *ctx;
     int level;
     uint64_t ipa, was, now;
-    struct arch_desc old, new;
+    struct arch_desc before, after;
     enum arch_change change; /* when both are valid */
     bool resized, bbm;       /* leaf to table or back; a change of size that is allowed in place */
     bool forgets;            /* access flag or dirty state go, and nothing else */
@@ -310,28 +310,28 @@ struct edit {
 /* Contiguous bit set or cleared, and nothing else: with FEAT_BBM level 2 a change of size like another. */
 static bool refolded(const struct model_watch *w, const struct edit *e)
 {
-    struct arch_desc like = e->new;
-    like.contiguous = e->old.contiguous;
-    return w->machine.caps.bbm == 2 &&
-           e->old.contiguous != e->new.contiguous &&arch_compare(&e->old, &like) == ARCH_SAME;
+    struct arch_desc like = e->after;
+    like.contiguous = e->before.contiguous;
+    return w->machine.caps.bbm == 2 && e->before.contiguous != e->after.contiguous &&
+           arch_compare(&e->before, &like) == ARCH_SAME;
 }
 
 static void classify(struct model_watch *w, struct edit *e)
 {
-    e->old = arch_decode(&w->machine, &e->ctx->regime, e->level, e->was);
-    e->new = arch_decode(&w->machine, &e->ctx->regime, e->level, e->now);
-    if (e->old.kind == ARCH_INVALID || e->new.kind == ARCH_INVALID)
+    e->before = arch_decode(&w->machine, &e->ctx->regime, e->level, e->was);
+    e->after = arch_decode(&w->machine, &e->ctx->regime, e->level, e->now);
+    if (e->before.kind == ARCH_INVALID || e->after.kind == ARCH_INVALID)
         return;
-    e->resized = e->old.kind != e->new.kind;
-    e->bbm = e->resized && (w->machine.caps.bbm == 2 || e->old.nt || e->new.nt);
+    e->resized = e->before.kind != e->after.kind;
+    e->bbm = e->resized && (w->machine.caps.bbm == 2 || e->before.nt || e->after.nt);
     if (e->resized) {
         e->change = ARCH_REPLACE;
-    } else if (e->old.kind == ARCH_TABLE) {
-        e->change = e->old.out == e->new.out ? ARCH_SAME : ARCH_REPLACE;
+    } else if (e->before.kind == ARCH_TABLE) {
+        e->change = e->before.out == e->after.out ? ARCH_SAME : ARCH_REPLACE;
     } else {
-        e->change = arch_compare(&e->old, &e->new);
+        e->change = arch_compare(&e->before, &e->after);
         e->bbm = refolded(w, e);
-        e->forgets = e->change <= ARCH_RELAX && arch_forgets(&e->ctx->regime, &e->old, &e->new);
+        e->forgets = e->change <= ARCH_RELAX && arch_forgets(&e->ctx->regime, &e->before, &e->after);
         if (e->forgets)
             e->change = ARCH_TIGHTEN;
     }
@@ -340,11 +340,11 @@ static void classify(struct model_watch *w, struct edit *e)
 static void check_change(struct model_watch *w, const struct edit *e, enum model_write how)
 {
     const struct arch_regime *r = &e->ctx->regime;
-    if (e->old.kind == ARCH_LEAF && (r->ha || r->hd) && how != MODEL_SWAP)
+    if (e->before.kind == ARCH_LEAF && (r->ha || r->hd) && how != MODEL_SWAP)
         model_violate(w->port,
                       "plain store to the live leaf of IPA %#" PRIx64 " with HA or HD: a hardware update can be lost",
                       e->ipa);
-    if (e->old.kind != ARCH_INVALID && e->new.kind != ARCH_INVALID && e->change == ARCH_REPLACE && !e->bbm)
+    if (e->before.kind != ARCH_INVALID && e->after.kind != ARCH_INVALID && e->change == ARCH_REPLACE && !e->bbm)
         model_violate(w->port,
                       "break-before-make: VMID %u IPA %#" PRIx64 " level %d goes from %#" PRIx64 " to %#" PRIx64
                       " with no break between",
@@ -369,15 +369,15 @@ static void outdate_old(struct model_watch *w, const struct edit *e)
 {
     struct stale_name name = {0};
     if (e->ctx->hot)
-        name = outdate(w, e->ctx, &e->old,
+        name = outdate(w, e->ctx, &e->before,
                        (struct stale){.level = e->level,
                                       .ipa = e->ipa,
                                       .desc = e->was,
-                                      .relaxed = e->new.kind == ARCH_LEAF && e->change == ARCH_RELAX,
+                                      .relaxed = e->after.kind == ARCH_LEAF && e->change == ARCH_RELAX,
                                       .bbm = e->bbm,
                                       .forgets = e->forgets});
-    if (e->old.kind == ARCH_TABLE)
-        unlink_table(w, e->ctx, e->old.out, e->level + 1, e->ipa, e->bbm, &name, e->ctx->hot != 0);
+    if (e->before.kind == ARCH_TABLE)
+        unlink_table(w, e->ctx, e->before.out, e->level + 1, e->ipa, e->bbm, &name, e->ctx->hot != 0);
 }
 
 void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64_t now, enum model_write how)
@@ -393,21 +393,21 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
     classify(w, &e);
     if (e.ctx->hot)
         check_change(w, &e, how);
-    if (e.new.kind == ARCH_TABLE && cpu->unordered &&how != MODEL_SWAP &&how != MODEL_RELEASE)
+    if (e.after.kind == ARCH_TABLE && cpu->unordered && how != MODEL_SWAP && how != MODEL_RELEASE)
         model_violate(w->port,
                       "a table is linked at IPA %#" PRIx64
                       " by a plain store: its contents may be seen later than the link",
                       e.ipa);
     __atomic_store_n(slot, now, __ATOMIC_RELEASE);
-    drop_leaf(e.ctx, &e.old);
-    if (e.old.contiguous && arch_run(&e.ctx->regime, e.level))
+    drop_leaf(e.ctx, &e.before);
+    if (e.before.contiguous && arch_run(&e.ctx->regime, e.level))
         run_touch(w, e.ctx, e.level, e.ipa, slot);
-    bool kept = e.new.kind != ARCH_INVALID &&e.change == ARCH_SAME && !e.resized;
-    if (e.old.kind != ARCH_INVALID && !(e.new.kind == e.old.kind &&kept))
+    bool kept = e.after.kind != ARCH_INVALID && e.change == ARCH_SAME && !e.resized;
+    if (e.before.kind != ARCH_INVALID && !(e.after.kind == e.before.kind && kept))
         outdate_old(w, &e);
-    if (!(e.old.kind == ARCH_TABLE && e.new.kind == ARCH_TABLE &&kept))
+    if (!(e.before.kind == ARCH_TABLE && e.after.kind == ARCH_TABLE && kept))
         link_slot(w, e.ctx, e.level, e.ipa, slot, now);
-    if (e.old.kind == ARCH_INVALID && e.new.kind != ARCH_INVALID)
+    if (e.before.kind == ARCH_INVALID && e.after.kind != ARCH_INVALID)
         made(w, &e);
 }
 
