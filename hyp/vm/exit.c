@@ -148,6 +148,7 @@ static void handle_abort(struct vcpu *v)
     struct s2_fault f;
     struct s2_fault_result r = {.has_area = false, .why = S2_NO_VIOLATION};
     s2_fault_decode(v->space->cfg.port, &v->exit, vcpu_from_el0(v), &f);
+    selftest_hammer_fault(v, &f);
     for (unsigned i = 0; i < FAULT_TRIES; i++) {
         switch (s2_space_fault(v->space, &v->cache, &f, &r)) {
         case S2_RETRY:
@@ -166,7 +167,8 @@ static void handle_abort(struct vcpu *v)
             violation(v, &f, &r);
             return;
         case S2_VIOLATION:
-            violation(v, &f, &r);
+            if (!selftest_hammer_retry(v, &f, r.why))
+                violation(v, &f, &r);
             return;
         }
     }

@@ -205,6 +205,8 @@ bool vm_idle_step(bool idle)
     static bool busy;
     struct problems p = {print_problem, NULL, 0};
     bool more = false;
+    if (idle && selftest_hammer_step())
+        return true;
     if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE)) /* who is at it may not be the one that goes on with it */
         return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0;
     for (unsigned i = 0; i < vm_count() && !more; i++) {

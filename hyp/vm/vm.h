@@ -126,6 +126,27 @@ void banner_print_areas(struct vm *vm);
 void selftest_at(struct vm *vm);
 /* selftest_geometry.c: the same about every geometry, when the boot arguments ask for it. */
 void selftest_geometries(void);
+/* selftest_hammer.c. An edit of the memory of a guest that runs, on a CPU that is idle; true: call again. Before a fault is
+ * looked at; and is it one that such an edit explains, so that it is to be tried again? */
+#ifdef CONFIG_SELFTEST_HAMMER
+bool selftest_hammer_step(void);
+void selftest_hammer_fault(const struct vcpu *v, const struct s2_fault *f);
+bool selftest_hammer_retry(const struct vcpu *v, const struct s2_fault *f, enum s2_violation why);
+#else
+static inline bool selftest_hammer_step(void)
+{
+    return false;
+}
+static inline void selftest_hammer_fault(const struct vcpu *v, const struct s2_fault *f)
+{
+    (void)v, (void)f;
+}
+static inline bool selftest_hammer_retry(const struct vcpu *v, const struct s2_fault *f, enum s2_violation why)
+{
+    (void)v, (void)f, (void)why;
+    return false;
+}
+#endif
 /* monitor/ */
 void monitor_init(void);
 

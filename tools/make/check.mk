@@ -6,10 +6,11 @@
 JOBS ?= 2
 boot_tests := $(sort $(wildcard tests/boot/test_*.py))
 # Hypervisors for one kind of test, each in a build directory of its own: with the CPU's own walker asked about every page;
-# about every geometry; with a PMU for guests; with the event trace; with few VMIDs.
-variants := at geometry measure trace vmids
+# about every geometry; with an adversary of a guest's memory; with a PMU for guests; with the event trace; with few VMIDs.
+variants := at geometry hammer measure trace vmids
 config_at := CONFIG_SELFTEST_AT=y
 config_geometry := CONFIG_SELFTEST_GEOMETRY=y
+config_hammer := CONFIG_SELFTEST_HAMMER=y
 config_measure := CONFIG_MEASURE_FAULTS=y
 config_trace := CONFIG_EVENT_TRACE=y
 config_vmids := CONFIG_VMID_BITS=3
