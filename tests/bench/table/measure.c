@@ -131,12 +131,16 @@ static void lookups(struct turn *t)
     const struct job *j = t->work->pages.job;
     uint64_t zero = nothing, sum = 0, want = 0;
     struct account before;
-    struct watch w;
 
     t->subject->account(t->s, &before);
-    w = watch_start();
-    sum = t->subject->lookup(t->s, t->work->lookup, t->work->lookups, &zero);
-    count(t, W8_LOOKUP, watch_stop(&w), t->work->lookups);
+    for (unsigned from = 0, n; from < t->work->lookups; from += n) {
+        struct watch w;
+
+        n = t->work->lookups - from < 4 * SLICE ? t->work->lookups - from : 4 * SLICE;
+        w = watch_start();
+        sum += t->subject->lookup(t->s, t->work->lookup + from, n, &zero);
+        count(t, W8_LOOKUP, watch_stop(&w), n);
+    }
     settle(t, W8_LOOKUP, &before);
     for (unsigned i = 0; i < t->work->lookups; i++)
         want += t->work->lookup[i] - j->ipa + j->pa;
