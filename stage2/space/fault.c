@@ -66,10 +66,15 @@ static bool allowed(const struct s2_space *sp, const struct s2_area *a, const st
     return bits & (f->user ? S2_UX : S2_X);
 }
 
-/* The descriptor is good now. A translation fault left nothing in the TLB; a permission fault may have come from an entry
- * that this CPU still holds, and would for ever (architecture rule 3, lesson T8). */
+/* The descriptor is good now, or with the access that it was made to wait for recorded. A translation or an access flag fault
+ * left nothing in the TLB; a permission fault may have come from an entry that this CPU still holds, and would for ever
+ * (architecture rule 3, lesson T8). */
 static enum s2_answer good_now(struct s2_space *sp, const struct s2_fault *f)
 {
+    const struct s2_geometry *g = &sp->cfg.geometry;
+
+    if (g->track_access || g->track_dirty)
+        (void)s2_table_touch(&sp->table, f->ipa, f->access == S2_ACCESS_WRITE);
     if (f->kind != S2_FAULT_PERMISSION)
         return S2_RETRY;
     s2_table_flush_local(&sp->table, f->ipa);
@@ -211,8 +216,12 @@ static enum s2_answer answer_to(struct s2_space *sp, struct s2_cache *cache, con
 enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *fault,
                               struct s2_fault_result *out)
 {
+    enum s2_answer answer;
+
     *out = (struct s2_fault_result){0};
-    return watch(cache, fault, answer_to(sp, cache, fault, out), out);
+    answer = watch(cache, fault, answer_to(sp, cache, fault, out), out);
+    s2_promote_after_fault(sp);
+    return answer;
 }
 
 const char *s2_violation_phrase(enum s2_violation why)

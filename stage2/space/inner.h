@@ -94,6 +94,16 @@ enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err);
 /* What of an area is wrong by itself. */
 S2_NODISCARD enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d);
 
+/* --- promote.c ------------------------------------------------------------------------------------------------------- */
+
+/* Begins the gather, promotes what is marked as far as the space wants that, and flushes. The caller frees the gather's tables
+ * once the lock is given up. True when marks are left. */
+bool s2_promote(struct s2_space *sp, struct s2_gather *g, unsigned budget);
+/* Gives up the lock; what an operation marked is promoted before. */
+void s2_unlock_promoting(struct s2_space *sp);
+/* Without the lock, and only if it is free. */
+void s2_promote_after_fault(struct s2_space *sp);
+
 /* --- long.c, long_map.c, long_protect.c ------------------------------------------------------------------------------ */
 
 /* The long work whose range meets this one, or null. The lock held shared is enough. */

@@ -27,7 +27,7 @@ enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg
     if (err)
         return err;
     limit = s2_ipa_limit(&cfg->geometry);
-    *sp = (struct s2_space){.cfg = *cfg, .cut = S2_TSTASH_EMPTY};
+    *sp = (struct s2_space){.cfg = *cfg, .cut = S2_TSTASH_EMPTY, .promotion_off = cfg->no_promotion};
     if (!sp->cfg.chunk_log2)
         sp->cfg.chunk_log2 = (uint8_t)s2_level_shift(&cfg->geometry, LEVEL_OF_CHUNKS);
     s2_imap_init(&sp->chunks, cfg->nodes, 0, limit, S2_IMAP_BYTES);
@@ -225,7 +225,10 @@ enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
 
 enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err)
 {
-    s2_space_unlock(op->side[0].space);
+    if (err)
+        s2_space_unlock(op->side[0].space); /* and nothing has changed */
+    else
+        s2_unlock_promoting(op->side[0].space);
     s2_op_dispose(op);
     return err;
 }
@@ -405,6 +408,13 @@ unsigned s2_space_walk(struct s2_space *sp, s2_ipa ipa, struct s2_walk_step step
     return n;
 }
 
+void s2_space_visit(struct s2_space *sp, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg)
+{
+    s2_space_lock_shared(sp);
+    s2_table_visit(&sp->table, range, fn, arg);
+    s2_space_unlock_shared(sp);
+}
+
 static bool count_leaf(void *arg, const struct s2_leaf *leaf)
 {
     uint64_t *leaves = arg;
@@ -441,6 +451,16 @@ bool s2_space_area_stats(struct s2_space *sp, s2_ipa ipa, struct s2_space_area_s
     return found;
 }
 
+static uint64_t table_bytes_per_gib(const struct s2_space *sp, const struct s2_space_stats *s)
+{
+    enum { MIB_LOG2 = 20, MIB_PER_GIB_LOG2 = 10 };
+    uint64_t pages = 0, mib = s->mapped_bytes >> MIB_LOG2; /* so that nothing overflows */
+
+    for (unsigned i = 0; i < sizeof s->tables / sizeof s->tables[0]; i++)
+        pages += s->tables[i];
+    return mib ? ((pages << sp->cfg.geometry.granule_log2) << MIB_PER_GIB_LOG2) / mib : 0;
+}
+
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
 {
     *out = (struct s2_space_stats){0};
@@ -450,6 +470,8 @@ void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
         out->leaves[level + 1] = __atomic_load_n(&sp->table.leaves[level + 1], __ATOMIC_RELAXED);
         out->mapped_bytes += out->leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
     }
+    s2_table_count(&sp->table, out->tables);
+    out->table_bytes_per_gib = table_bytes_per_gib(sp, out);
     out->table_pages = s2_space_quota(sp).used;
     out->frames_held = sp->frames_held;
     out->frames_promised = sp->frames_promised;

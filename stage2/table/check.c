@@ -9,23 +9,41 @@ struct audit {
     uint32_t pages;
 };
 
-static const char *check_leaf(struct audit *a, int level, uint64_t desc)
+/* Is the member at index i of a whole run that is alike throughout? Asked of each run's first. */
+static const char *check_run(const struct s2_table *t, const struct s2_node *n, unsigned i)
+{
+    unsigned members = 1u << t->geo.run_log2[n->level + 1];
+
+    if (i & (members - 1))
+        return s2_port_pte_load(t->port, &n->slots[i & ~(members - 1)]) & DESC_CONTIGUOUS
+                   ? NULL
+                   : "a leaf is marked contiguous, and the first of its run is not";
+    for (unsigned m = 0; m < members; m++)
+        if (!(s2_port_pte_load(t->port, &n->slots[i + m]) & DESC_CONTIGUOUS))
+            return "a run of contiguous leaves is not whole";
+    return s2_leaves_congruent(t, &n->slots[i], members, s2_entry_bytes(t, n->level))
+               ? NULL
+               : "the leaves of a contiguous run do not agree";
+}
+
+static const char *check_leaf(struct audit *a, const struct s2_node *n, unsigned i, uint64_t desc)
 {
     const struct s2_table *t = a->t;
     s2_attr attr = s2_desc_attr(t, desc);
 
     if (!(desc & DESC_VALID))
         return "an entry holds something that is not valid";
-    if (level < t->geo.block_level)
+    if (n->level < t->geo.block_level)
         return "a block stands at a level that has none";
-    if (level == S2_LAST_LEVEL && !(desc & DESC_TYPE))
+    if (n->level == S2_LAST_LEVEL && !(desc & DESC_TYPE))
         return "a page descriptor is of the reserved type";
-    if (desc & ~s2_desc_leaf_bits(t, level))
+    if (desc & ~s2_desc_leaf_bits(t, n->level))
         return "a leaf has reserved bits set, or an output that is not aligned to its size";
-    if ((desc ^ s2_desc_attr_bits(t, attr)) & DESC_ATTR & ~DESC_WRITE || s2_attr_check(attr, &t->caps, t->geo.ds, NULL))
+    if ((desc ^ s2_desc_attr_bits(t, attr)) & t->format.attr & ~DESC_WRITE ||
+        s2_attr_check(attr, &t->caps, t->geo.ds, NULL))
         return "a leaf has attributes that no area can ask for";
-    a->leaves[level + 1]++;
-    return NULL;
+    a->leaves[n->level + 1]++;
+    return desc & DESC_CONTIGUOUS ? check_run(t, n, i) : NULL;
 }
 
 static const char *check_node(struct audit *a, const struct s2_node *n);
@@ -36,7 +54,7 @@ static const char *check_table(struct audit *a, const struct s2_node *parent, ui
     s2_pa pa = s2_desc_oa(t, desc);
     struct s2_node n;
 
-    if (desc != s2_desc_table(pa))
+    if (desc != s2_desc_table(t, pa))
         return "a table descriptor has reserved bits set";
     if (pa.v - t->pool->base.v >= (uint64_t)t->pool->pages << t->pool->granule_log2)
         return "a table descriptor leads out of the pool";
@@ -52,6 +70,7 @@ static const char *check_node(struct audit *a, const struct s2_node *n)
     const struct s2_table *t = a->t;
     const char *wrong = NULL;
     unsigned valid = 0;
+    uint64_t sum = 0;
 
     if (n->page->flags & S2_TPAGE_SEEN)
         return "a table page is linked twice";
@@ -71,10 +90,14 @@ static const char *check_node(struct audit *a, const struct s2_node *n)
         else if (s2_desc_is_table(n->level, desc))
             wrong = check_table(a, n, ipa, desc);
         else
-            wrong = check_leaf(a, n->level, desc);
+            wrong = check_leaf(a, n, i, desc);
+        if (!s2_desc_is_table(n->level, desc))
+            sum += s2_leaf_sum(t, n, ipa, desc);
     }
     if (!wrong && valid != n->page->valid)
         wrong = "the count of entries in a table is wrong";
+    if (!wrong && sum != n->page->sum)
+        wrong = "the sum of a table's leaves is wrong";
     return wrong;
 }
 

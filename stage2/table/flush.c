@@ -15,12 +15,13 @@ enum {
     RANGE_TG_SHIFT = 46,
     RANGE_NUM_MAX = 31,
     RANGE_SCALE_MAX = 3,
+    WIDE_BASE_SHIFT = 16,
     /* Without range operations: single entries up to here, then the whole VMID. Either way all combined entries of the
      * VMID go; what more is lost is the cache of stage-2 walks, which as many instructions would cost. */
     ENTRIES_MAX = 8,
 };
-/* Longer ranges are not issued: a 32-bit length overflows in places (architecture rule 10). */
-#define RANGE_BYTES_MAX ((4ull << 30) - 1)
+/* With short_ranges no longer ones: a 32-bit length overflows in places (architecture rule 10). */
+#define SHORT_RANGE_MAX ((4ull << 30) - 1)
 
 /* Is it only this CPU's translations that must go? */
 enum scope { LOCAL, BROADCAST };
@@ -67,25 +68,25 @@ static void invalidate_entry(const struct flush *f, const struct s2_gather *g, u
 /* One covering range operation; over-invalidation is allowed (R_MMZTY). False: the range has none. */
 static bool range_operand(const struct s2_table *t, const struct s2_gather *g, uint64_t *operand)
 {
-    uint64_t start = g->range.start.v, bytes = g->range.end.v - start;
+    unsigned unit = t->geo.ds ? WIDE_BASE_SHIFT : t->geo.granule_log2; /* of the base (rule 6) */
+    uint64_t start = g->range.start.v & ~((1ull << unit) - 1), bytes = g->range.end.v - start;
     uint64_t ttl = one_level(g) && t->caps.ttl && g->level > 0 ? (uint64_t)g->level : 0;
-    uint64_t unit, n, scale = 0;
+    uint64_t step, n, scale = 0;
 
-    if (t->geo.ds)
-        return false; /* the base counts in 64K, and the texts disagree when it is not aligned (rule 7) */
     for (;; scale++) {
-        unit = 1ull << (5 * scale + 1 + t->geo.granule_log2);
-        n = (bytes + unit - 1) / unit;
+        step = 1ull << (5 * scale + 1 + t->geo.granule_log2);
+        n = (bytes + step - 1) / step;
         if (n <= RANGE_NUM_MAX + 1)
             break;
         if (scale == RANGE_SCALE_MAX)
             return false;
     }
-    if (n * unit > RANGE_BYTES_MAX)
+    if (t->caps.short_ranges && n * step > SHORT_RANGE_MAX)
         return false;
-    /* The base is a multiple of the leaf's size, as TTL demands (D8.17.5): leaves are added whole. */
-    *operand = start >> t->geo.granule_log2 | ttl << RANGE_TTL_SHIFT | (n - 1) << RANGE_NUM_SHIFT |
-               scale << RANGE_SCALE_SHIFT | granule_code(t) << RANGE_TG_SHIFT;
+    /* The base is a multiple of the leaf's size, as TTL demands (D8.17.5), since leaves are added whole; and of 64K with DS, so
+     * that no text disagrees (rule 7). */
+    *operand = start >> unit | ttl << RANGE_TTL_SHIFT | (n - 1) << RANGE_NUM_SHIFT | scale << RANGE_SCALE_SHIFT |
+               granule_code(t) << RANGE_TG_SHIFT;
     return true;
 }
 
@@ -106,10 +107,13 @@ static bool invalidate_ipas(const struct flush *f, const struct s2_gather *g)
         invalidate_entry(f, g, g->range.start.v);
         return true;
     }
-    if (g->all || f->scope == LOCAL) /* there is no local range operation in the port */
+    if (g->all)
         return false;
     if (f->t->caps.tlbirange && range_operand(f->t, g, &operand)) {
-        s2_port_tlbi(f->t->port, g->tables ? S2_TLBI_RIPAS2E1IS : S2_TLBI_RIPAS2LE1IS, operand);
+        if (g->tables)
+            invalidate(f, S2_TLBI_RIPAS2E1IS, S2_TLBI_RIPAS2E1, operand);
+        else
+            invalidate(f, S2_TLBI_RIPAS2LE1IS, S2_TLBI_RIPAS2LE1, operand);
         return true;
     }
     if (f->t->caps.tlbirange || n > ENTRIES_MAX)
@@ -137,7 +141,9 @@ static uint64_t vttbr(const struct s2_table *t)
 {
     uint64_t vmid = __atomic_load_n(&t->vmid.id, __ATOMIC_ACQUIRE) & UINT16_MAX;
 
-    return t->root.v | vmid << VTTBR_VMID_SHIFT | (t->caps.cnp ? VTTBR_CNP : 0);
+    /* BADDR[51:48] stand in bits 5 to 2, which are zero in a root below 2^48 (D24.2.183). */
+    return (t->root.v & VTTBR_BADDR) | t->root.v >> 48 << VTTBR_BADDR_HIGH_SHIFT | vmid << VTTBR_VMID_SHIFT |
+           (t->caps.cnp ? VTTBR_CNP : 0);
 }
 
 /* The context that invalidations refer to (T6): VTTBR and VTCR as a pair (rule 6), interrupts masked while it is another

@@ -53,11 +53,24 @@ void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *
     owe(t, g);
 }
 
-void s2_gather_make(struct s2_table *t, struct s2_gather *g, uint64_t *slot, uint64_t desc, struct s2_ipa_range block)
+void s2_gather_make(struct s2_table *t, struct s2_gather *g, uint64_t *slot, uint32_t run, uint64_t desc,
+                    struct s2_ipa_range range)
 {
     if (g->makes == S2_GATHER_MAKES)
         s2_gather_flush(t, g);
-    g->make[g->makes++] = (struct s2_gather_make){.slot = slot, .desc = desc, .range = block};
+    g->make[g->makes++] = (struct s2_gather_make){slot, desc, run, range};
+}
+
+static void make(struct s2_table *t, const struct s2_gather_make *m)
+{
+    if (!m->run)
+        s2_port_pte_store_release(t->port, m->slot, m->desc);
+    for (uint32_t i = 0; i < m->run; i++) {
+        uint64_t desc = s2_port_pte_load(t->port, &m->slot[i]);
+
+        if (desc && !(desc & DESC_VALID))
+            s2_port_pte_store(t->port, &m->slot[i], desc | m->desc);
+    }
 }
 
 static bool meets(struct s2_ipa_range a, struct s2_ipa_range b)
@@ -84,7 +97,7 @@ void s2_gather_flush(struct s2_table *t, struct s2_gather *g)
     else if (g->made)
         s2_port_barrier(t->port, S2_DSB_ISHST);
     for (unsigned i = 0; i < g->makes; i++)
-        s2_port_pte_store_release(t->port, g->make[i].slot, g->make[i].desc);
+        make(t, &g->make[i]);
     if (g->makes)
         s2_port_barrier(t->port, S2_DSB_ISHST);
     *g = rest;
@@ -124,8 +137,8 @@ bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *
         return false;
     index = s2_tstash_pop(t->pool, &g->dead);
     free_page(t, &g->dead, stash, index);
-    s2_port_pte_fill(t->port, s2_port_table(t->port, s2_tpool_pa(t->pool, index)), s2_entries(t), 0, 0);
     t->pool->meta[index].level = S2_TPAGE_HELD;
+    t->pool->meta[index].flags = 0;
     return true;
 }
 

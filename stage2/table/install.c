@@ -27,14 +27,17 @@ static int leaf_level(const struct job *j, int level)
 static uint64_t build(const struct job *j, int level, int leaf)
 {
     uint64_t start = j->ipa & ~(s2_entry_bytes(j->t, leaf) - 1);
-    uint64_t desc = s2_desc_leaf(leaf, start + j->delta, j->attr_bits), link;
+    uint64_t desc = s2_desc_leaf(j->t, leaf, start + j->delta, j->attr_bits) | DESC_AF, link; /* it is being accessed */
 
     for (; leaf > level; leaf--) {
+        uint64_t size = s2_entry_bytes(j->t, leaf), at = j->ipa & ~(size - 1);
         uint64_t base = j->ipa & ~(s2_node_bytes(j->t, leaf) - 1);
-        struct s2_node n = s2_node_new(j->t, j->cache, leaf, base, &link);
+        struct s2_node n = s2_node_new(j->t, j->cache, leaf, base, at, at + size, &link);
 
         s2_port_pte_store(j->t->port, &n.slots[s2_node_index(j->t, &n, j->ipa)], desc);
         n.page->valid = 1;
+        if (!s2_desc_is_table(leaf, desc))
+            n.page->sum = s2_leaf_sum(j->t, &n, at, desc);
         desc = link;
     }
     return desc;
@@ -55,7 +58,21 @@ static void unbuild(const struct job *j, const struct s2_node *parent, uint64_t 
         s2_port_pte_store(j->t->port, slot, 0);
         n.page->valid = 0;
         n.page->level = S2_TPAGE_HELD;
+        n.page->flags = S2_TPAGE_ZERO;
     }
+}
+
+/* The leaf, or the tables around it, stand in n now. The sum first: who makes the count full finds all of it. */
+static void account(const struct job *j, const struct s2_node *n, int leaf, uint64_t desc)
+{
+    uint64_t at = j->ipa & ~(s2_entry_bytes(j->t, n->level) - 1);
+
+    if (leaf == n->level)
+        __atomic_fetch_add(&n->page->sum, s2_leaf_sum(j->t, n, at, desc), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&n->page->valid, 1, __ATOMIC_ACQ_REL);
+    s2_leaves_add(j->t, leaf, 1);
+    if (leaf == n->level)
+        s2_mark_leaves(j->t, n, at, at + s2_entry_bytes(j->t, leaf), desc);
 }
 
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
@@ -83,9 +100,8 @@ enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, st
         }
         mine = build(&j, n.level, leaf);
         if (s2_port_pte_cas(t->port, slot, 0, mine)) {
-            __atomic_fetch_add(&n.page->valid, 1, __ATOMIC_RELAXED);
-            s2_leaves_add(t, leaf, 1);
             s2_port_barrier(t->port, S2_DSB_ISHST);
+            account(&j, &n, leaf, mine);
             return S2_INSTALLED;
         }
         unbuild(&j, &n, mine);

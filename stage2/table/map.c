@@ -12,37 +12,35 @@ struct job {
 };
 
 /* Leaves from `at` on, as many as fit into the node. Returns where they end. */
-static uint64_t fill_run(const struct job *j, const struct s2_node *n, uint64_t at, uint64_t end)
+static uint64_t fill_row(const struct job *j, const struct s2_node *n, uint64_t at, uint64_t end)
 {
-    uint64_t size = s2_entry_bytes(j->t, n->level);
-    unsigned count = (unsigned)((end - at) / size);
-    uint64_t first = s2_desc_leaf(n->level, at + j->delta, j->attr_bits);
+    uint64_t desc = s2_desc_leaf(j->t, n->level, at + j->delta, j->attr_bits);
 
-    s2_port_pte_fill(j->t->port, &n->slots[s2_node_index(j->t, n, at)], count, first, size);
-    n->page->valid = (uint16_t)(n->page->valid + count);
-    s2_leaves_add(j->t, n->level, count);
-    return at + count * size;
+    end = s2_leaves_fill(j->t, n, at, end & ~(s2_entry_bytes(j->t, n->level) - 1), desc);
+    s2_mark_leaves(j->t, n, at, end, desc | DESC_CONTIGUOUS);
+    return end;
 }
 
-static void map_node(const struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
+/* fresh: the table is new, and what it holds inside the range is not to be read. */
+static void map_node(const struct job *j, const struct s2_node *n, uint64_t start, uint64_t end, bool fresh)
 {
     for (uint64_t at = start, next; at < end; at = next) {
         uint64_t *slot = &n->slots[s2_node_index(j->t, n, at)], desc;
         struct s2_node child;
 
         if (s2_leaf_fits(j->t, n->level, at, end, j->delta)) {
-            next = fill_run(j, n, at, end);
+            next = fill_row(j, n, at, end);
             continue;
         }
         next = s2_entry_end(j->t, n->level, at, end);
-        desc = s2_port_pte_load(j->t->port, slot);
+        desc = fresh ? 0 : s2_port_pte_load(j->t->port, slot);
         if (desc) {
             child = s2_node_child(j->t, n, at, desc);
-            map_node(j, &child, at, next);
+            map_node(j, &child, at, next, false);
             continue;
         }
-        child = s2_node_new(j->t, j->stash, n->level + 1, at & ~(s2_entry_bytes(j->t, n->level) - 1), &desc);
-        map_node(j, &child, at, next);
+        child = s2_node_new(j->t, j->stash, n->level + 1, at & ~(s2_entry_bytes(j->t, n->level) - 1), at, next, &desc);
+        map_node(j, &child, at, next, true);
         s2_port_pte_store_release(j->t->port, slot, desc);
         n->page->valid++;
     }
@@ -59,7 +57,7 @@ void s2_table_map(struct s2_table *t, struct s2_tstash *stash, struct s2_gather 
         struct s2_node root = s2_node_root(t, at);
 
         next = s2_min_u64(root.base + bytes, end);
-        map_node(&j, &root, at, next);
+        map_node(&j, &root, at, next, false);
     }
     g->made = true; /* nothing valid was there, and no TLB holds what is invalid: one barrier will do */
 }

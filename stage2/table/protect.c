@@ -24,48 +24,80 @@ static bool restricts(const struct s2_table *t, uint64_t was, uint64_t now)
     return s2_desc_attr(t, was).bits & ~s2_desc_attr(t, now).bits & S2_PERM_MASK;
 }
 
-/* Clears DESC_VALID, losing no update by hardware (I_GXGZY). */
-static void break_leaf(const struct s2_table *t, uint64_t *slot, uint64_t desc)
+static void sum_row(const struct job *j, const struct s2_node *n, uint64_t leaves, uint64_t was, uint64_t now)
 {
-    while (!s2_port_pte_cas(t->port, slot, desc, desc & ~DESC_VALID))
-        desc = s2_port_pte_load(t->port, slot); /* an access flag or a dirty bit: each sets one bit, once */
+    n->page->sum += leaves * (s2_sum_attr(j->t, now) - s2_sum_attr(j->t, was));
 }
 
 /* The leaves in a row that say what the first one says but for their outputs: one decision, then a bare loop. Returns
- * where the row ends. pre: [at, end) lies in the node and covers the first one whole. */
+ * where the row ends. pre: [at, end) lies in the node, covers the first one whole, and when that begins a run, ends with one.
+ * A run that changes as a whole stays one, member by member: until the flush either permission may be found, as always. What
+ * is broken already, of a run that was unfolded, changes as it waits. */
 static uint64_t change_row(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t at, uint64_t end)
 {
-    const uint64_t same = DESC_ATTR | DESC_TYPE | DESC_VALID;
-    uint64_t size = s2_entry_bytes(j->t, n->level), count = (end - at) / size, i;
-    uint64_t first = s2_port_pte_load(j->t->port, slot), now = s2_desc_change(first, j->part.attr_bits);
+    struct s2_table *t = j->t;
+    const uint64_t same = t->format.attr | DESC_TYPE | DESC_VALID | DESC_CONTIGUOUS;
+    uint64_t size = s2_entry_bytes(t, n->level), count = (end - at) / size, i;
+    uint64_t first = s2_port_pte_load(t->port, slot), now = s2_desc_change(t, first, j->part.attr_bits);
     uint64_t flip = first ^ now;
-    bool broken = flip && needs_break(j->t, flip);
+    bool broken = flip && first & DESC_VALID && needs_break(t, flip);
 
     for (i = 0; i < count; i++) {
-        uint64_t desc = s2_port_pte_load(j->t->port, &slot[i]);
+        uint64_t desc = s2_port_pte_load(t->port, &slot[i]);
 
         if ((desc ^ first) & same)
             break;
         if (broken)
-            break_leaf(j->t, &slot[i], desc);
+            s2_leaf_break(t, &slot[i], 0);
         else if (flip)
-            s2_port_pte_store(j->t->port, &slot[i], desc ^ flip);
+            s2_port_pte_store(t->port, &slot[i], desc ^ flip);
     }
     end = at + i * size;
-    j->broken |= broken;
-    j->g->made |= flip && !broken;
+    if (!flip)
+        return end;
+    if (broken)
+        j->broken = true;
+    else
+        sum_row(j, n, i, first, now);
+    if (!(first & DESC_VALID)) /* its flush is due */
+        return end;
+    j->g->made |= !broken;
     if (flip & ~DESC_SW || broken) /* software bits are in no TLB */
-        s2_gather_add(j->g, at, end, n->level, broken || restricts(j->t, first, now));
+        s2_gather_add(j->g, at, end, n->level, broken || restricts(t, first, now));
+    if (!broken)
+        s2_mark_leaves(t, n, at, end, now);
     return end;
 }
 
 /* One leaf in the second pass. */
-static void make_leaf(struct job *j, uint64_t *slot, uint64_t desc)
+static void make_leaf(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t at, uint64_t desc)
 {
+    uint64_t now = s2_desc_change(j->t, desc | DESC_VALID, j->part.attr_bits);
+
     if (desc & DESC_VALID)
         return;
-    s2_port_pte_store(j->t->port, slot, s2_desc_change(desc | DESC_VALID, j->part.attr_bits));
+    s2_port_pte_store(j->t->port, slot, now);
+    sum_row(j, n, 1, desc, now);
+    s2_mark_leaves(j->t, n, at, at + s2_entry_bytes(j->t, n->level), now);
     j->g->made = true;
+}
+
+/* The leaf at `at`, and those in `in` behind it that are like it. A run, or a block, that the range cuts is split even when it
+ * says the same: where the range ends an area does, and no leaf lies in two. Returns where it got to. */
+static uint64_t protect_leaf(struct job *j, const struct s2_node *n, uint64_t *slot, struct s2_ipa_range in,
+                             uint64_t at)
+{
+    uint64_t desc = s2_port_pte_load(j->t->port, slot), size = s2_entry_bytes(j->t, n->level);
+    uint64_t end = s2_entry_end(j->t, n->level, at, in.end.v), step = size;
+
+    if (s2_run_cut(j->t, n, at, in.start.v, in.end.v, desc))
+        s2_run_unfold(j->t, j->g, n, at, s2_desc_change(j->t, desc, j->part.attr_bits) == desc);
+    else if (desc & DESC_CONTIGUOUS)
+        step = s2_run_bytes(j->t, n->level);
+    if (s2_entry_whole(j->t, n->level, at, end))
+        return change_row(j, n, slot, at, in.end.v & ~(step - 1));
+    s2_split_block(j->t, j->stash, j->g, n, at, &j->part);
+    return end;
 }
 
 static void protect_node(struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
@@ -82,11 +114,9 @@ static void protect_node(struct job *j, const struct s2_node *n, uint64_t start,
 
             protect_node(j, &child, at, next);
         } else if (j->make) {
-            make_leaf(j, slot, desc);
-        } else if (s2_entry_whole(j->t, n->level, at, next)) {
-            next = change_row(j, n, slot, at, end);
-        } else { /* though it may say the same: where the range ends an area does, and no leaf lies in two */
-            s2_split_block(j->t, j->stash, j->g, n, at, &j->part);
+            make_leaf(j, n, slot, at, desc);
+        } else {
+            next = protect_leaf(j, n, slot, (struct s2_ipa_range){S2_IPA(start), S2_IPA(end)}, at);
         }
     }
 }

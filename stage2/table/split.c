@@ -10,17 +10,17 @@ struct cut {
     const struct s2_part *part;
 };
 
-/* n entries of `node` from `at`: the leaves at its level that say what `desc` (of the first one) says; 0 makes holes. */
-static void fill(const struct cut *c, const struct s2_node *node, uint64_t at, uint64_t end, uint64_t desc)
+/* The leaves of `node` from `at` to `end` that say what `desc` (of the first one) says; 0 makes holes. Returns end. */
+static uint64_t fill(const struct cut *c, const struct s2_node *node, uint64_t at, uint64_t end, uint64_t desc)
 {
-    uint64_t size = s2_entry_bytes(c->t, node->level);
-    unsigned n = (unsigned)((end - at) / size);
+    unsigned shift = s2_level_shift(&c->t->geo, node->level);
 
-    if (!desc || !n)
-        return; /* new tables are zero */
-    s2_port_pte_fill(c->t->port, &node->slots[s2_node_index(c->t, node, at)], n, desc, size);
-    node->page->valid = (uint16_t)(node->page->valid + n);
-    s2_leaves_add(c->t, node->level, n);
+    if (desc)
+        s2_leaves_fill(c->t, node, at, end, desc); /* all of them: a block's outputs differ in their low bits only */
+    else
+        s2_port_pte_fill(c->t->port, &node->slots[s2_node_index(c->t, node, at)], (unsigned)((end - at) >> shift), 0,
+                         0);
+    return end;
 }
 
 /* The table in place of `block`, a leaf at `level` that translates [base, base + its size) and that the part covers in
@@ -30,21 +30,19 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
     uint64_t end = base + s2_entry_bytes(c->t, level), size = s2_entry_bytes(c->t, level + 1);
     uint64_t from = s2_max_u64(c->part->range.start.v, base), to = s2_min_u64(c->part->range.end.v, end);
     uint64_t first = s2_desc_lower(level, block), table;
-    struct s2_node node = s2_node_new(c->t, c->stash, level + 1, base, &table);
+    struct s2_node node = s2_node_new(c->t, c->stash, level + 1, base, base, end, &table);
     uint64_t at = base, next;
 
     for (; at < end; at = next) {
         uint64_t desc = first + (at - base);
 
         if (at + size <= from) {
-            next = from & ~(size - 1);
-            fill(c, &node, at, next, desc);
+            next = fill(c, &node, at, from & ~(size - 1), desc);
         } else if (at >= to) {
-            next = end;
-            fill(c, &node, at, next, desc);
+            next = fill(c, &node, at, end, desc);
         } else if (at >= from && at + size <= to) {
-            next = to & ~(size - 1);
-            fill(c, &node, at, next, c->part->keep ? s2_desc_change(desc, c->part->attr_bits) : 0);
+            desc = c->part->keep ? s2_desc_change(c->t, desc, c->part->attr_bits) : 0;
+            next = fill(c, &node, at, to & ~(size - 1), desc);
         } else {
             next = at + size;
             desc = replacement(c, level + 1, at, desc);
@@ -55,24 +53,40 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
     return table;
 }
 
+/* What one step may replace without break-before-make (rule 12): at FEAT_BBM level 2 a change of size alone, a hole in it
+ * included; at level 1 a change of size alone, from a block with nT. Not where hardware may write into the block meanwhile. */
+enum step { BREAK, WITH_NT, AT_ONCE };
+
+static enum step step_for(const struct s2_table *t, const struct s2_part *part, uint64_t block)
+{
+    bool same = part->keep && s2_desc_change(t, block, part->attr_bits) == block;
+
+    if (s2_desc_hardware_writes(t) || !(block & DESC_VALID))
+        return BREAK;
+    if (t->caps.bbm == 2 && (same || !part->keep))
+        return AT_ONCE;
+    return t->caps.bbm == 1 && same ? WITH_NT : BREAK;
+}
+
 void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, const struct s2_node *n,
                     uint64_t ipa, const struct s2_part *part)
 {
     struct cut c = {t, stash, part};
     uint64_t *slot = &n->slots[s2_node_index(t, n, ipa)], size = s2_entry_bytes(t, n->level);
-    uint64_t base = ipa & ~(size - 1), block;
+    uint64_t base = ipa & ~(size - 1), block = s2_port_pte_load(t->port, slot);
     struct s2_ipa_range extent = {S2_IPA(base), S2_IPA(base + size)};
+    enum step step = step_for(t, part, block);
 
     s2_leaves_sub(t, n->level, 1);
-    if (t->caps.bbm == 2 && !part->keep && !s2_desc_hardware_writes(t)) {
-        /* A change of size alone, and a hole in it, need no break at level 2 of FEAT_BBM; other attributes in the same
-         * step do (rule 12). */
-        block = s2_port_pte_load(t->port, slot);
+    n->page->sum -= s2_leaf_sum(t, n, base, block);
+    s2_gather_add(g, base, base + size, n->level, true);
+    if (step == AT_ONCE) {
         s2_port_pte_store_release(t->port, slot, replacement(&c, n->level, base, block));
-        s2_gather_add(g, base, base + size, n->level, true);
         return;
     }
-    block = s2_port_pte_xchg(t->port, slot, 0); /* with what hardware wrote last */
-    s2_gather_add(g, base, base + size, n->level, true);
-    s2_gather_make(t, g, slot, replacement(&c, n->level, base, block), extent);
+    if (step == WITH_NT)
+        s2_port_pte_store(t->port, slot, block | DESC_NT);
+    else
+        block = s2_port_pte_xchg(t->port, slot, 0); /* with what hardware wrote last */
+    s2_gather_make(t, g, slot, 0, replacement(&c, n->level, base, block), extent);
 }

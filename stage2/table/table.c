@@ -10,7 +10,8 @@ enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct
     enum s2_err err;
     uint32_t first;
 
-    if (pool->granule_log2 != geo->granule_log2)
+    if (pool->granule_log2 != geo->granule_log2 ||
+        pool->base.v + ((uint64_t)pool->pages << pool->granule_log2) > 1ull << geo->pa_bits)
         return S2_EINVAL;
     *t = (struct s2_table){
         .port = port,
@@ -19,6 +20,8 @@ enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct
         .vmids = vmids,
         .caps = *caps,
         .geo = *geo,
+        .format = s2_format_of(geo),
+        .marked_start = UINT64_MAX,
         .id = id,
     };
     err = s2_tpool_take_root(pool, &t->quota, geo->roots, &t->root);

@@ -11,7 +11,8 @@
 #include <stage2/gather.h>
 #include <stage2/table_types.h>
 
-/* Takes the root from the pool. S2_EINVAL: the pool's granule is another; S2_EQUOTA, S2_ETABLES. */
+/* Takes the root from the pool. S2_EINVAL: the pool's granule is another, or it lies beyond what descriptors can address;
+ * S2_EQUOTA, S2_ETABLES. */
 S2_NODISCARD enum s2_err s2_table_init(struct s2_table *t, struct s2_port *port, const struct s2_caps *caps,
                                        const struct s2_geometry *geo, struct s2_tpool *pool, struct s2_vmids *vmids,
                                        uint32_t page_limit, uint16_t id);
@@ -77,6 +78,8 @@ enum s2_install {
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
                                  s2_pa pa, s2_attr attr, uint32_t *need);
 
+/* Linked table pages by level + 1, by reading non-leaf levels only. Lock shared. */
+void s2_table_count(const struct s2_table *t, uint64_t tables[5]);
 /* The descriptors a walk of ipa reads, root first, at most 5; returns how many; 0 beyond the IPA size. */
 unsigned s2_table_walk(const struct s2_table *t, s2_ipa ipa, struct s2_walk_step steps[5]);
 
@@ -93,7 +96,7 @@ void s2_gather_init(struct s2_gather *g);
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g);
 /* Pages that were taken and not used go back with those that the gather frees. */
 void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *unused);
-/* pre: flushed. One dead page goes to the stash instead, all zero. False: there is none. */
+/* pre: flushed. One dead page goes to the stash instead. False: there is none. */
 bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash);
 /* pre: flushed. Frees detached tables by reading non-leaf levels only. No lock needed, and none wanted: it takes time by
  * the page. The table lives at least until t->detached has come down. */

@@ -57,25 +57,29 @@ static enum s2_err charge(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, u
     return S2_OK;
 }
 
-/* n of the pages that were charged go to the stash, zeroed outside the lock. */
+static void hold(struct s2_tpage *page)
+{
+    page->level = S2_TPAGE_HELD;
+    page->flags = 0;
+}
+
+/* n of the pages that were charged go to the stash. */
 static void take_batch(struct s2_tpool *p, uint32_t n, struct s2_tstash *stash)
 {
     uint32_t first, last;
 
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     first = last = p->free_head;
-    p->meta[first].level = S2_TPAGE_HELD;
+    hold(&p->meta[first]);
     for (uint32_t i = 1; i < n; i++) {
         last = p->meta[last].link;
-        p->meta[last].level = S2_TPAGE_HELD;
+        hold(&p->meta[last]);
     }
     p->free_head = p->meta[last].link;
     s2_port_unlock(p->port, &p->lock);
     p->meta[last].link = stash->head;
     stash->head = first;
     stash->count += n;
-    for (uint32_t i = first; n; n--, i = p->meta[i].link)
-        zero(p, i, 1);
 }
 
 static enum s2_err take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash, bool draw)
@@ -103,7 +107,14 @@ enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, s
 
 enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash)
 {
-    return take(p, q, n, stash, true);
+    enum s2_err err = take(p, q, n, stash, true);
+
+    /* What was taken last lies in front; outside the lock. */
+    for (uint32_t i = stash->head; !err && n; n--, i = p->meta[i].link) {
+        zero(p, i, 1);
+        p->meta[i].flags = S2_TPAGE_ZERO;
+    }
+    return err;
 }
 
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash)

@@ -24,6 +24,7 @@ static void drop(const struct job *j, const struct s2_node *n, uint64_t *slot, u
         else
             s2_port_pte_store(j->t->port, slot, 0);
         s2_leaves_sub(j->t, n->level, 1);
+        n->page->sum -= s2_leaf_sum(j->t, n, at, desc);
         s2_gather_add(j->g, at, end, n->level, true);
     }
 }
@@ -39,6 +40,10 @@ static void unmap_node(const struct job *j, const struct s2_node *n, uint64_t st
         next = s2_entry_end(j->t, n->level, at, end);
         if (!desc)
             continue; /* a hole (G8) */
+        if (s2_run_cut(j->t, n, at, start, end, desc)) {
+            s2_run_unfold(j->t, j->g, n, at, true);
+            desc = s2_port_pte_load(j->t->port, slot);
+        }
         if (s2_entry_whole(j->t, n->level, at, next)) {
             drop(j, n, slot, desc, at, next);
             gone++;

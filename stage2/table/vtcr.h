@@ -18,7 +18,9 @@
 #define VTCR_DS         (1ull << 32) /* 52-bit descriptors (FEAT_LPA2) */
 #define VTCR_SL2_SHIFT  33
 
-#define VTTBR_CNP        (1ull << 0)
-#define VTTBR_VMID_SHIFT 48
+#define VTTBR_CNP              (1ull << 0)
+#define VTTBR_BADDR_HIGH_SHIFT 2
+#define VTTBR_BADDR            (0xffffffffffffull)
+#define VTTBR_VMID_SHIFT       48
 
 #endif

@@ -3,7 +3,7 @@
 /* Reading the tables: one address, a range, and the descriptors on the way. */
 #include "table/engine.h"
 
-static void describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out)
+void s2_leaf_describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out)
 {
     uint64_t size = s2_entry_bytes(t, level), start = ipa & ~(size - 1);
     bool valid = desc & DESC_VALID;
@@ -20,6 +20,7 @@ static void describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t
     out->attr = s2_desc_attr(t, desc);
     out->accessed = desc & DESC_AF;
     out->dirty = s2_desc_dirty(desc);
+    out->contiguous = desc & DESC_CONTIGUOUS;
 }
 
 /* Reads down to the entry that ends a walk of ipa, which is below the IPA limit. Each step goes to steps when not null. */
@@ -59,7 +60,7 @@ bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out)
         return false;
     }
     descend(t, ipa.v, NULL, &level, &desc);
-    describe(t, level, ipa.v, desc, out);
+    s2_leaf_describe(t, level, ipa.v, desc, out);
     return out->valid;
 }
 
@@ -90,7 +91,7 @@ static bool visit_node(const struct s2_table *t, const struct s2_node *n, uint64
         } else {
             struct s2_leaf leaf;
 
-            describe(t, n->level, at, desc, &leaf);
+            s2_leaf_describe(t, n->level, at, desc, &leaf);
             if (!fn(arg, &leaf))
                 return false;
         }
@@ -109,5 +110,35 @@ void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf
 
         next = s2_min_u64(root.base + bytes, end);
         more = visit_node(t, &root, at, next, fn, arg);
+    }
+}
+
+static void count_node(const struct s2_table *t, const struct s2_node *n, uint64_t tables[5])
+{
+    unsigned left = n->level == S2_LAST_LEVEL ? 0 : __atomic_load_n(&n->page->valid, __ATOMIC_RELAXED);
+
+    tables[n->level + 1]++;
+    for (uint64_t i = 0; left && i < s2_entries(t); i++) {
+        uint64_t desc = s2_port_pte_load(t->port, &n->slots[i]);
+
+        left -= desc != 0;
+        if (s2_desc_is_table(n->level, desc)) {
+            struct s2_node child = s2_node_child(t, n, n->base + i * s2_entry_bytes(t, n->level), desc);
+
+            count_node(t, &child, tables);
+        }
+    }
+}
+
+void s2_table_count(const struct s2_table *t, uint64_t tables[5])
+{
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
+
+    for (int level = -1; level <= S2_LAST_LEVEL; level++)
+        tables[level + 1] = 0;
+    for (uint64_t i = 0; i < t->geo.roots; i++) {
+        struct s2_node root = s2_node_root(t, i * bytes);
+
+        count_node(t, &root, tables);
     }
 }

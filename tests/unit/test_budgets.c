@@ -62,7 +62,8 @@ static void begin(void)
     cfg.caps = caps;
     cfg.bank[0] = (struct model_bank){RAM, RAM_BYTES};
     m = model_create(&cfg);
-    struct s2_geometry_request req = {S2_4K, 40, now->hardware, now->hardware};
+    struct s2_geometry_request req = {
+        .granule = S2_4K, .ipa_bits = 40, .access_flag = now->hardware, .dirty = now->hardware};
     assert_int_equal(s2_geometry_make(&caps, &req, &geo, &d), S2_OK);
     assert_int_equal(s2_tpool_init(&pool, m, S2_PA(RAM), RAM_BYTES, 12, meta), S2_OK);
     s2_vmids_init(&vmids, m, caps.vmid_bits);

@@ -123,7 +123,8 @@ static void make_world(const struct setting *set)
     cfg.caps = w.caps;
     cfg.bank[0] = (struct model_bank){RAM, RAM_BYTES};
     w.m = model_create(&cfg);
-    struct s2_geometry_request req = {S2_4K, set->ipa_bits, set->hardware, set->hardware};
+    struct s2_geometry_request req = {
+        .granule = S2_4K, .ipa_bits = set->ipa_bits, .access_flag = set->hardware, .dirty = set->hardware};
     assert_int_equal(s2_geometry_make(&w.caps, &req, &w.geo, &d), S2_OK);
     w.meta = calloc(POOL_PAGES, sizeof *w.meta);
     assert_int_equal(s2_tpool_init(&w.pool, w.m, S2_PA(RAM), RAM_BYTES, 12, w.meta), S2_OK);

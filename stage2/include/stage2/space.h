@@ -53,6 +53,7 @@ struct s2_space {
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
     struct s2_long *longs; /* long work under way, in ranges that do not meet */
+    bool promotion_off;
     bool dying;            /* being destroyed: */
     s2_ipa gone;           /* memory and rights of everything below are given back */
     s2_pa swept;           /* no frame below is this VM's any more */
@@ -195,7 +196,7 @@ void s2_space_visit(struct s2_space *sp, struct s2_ipa_range range, s2_leaf_fn *
 struct s2_space_stats {
     uint64_t areas, mapped_bytes, leaves[5]; /* leaves by level + 1 */
     uint64_t tables[5];                      /* linked table pages by level + 1, roots among them */
-    uint64_t table_bytes_per_gib;            /* of linked tables, per GiB that leaves map; 0 when none does */
+    uint64_t table_bytes_per_gib;            /* of linked tables, per GiB that leaves map; 0 below a MiB */
     uint32_t table_pages;                    /* charged: with the cut reserve and vCPUs' caches */
     uint64_t frames_held, frames_promised;
 };
