@@ -13,13 +13,21 @@ enum {
 };
 /* How often a round does a sequence: each time is a sample. */
 static const unsigned repeats[SEQUENCES] = {
-    [SEQ_PAGES] = MOST_REPEATS, [SEQ_END] = MOST_REPEATS, [SEQ_DIRTY] = 4, [SEQ_BLOCKS] = MOST_REPEATS,
-    [SEQ_MIXED] = MOST_REPEATS, [SEQ_SINGLE] = 2,         [SEQ_FAULT] = 2, [SEQ_SPLIT] = 4,
+    [SEQ_PAGES] = MOST_REPEATS,
+    [SEQ_LOOKUP] = 2,
+    [SEQ_END] = MOST_REPEATS,
+    [SEQ_DIRTY] = 4,
+    [SEQ_BLOCKS] = MOST_REPEATS,
+    [SEQ_MIXED] = MOST_REPEATS,
+    [SEQ_SINGLE] = 2,
+    [SEQ_FAULT] = 2,
+    [SEQ_SPLIT] = 4,
 };
 
 const char *const sequence_name[SEQUENCES] = {
-    [SEQ_PAGES] = "pages", [SEQ_END] = "end",       [SEQ_DIRTY] = "dirty", [SEQ_BLOCKS] = "blocks",
-    [SEQ_MIXED] = "mixed", [SEQ_SINGLE] = "single", [SEQ_FAULT] = "fault", [SEQ_SPLIT] = "split",
+    [SEQ_PAGES] = "pages",   [SEQ_LOOKUP] = "lookup", [SEQ_END] = "end",
+    [SEQ_DIRTY] = "dirty",   [SEQ_BLOCKS] = "blocks", [SEQ_MIXED] = "mixed",
+    [SEQ_SINGLE] = "single", [SEQ_FAULT] = "fault",   [SEQ_SPLIT] = "split",
 };
 
 static struct cell cell[ROWS][MOST_SUBJECTS];
@@ -125,13 +133,14 @@ static void look_whole(struct turn *t, enum row row, const struct jobs *jobs)
 
 /* --- sequences -------------------------------------------------------------------------------------------------------- */
 
-static void lookups(struct turn *t)
+static void run_lookup(struct turn *t)
 {
     static const volatile uint64_t nothing = 0;
     const struct job *j = t->work->pages.job;
     uint64_t zero = nothing, sum = 0, want = 0;
     struct account before;
 
+    untimed(t, W8_LOOKUP, t->subject->map, &t->work->pages);
     t->subject->account(t->s, &before);
     for (unsigned from = 0, n; from < t->work->lookups; from += n) {
         struct watch w;
@@ -158,10 +167,8 @@ static void run_pages(struct turn *t)
         look(t, W1_PAGES, jobs, MAPPED_RW);
         look_whole(t, W1_PAGES, jobs);
     }
-    if (t->subject->lookup)
-        lookups(t);
     timed(t, W4_UNMAP, t->subject->unmap, jobs, pages);
-    if (t->verify && t->subject->account)
+    if (t->verify)
         look_whole(t, W4_UNMAP, NULL);
 }
 
@@ -247,6 +254,9 @@ static void run_sequence(struct turn *t, enum sequence seq)
     case SEQ_PAGES:
         run_pages(t);
         break;
+    case SEQ_LOOKUP:
+        run_lookup(t);
+        break;
     case SEQ_END:
         run_end(t, W5_PROTECT);
         return;
@@ -276,7 +286,7 @@ static void run_sequence(struct turn *t, enum sequence seq)
 static bool take_turn(struct turn *t, enum sequence seq)
 {
     t->ok = true;
-    if (seq == SEQ_FAULT && !t->subject->fault)
+    if ((seq == SEQ_FAULT && !t->subject->fault) || (seq == SEQ_LOOKUP && !t->subject->lookup))
         return true;
     for (unsigned i = 0; i <= repeats[seq]; i++) {
         t->verify = i == 0;

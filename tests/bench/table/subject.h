@@ -14,7 +14,8 @@
 
 /* What is done with an instance from create to destroy. Only the limit asks: it is a loop made for one workload. */
 enum sequence {
-    SEQ_PAGES,  /* W1, W8, W4 */
+    SEQ_PAGES,  /* W1, W4 */
+    SEQ_LOOKUP, /* map pages, W8 */
     SEQ_END,    /* map pages, W5, W9 */
     SEQ_DIRTY,  /* the same with HAFDBS, without W9 */
     SEQ_BLOCKS, /* W2 */
