@@ -154,7 +154,8 @@ bool console_offer(const char *text, struct outring_share *share)
     if (console.uart == NULL)
         return true;
     take();
-    bool may = outring_may(&console.ring, share) || !console.paced;
+    /* Guests that wait are told at the end of a round, which another writer must not begin before. */
+    bool may = (!console.waits && outring_may(&console.ring, share)) || !console.paced;
     if (may) {
         uint32_t before = console.ring.tail;
         mux_write(&console.mux, &console.hypervisor, text, length(text));

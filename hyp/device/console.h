@@ -39,7 +39,8 @@ struct console_guest {
  * for good, and its functions are set: they are called without the console's lock, on any CPU. CONSOLE_NONE: all numbers
  * are taken. */
 unsigned console_attach(struct console_guest *guest, const char *name);
-/* Text of the hypervisor that can wait, whole, from a writer with a share like a guest's. False: there is no room now. */
+/* Text of the hypervisor that can wait, whole, from a writer with a share like a guest's. False: there is no room now, or a guest
+ * waits for some. */
 bool console_offer(const char *text, struct outring_share *share);
 /* Output of the guest. False, unless it `must` go: there is no room. */
 bool console_guest_put(struct console_guest *guest, char c, bool must);

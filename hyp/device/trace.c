@@ -21,7 +21,10 @@
 #define PAR_ADDRESS 0xffffffffff000ull
 #define PAGE_OFFSET (MEM_PAGE - 1)
 
-enum { END_WAIT_MS = 100 };
+enum {
+    END_WAIT_MS = 100,
+    LINES_AT_ONCE = 8, /* who writes them has other work, and others go on recording */
+};
 
 /* One writer, its CPU, with interrupts masked; one reader, who holds `reading`. */
 struct ring {
@@ -137,9 +140,10 @@ void trace_drain(void)
     char line[S2_EVENT_LINE + 1];
     if (trace.kinds == 0 || __atomic_exchange_n(&trace.reading, true, __ATOMIC_ACQUIRE))
         return;
-    for (struct ring *r = first_ring(); r != NULL; r = first_ring()) {
+    for (unsigned i = 0; i < LINES_AT_ONCE; i++) {
+        struct ring *r = first_ring();
         /* A number that was given is put in at once, only not yet. */
-        if (r->event[r->head % CONFIG_EVENT_TRACE_EVENTS].number != trace.read)
+        if (r == NULL || r->event[r->head % CONFIG_EVENT_TRACE_EVENTS].number != trace.read)
             break;
         line_of(r, line);
         if (!console_offer(line, &trace.share))
