@@ -54,8 +54,9 @@ static inline void trace_drain(void)
 }
 #endif
 
-/* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. */
-void exit_handle(struct vcpu *v, enum exit_class c);
+/* vm/exit.c: an exit of class c from v (EXIT_IRQ after irq_handle). May block, yield or stop v. True: v runs on, and its memory
+ * is all that changed: no timer, no interrupt, nobody else. */
+bool exit_handle(struct vcpu *v, enum exit_class c);
 /* vm/: the guest began to maintain its caches by set and way (trapped where FWB is absent), or switched them on or off
  * after that: what the VM has populated is to be cleaned and invalidated before v runs on. What the caches hold must be
  * in memory when they are off, and old lines must not hide what was written past them when they are on again. */

@@ -227,6 +227,20 @@ static bool somebody_waits(const struct cpu *cpu)
     return __atomic_load_n(&cpu->ready_head, __ATOMIC_ACQUIRE) != NULL || vm_work_waits();
 }
 
+/* Until the guest did something that a look around is due after. Who wants this CPU sends an interrupt. */
+static void run_guest(struct vcpu *v)
+{
+    enum exit_class c;
+    do {
+        __atomic_store_n(&v->woken, false, __ATOMIC_RELAXED); /* the flush sees what it was for */
+        vgic_flush(v);
+        c = vcpu_enter(v);
+        vgic_sync(v);
+        if (c == EXIT_IRQ)
+            irq_handle();
+    } while (exit_handle(v, c) && reg_read(isr_el1) == 0);
+}
+
 /* Runs v until its slice is over while others wait, or it does not want to run. */
 static void run(struct cpu *cpu, struct vcpu *v)
 {
@@ -246,13 +260,7 @@ static void run(struct cpu *cpu, struct vcpu *v)
             irq_handle();
             continue;
         }
-        __atomic_store_n(&v->woken, false, __ATOMIC_RELAXED); /* the flush sees what it was for */
-        vgic_flush(v);
-        enum exit_class c = vcpu_enter(v);
-        vgic_sync(v);
-        if (c == EXIT_IRQ)
-            irq_handle();
-        exit_handle(v, c);
+        run_guest(v);
     }
     v->ran_ticks += cpu_ticks() - begin;
     lock_take(&cpu->lock);

@@ -241,10 +241,7 @@ void vgic_save(struct vcpu *v)
 
 static bool wants_nothing(const struct vgic_vcpu *gic)
 {
-    uint64_t any = 0;
-    for (unsigned i = 0; i < VGIC_WORDS; i++)
-        any |= __atomic_load_n(&gic->wants[i], __ATOMIC_RELAXED);
-    return any == 0;
+    return __atomic_load_n(&gic->wanting, __ATOMIC_RELAXED) == 0;
 }
 
 /* A virtual timer that was set anew before the guest saw its interrupt asks no longer. Under the lock, where gic is

@@ -44,14 +44,25 @@ static void kick(struct vgic *g, unsigned vcpu)
         g->kick |= 1u << vcpu;
 }
 
+/* Its CPU looks at `wanting` without the lock. */
+static void set_wants(struct vgic_vcpu *v, unsigned intid, bool wants)
+{
+    unsigned word = intid / 64;
+    uint64_t bit = 1ull << intid % 64;
+    v->wants[word] = wants ? v->wants[word] | bit : v->wants[word] & ~bit;
+    uint32_t others = v->wanting & ~(1u << word);
+    __atomic_store_n(&v->wanting, others | (v->wants[word] != 0 ? 1u << word : 0u), __ATOMIC_RELAXED);
+}
+
 static void set_home(struct vgic *g, struct vgic_irq *irq, unsigned intid, unsigned home)
 {
-    uint64_t bit = 1ull << intid % 64;
-    if (irq->home != VGIC_NONE && irq->home != home)
-        g->vcpu[irq->home]->wants[intid / 64] &= ~bit;
-    if (home != VGIC_NONE && irq->home != home) {
-        g->vcpu[home]->wants[intid / 64] |= bit;
-        kick(g, home);
+    if (irq->home != home) {
+        if (irq->home != VGIC_NONE)
+            set_wants(g->vcpu[irq->home], intid, false);
+        if (home != VGIC_NONE) {
+            set_wants(g->vcpu[home], intid, true);
+            kick(g, home);
+        }
     }
     irq->home = (uint8_t)home;
 }
@@ -111,6 +122,7 @@ static void reset_vcpu(struct vgic_vcpu *v)
         reset_irq(v->gic, &v->priv[intid], intid);
     for (unsigned i = 0; i < VGIC_WORDS; i++)
         v->wants[i] = 0;
+    v->wanting = 0;
     v->asleep = false;
     vgic_core_reset_cpu(v);
 }

@@ -53,7 +53,6 @@ static void handle_wfx(struct vcpu *v)
 
 #ifdef CONFIG_MEASURE_FAULTS
 /* An exit as the guest words it, for faults that take two vCPUs or a stale entry in a TLB to happen. */
-static void handle_sync(struct vcpu *v);
 enum { CALL_PRETEND = 1 };
 
 static bool pretend(struct vcpu *v)
@@ -61,7 +60,6 @@ static bool pretend(struct vcpu *v)
     if ((v->exit.esr & CALL_IMMEDIATE) != CALL_PRETEND)
         return false;
     v->exit = (struct s2_syndrome){.esr = v->regs.x[0], .far = v->regs.x[1], .hpfar = v->regs.x[2]};
-    handle_sync(v);
     return true;
 }
 #else
@@ -74,8 +72,6 @@ static bool pretend(struct vcpu *v)
 
 static void handle_call(struct vcpu *v)
 {
-    if (pretend(v))
-        return;
     if ((v->exit.esr & CALL_IMMEDIATE) == 0)
         psci_call(v);
     else
@@ -143,7 +139,8 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
     vm_stop(v->vm, "an access that no area allows");
 }
 
-static void handle_abort(struct vcpu *v)
+/* True: the fault is resolved, and the access is made again. */
+static bool handle_abort(struct vcpu *v)
 {
     struct s2_fault f;
     struct s2_fault_result r = {.has_area = false, .why = S2_NO_VIOLATION};
@@ -153,25 +150,26 @@ static void handle_abort(struct vcpu *v)
         switch (s2_space_fault(v->space, &v->cache, &f, &r)) {
         case S2_RETRY:
         case S2_RETRY_FLUSHED:
-            return;
+            return true;
         case S2_EMULATE:
             if (emulate(v, &f, &r))
-                return;
+                return false;
             r.why = S2_NO_AREA;
             violation(v, &f, &r);
-            return;
+            return false;
         case S2_NEED_REFILL:
             if (s2_cache_refill(v->space, &v->cache) == S2_OK)
                 continue;
             r.why = S2_NO_MEMORY;
             violation(v, &f, &r);
-            return;
+            return false;
         case S2_VIOLATION:
             if (!selftest_hammer_retry(v, &f, r.why))
                 violation(v, &f, &r);
-            return;
+            return false;
         }
     }
+    return false;
 }
 
 /* --- the exit ----------------------------------------------------------------------------------------------------- */
@@ -181,7 +179,7 @@ static void count(struct vcpu *v, enum exit_kind kind)
     v->exits[kind]++;
 }
 
-static void handle_sync(struct vcpu *v)
+static bool handle_sync(struct vcpu *v)
 {
     switch (v->exit.esr >> EC_SHIFT & EC_MASK) {
     case EC_WFX:
@@ -190,6 +188,8 @@ static void handle_sync(struct vcpu *v)
         break;
     case EC_HVC: /* returns behind the instruction by itself */
         count(v, EXITS_HVC);
+        if (pretend(v))
+            return handle_sync(v);
         handle_call(v);
         break;
     case EC_SMC: /* trapped, so it has not been executed */
@@ -209,16 +209,15 @@ static void handle_sync(struct vcpu *v)
         break;
     case EC_DATA_ABORT:
         count(v, EXITS_DATA_ABORT);
-        handle_abort(v);
-        break;
+        return handle_abort(v);
     case EC_INSN_ABORT:
         count(v, EXITS_INSN_ABORT);
-        handle_abort(v);
-        break;
+        return handle_abort(v);
     default: /* of a feature that the guest was not offered */
         count(v, EXITS_OTHER);
         inject_undef(v);
     }
+    return false;
 }
 
 static void handle_serror(struct vcpu *v)
@@ -228,7 +227,7 @@ static void handle_serror(struct vcpu *v)
         inject_serror(v);
 }
 
-void exit_handle(struct vcpu *v, enum exit_class c)
+bool exit_handle(struct vcpu *v, enum exit_class c)
 {
     switch (c) {
     case EXIT_IRQ:
@@ -239,9 +238,9 @@ void exit_handle(struct vcpu *v, enum exit_class c)
         handle_serror(v);
         break;
     case EXIT_SYNC:
-        handle_sync(v);
-        break;
+        return handle_sync(v);
     }
+    return false;
 }
 
 void vm_print_exits(const struct vm *vm)
