@@ -174,7 +174,8 @@ static void try_stale(struct model_watch *w, struct context *ctx, uint64_t ipa, 
             try_one(w, s, ipa, kind, el0, now);
         for (uint64_t at = base; run && at < base + run; at += span)
             for (struct stale *s = at == own ? NULL : stale_member(w, ctx, level, at); s; s = stale_again(w, s))
-                if (s->run)
+                if (s->run &&
+                    !s->relaxed) /* what invalidates ipa reaches an entry for the run: a retry makes headway */
                     try_one(w, s, ipa, kind, el0, now);
     }
 }
