@@ -277,7 +277,7 @@ bool host_make_tables(struct problems *p)
     bool ok = true;
     tables_needed(bytes, need);
     shape_split(bytes, need, share);
-    uint8_t *pages = mem_alloc(bytes, ROOTS_MAX << shape_granule_log2(share[SHAPES - 1] != 0 ? SHAPES - 1 : 0));
+    uint8_t *pages = mem_alloc(bytes, (size_t)ROOTS_MAX << shape_granule_log2(share[SHAPES - 1] != 0 ? SHAPES - 1 : 0));
     for (unsigned i = SHAPES; ok && i-- > 0;) {
         unsigned granule_log2 = shape_granule_log2(i);
         if (share[i] == 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Every geometry that these CPUs can have, one after the other, asked of the CPU's own walker: a scratch space gets blocks,
- * contiguous runs and pages at each level that has them, up to the last page below the limit; is cut and emptied again; and
- * what AT S12E1R and AT S12E1W answer is compared with what was asked for and with what the space says of itself. The outputs
- * are never touched, so that they may lie where no memory is. Each geometry is made with sets of optional features masked, such
- * that of any two features every combination occurs. Runs when the boot argument geometries=... is given. */
+ * contiguous runs and pages at each level that has them, up to the last page below the limit; accesses and writes are tracked;
+ * it is cut and emptied again; and what AT S12E1R and AT S12E1W answer is compared with what was asked for and with what the
+ * space says of itself. The outputs are never touched, so that they may lie where no memory is. Each geometry is made with sets
+ * of optional features masked, such that of any two features every combination occurs. Runs when the boot argument
+ * geometries=... is given. */
 #ifdef CONFIG_SELFTEST_GEOMETRY
 
 #include <string.h>
@@ -30,6 +31,7 @@
 
 enum {
     FST_TRANSLATION = 0x04, /* + level (D24.2.122) */
+    FST_ACCESS_FLAG = 0x08,
     FST_PERMISSION = 0x0c,
     FST_TRANSLATION_MINUS_1 = 0x2b,
     SCRATCH_BYTES = 4 << 20, /* 64 table pages of 64K */
@@ -42,7 +44,7 @@ enum {
     BITS_FIRST = 16,
     BITS_LAST = 52,
     MOST_ROOTS = 16,
-    FEATURE_SETS = 7,
+    FEATURE_SETS = 7, /* the even ones track accesses and writes, too */
     SCRATCH_ID = S2_OWNER_FIRST_VM + MANIFEST_VMS,
 };
 static const char *const features[] = {"ttl", "tlbirange", "bbm", "fwb", "xnx", "hafdbs", "lpa2", "vmid16", "cnp"};
@@ -58,6 +60,7 @@ struct piece {
 
 struct scratch {
     struct s2_space space;
+    struct s2_cache cache;
     struct s2_caps caps;
     struct s2_geometry geo;
     struct s2_ledger ledger;
@@ -107,16 +110,38 @@ static void differs(struct scratch *s, uint64_t ipa, const char *what, uint64_t 
         print("bulkhead: geometry: 0x%lx %s, PAR_EL1 0x%lx\n", (unsigned long)ipa, what, (unsigned long)par);
 }
 
+/* What the CPU says once what it does not track by itself was tracked for it, as after the fault of a guest. */
+static uint64_t ask_tracked(struct scratch *s, uint64_t ipa, bool write, int level)
+{
+    uint64_t par = ask(ipa, write);
+    struct s2_fault f = {.access = write ? S2_ACCESS_WRITE : S2_ACCESS_READ, .has_ipa = true, .ipa = S2_IPA(ipa)};
+    struct s2_fault_result r;
+    if (s->geo.track_access && !s->caps.haf && faults(par, FST_ACCESS_FLAG + (unsigned)level))
+        f.kind = S2_FAULT_ACCESS_FLAG;
+    else if (s->geo.track_dirty && !s->caps.hdbs && write && faults(par, FST_PERMISSION + (unsigned)level))
+        f.kind = S2_FAULT_PERMISSION;
+    else
+        return par;
+    f.level = (int8_t)level;
+    enum s2_answer answer = s2_space_fault(&s->space, &s->cache, &f, &r);
+    return answer == S2_RETRY || answer == S2_RETRY_FLUSHED ? ask(ipa, write) : par;
+}
+
 /* What lies at ipa has this attribute, in a leaf of this level, or ANY_LEVEL. */
 static void expect_leaf(struct scratch *s, uint64_t ipa, const struct piece *p, int level)
 {
-    uint64_t pa = ipa ^ s->flip, read = ask(ipa, false), write = ask(ipa, true);
+    uint64_t pa = ipa ^ s->flip;
     bool writable = (p->attr & S2_W) != 0;
     struct s2_leaf leaf;
     s->asked++;
-    if (!s2_space_translate(&s->space, S2_IPA(ipa), &leaf) || leaf.pa.v + (ipa - leaf.range.start.v) != pa)
-        differs(s, ipa, "is translated otherwise by the space", read);
-    else if (level != ANY_LEVEL && (leaf.level != level || leaf.contiguous != p->run))
+    if (!s2_space_translate(&s->space, S2_IPA(ipa), &leaf) || leaf.pa.v + (ipa - leaf.range.start.v) != pa) {
+        differs(s, ipa, "is translated otherwise by the space", ask(ipa, false));
+        return;
+    }
+    uint64_t read = ask_tracked(s, ipa, false, leaf.level), write = ask(ipa, true);
+    if (writable)
+        write = ask_tracked(s, ipa, true, leaf.level);
+    if (level != ANY_LEVEL && (leaf.level != level || leaf.contiguous != p->run))
         differs(s, ipa, "lies in a leaf of another kind", (uint64_t)leaf.level);
     else if (!translates(read, pa, p->attr))
         differs(s, ipa, "is not read where it should be", read);
@@ -225,6 +250,7 @@ static bool make_space(struct scratch *s, struct s2_detail *d)
     if (err == S2_OK)
         err = s2_ledger_add(&s->ledger, &all, d);
     c.table_pages = s->tables.pages;
+    s2_cache_init(&s->cache);
     return done(s, err, d, "pools") && done(s, s2_space_init(&s->space, &c, d), d, "space");
 }
 
@@ -260,6 +286,32 @@ static void check_all(struct scratch *s)
     }
     expect_any(s, limit / 2);
     expect_any(s, limit);
+}
+
+static bool count_leaf(void *arg, const struct s2_leaf *leaf)
+{
+    (void)leaf;
+    ++*(uint64_t *)arg;
+    return true;
+}
+
+/* Each piece was read, and those that can be were written; it is told once. */
+static void check_tracking(struct scratch *s)
+{
+    for (unsigned i = 0; i < s->pieces; i++) {
+        const struct piece *p = &s->piece[i];
+        const struct s2_ipa_range range = {S2_IPA(p->ipa), S2_IPA(p->ipa + p->bytes)};
+        for (unsigned what = S2_TOUCH_ACCESS; what <= S2_TOUCH_WRITE; what <<= 1) {
+            uint64_t told = 0, again = 0;
+            bool expected = what == S2_TOUCH_ACCESS || (p->attr & S2_W) != 0;
+            enum s2_err err = s2_space_harvest(&s->space, range, what, count_leaf, &told);
+            if (err == S2_OK)
+                err = s2_space_harvest(&s->space, range, what, count_leaf, &again);
+            s->asked++;
+            if (err != S2_OK || (told != 0) != expected || again != 0)
+                differs(s, p->ipa, what == S2_TOUCH_WRITE ? "and its writes" : "and its accesses", told);
+        }
+    }
 }
 
 static bool make_writable(void *arg, const struct s2_area *area, s2_attr *attr)
@@ -333,6 +385,8 @@ static void test_space(struct scratch *s)
         : "memory");
     if (map_pieces(s, &d)) {
         check_all(s);
+        if (s->geo.track_dirty)
+            check_tracking(s);
         cut(s, &d);
         empty(s, &d);
     }
@@ -360,15 +414,20 @@ static bool same_shape(const struct s2_geometry *a, const struct s2_geometry *b)
     return a->start_level == b->start_level && a->roots == b->roots && a->ds == b->ds;
 }
 
-/* With each set of features that allows it. */
-static void test_geometry(struct scratch *s, const struct s2_geometry_request *req, const struct s2_geometry *g)
+/* With each set of features; but LPA2 stays where the geometry needs it. */
+static void test_geometry(struct scratch *s, struct s2_geometry_request req, const struct s2_geometry *g)
 {
     uint64_t asked = s->asked, differ = s->differ;
     unsigned sets = 0;
     for (unsigned set = 0; set < FEATURE_SETS; set++) {
         struct s2_detail d;
         mask_set(&s->caps, set);
-        if (s2_geometry_make(&s->caps, req, &s->geo, &d) != S2_OK || !same_shape(&s->geo, g))
+        if (g->ds) {
+            s->caps.lpa2_4k = host.caps.lpa2_4k;
+            s->caps.lpa2_16k = host.caps.lpa2_16k;
+        }
+        req.access_flag = req.dirty = set % 2 == 0;
+        if (s2_geometry_make(&s->caps, &req, &s->geo, &d) != S2_OK || !same_shape(&s->geo, g))
             continue;
         sets++;
         test_space(s);
@@ -431,7 +490,7 @@ void selftest_geometries(void)
                           4u << 2 * i, bits, seen[n].roots, seen[n].start_level);
                     skips++;
                 } else {
-                    test_geometry(s, &req, &seen[n]);
+                    test_geometry(s, req, &seen[n]);
                     tested++;
                 }
                 n++;

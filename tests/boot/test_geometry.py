@@ -52,7 +52,7 @@ def geometries(pa, granules, lpa2, small):
 LINE = (r"^bulkhead: geometry: (\d+)K, (\d+) bits, (\d+) roots? at level (-?\d), \d+-bit outputs(, DS)?: "
         r"(\d) feature sets, (\d+) asked, (\d+) differ$")
 SKIPPED = r"^bulkhead: geometry: (\d+)K, (\d+) bits, (\d+) roots at level (-?\d): skipped by the boot argument$"
-SETS, SETS_WITH_LPA2 = 7, 3  # of seven sets four mask lpa2
+FEATURE_SETS = 7
 
 for cpu, pa, granules, lpa2, small, what in RUNS:
     with harness.boot("probe", cpu=cpu, smp=1, image=harness.variant("geometry"), bootargs=f"geometries={what}",
@@ -70,8 +70,7 @@ for cpu, pa, granules, lpa2, small, what in RUNS:
         if not harness.ok(tested == want - left_out, f"{m.label}: {len(tested)} geometries, all there are"):
             harness.note(f"missing: {sorted(want - left_out - tested)}; too many: {sorted(tested - want)}")
         harness.ok(skipped == left_out, f"{m.label}: {len(skipped)} left out, as asked for")
-        harness.ok(all(int(sets) == (SETS_WITH_LPA2 if ds else SETS) for _, _, _, _, ds, sets, _, _ in lines),
-                   f"{m.label}: each with every set of features that allows it")
+        harness.ok(all(int(sets) == FEATURE_SETS for *_, sets, _, _ in lines), f"{m.label}: each with every set of features")
         harness.ok(all(int(asked) > 0 for *_, asked, _ in lines), f"{m.label}: each was asked about")
         wrong = [line for line in lines if line[-1] != "0"]
         if not harness.ok(end.group(4) == "0" and not wrong, f"{m.label}: of {end.group(3)} addresses {end.group(4)} differ"):
