@@ -57,7 +57,7 @@ uint64_t cpu_ticks(void)
 
 static const struct {
     uint16_t implementer, part;
-    const char *name;
+    char name[12]; /* no pointer, which would need as much again */
 } models[] = {
     {0x41, 0xd03, "Cortex-A53"},  {0x41, 0xd04, "Cortex-A35"},  {0x41, 0xd05, "Cortex-A55"},
     {0x41, 0xd07, "Cortex-A57"},  {0x41, 0xd08, "Cortex-A72"},  {0x41, 0xd09, "Cortex-A73"},

@@ -24,8 +24,12 @@ enum kind {
 };
 struct field {
     const char *name;
-    const char *words; /* the two words of a WORD, each with its closing zero */
-    uint32_t lo, hi;   /* hi 0: no limit */
+    union {
+        const char *words; /* of a WORD, its two, each with its closing zero */
+        struct {
+            uint32_t lo, hi; /* of all others; hi 0: no limit */
+        };
+    };
     uint16_t offset;
     uint8_t kind;
 };
