@@ -4,6 +4,8 @@
  * crash() on a stack of its own if this one is what broke. */
 #include <boot/layout.h>
 
+	.arch	armv8-a+fp+simd
+
 #define EC_DABT_EL2 0x25     /* ESR_EL2.EC */
 #define AT_S1       0xd50878 /* AT S1E*: SYS #0, C7, C8, #op2, Xt, without op2 and Xt */
 
@@ -32,6 +34,25 @@
 	stp	x0, x1, [sp, #-16]!
 	mov	x1, #\kind
 	b	guest_exit
+	.endm
+
+	.macro	each_vector op
+	\op	q0, q1, [x0]
+	\op	q2, q3, [x0, #32]
+	\op	q4, q5, [x0, #64]
+	\op	q6, q7, [x0, #96]
+	\op	q8, q9, [x0, #128]
+	\op	q10, q11, [x0, #160]
+	\op	q12, q13, [x0, #192]
+	\op	q14, q15, [x0, #224]
+	\op	q16, q17, [x0, #256]
+	\op	q18, q19, [x0, #288]
+	\op	q20, q21, [x0, #320]
+	\op	q22, q23, [x0, #352]
+	\op	q24, q25, [x0, #384]
+	\op	q26, q27, [x0, #416]
+	\op	q28, q29, [x0, #448]
+	\op	q30, q31, [x0, #480]
 	.endm
 
 	.section .text.vectors, "ax"
@@ -130,7 +151,24 @@ overflow:
 	guest	1
 	.ltorg
 	guest	2
+/* void fp_save(struct fpregs *), fp_restore(const struct fpregs *): cpu/internal.h */
+	.globl	fp_save
+fp_save:
+	each_vector stp
+	mrs	x1, fpcr
+	mrs	x2, fpsr
+	str	x1, [x0, #512]
+	str	x2, [x0, #520]
+	ret
 	guest	0                       /* AArch32, EL0 only */
+	.globl	fp_restore
+fp_restore:
+	each_vector ldp
+	ldr	x1, [x0, #512]
+	ldr	x2, [x0, #520]
+	msr	fpcr, x1
+	msr	fpsr, x2
+	ret
 	guest	1
 	guest	1
 	guest	2

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Into a guest and back, and its FP/SIMD registers. */
-
-	.arch	armv8-a+fp+simd
+/* Into a guest and back. Its FP/SIMD registers: boot/vectors.S. */
 
 /* struct vcpu begins with struct gpregs and then struct s2_syndrome (cpu/switch.c checks) */
 #define REGS_PC   (31 * 8)
@@ -103,41 +101,4 @@ serror_window_end:
 	ldp	x25, x26, [sp, #64]
 	ldp	x27, x28, [sp, #80]
 	ldp	x29, x30, [sp], #FRAME
-	ret
-
-	.macro	each_vector op
-	\op	q0, q1, [x0]
-	\op	q2, q3, [x0, #32]
-	\op	q4, q5, [x0, #64]
-	\op	q6, q7, [x0, #96]
-	\op	q8, q9, [x0, #128]
-	\op	q10, q11, [x0, #160]
-	\op	q12, q13, [x0, #192]
-	\op	q14, q15, [x0, #224]
-	\op	q16, q17, [x0, #256]
-	\op	q18, q19, [x0, #288]
-	\op	q20, q21, [x0, #320]
-	\op	q22, q23, [x0, #352]
-	\op	q24, q25, [x0, #384]
-	\op	q26, q27, [x0, #416]
-	\op	q28, q29, [x0, #448]
-	\op	q30, q31, [x0, #480]
-	.endm
-
-/* void fp_save(struct fpregs *), fp_restore(const struct fpregs *) */
-	.globl	fp_save
-fp_save:
-	each_vector stp
-	mrs	x1, fpcr
-	mrs	x2, fpsr
-	str	x1, [x0, #512]
-	str	x2, [x0, #520]
-	ret
-	.globl	fp_restore
-fp_restore:
-	each_vector ldp
-	ldr	x1, [x0, #512]
-	ldr	x2, [x0, #520]
-	msr	fpcr, x1
-	msr	fpsr, x2
 	ret
