@@ -10,7 +10,7 @@ VGIC = "hyp/device/vgic.c"
 LIFE = "hyp/vm/life.c"
 
 MUTATIONS = [
-    ("hyp_fp_not_saved", "hyp/cpu/entry.S", "fp_save:\n\teach_vector stp\n", "fp_save:\n",
+    ("hyp_fp_not_saved", "hyp/boot/vectors.S", "fp_save:\n\teach_vector stp\n", "fp_save:\n",
      "FP/SIMD registers are not saved", "test_sysregs.py"),
     ("hyp_fp_not_restored", SWITCH, "    fp_restore(&v->fp);\n    cpu->loaded = v;", "    cpu->loaded = v;",
      "FP/SIMD registers are another guest's", "test_sysregs.py"),
