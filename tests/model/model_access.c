@@ -164,6 +164,8 @@ static void try_one(struct model_watch *w, const struct stale *s, uint64_t ipa, 
         now->spurious = true;
 }
 
+/* Relaxed ones count by the entry of ipa itself, which every member has: what invalidates ipa reaches an entry for the run, and
+ * whoever faults and does so makes headway. */
 static void try_stale(struct model_watch *w, struct context *ctx, uint64_t ipa, enum model_kind kind, bool el0,
                       struct model_outcome *now)
 {
@@ -174,8 +176,7 @@ static void try_stale(struct model_watch *w, struct context *ctx, uint64_t ipa, 
             try_one(w, s, ipa, kind, el0, now);
         for (uint64_t at = base; run && at < base + run; at += span)
             for (struct stale *s = at == own ? NULL : stale_member(w, ctx, level, at); s; s = stale_again(w, s))
-                if (s->run &&
-                    !s->relaxed) /* what invalidates ipa reaches an entry for the run: a retry makes headway */
+                if (s->run && !s->relaxed)
                     try_one(w, s, ipa, kind, el0, now);
     }
 }

@@ -341,6 +341,31 @@ static void test_run_half_way(void **state)
     good();
 }
 
+/* 2^16 members are made, changed, folded out and in, and go; with stale ones of other runs about, too. */
+static void test_runs_large(void **state)
+{
+    (void)state;
+    enum { TABLES = 128, EACH = 512 };
+    const uint64_t tables = RAM + 0x100000;
+    const uint64_t round[] = {RW | CONTIG, RO | CONTIG, RO, 0, RO | XN | CONTIG};
+    begin();
+    for (unsigned i = 0; i < TABLES; i++)
+        store(SPARE, i, (tables + i * FOUR_K) | TABLE);
+    store(ROOT, 1, SPARE | TABLE);
+    with_run(RW | CONTIG);
+    for (unsigned n = 0; n < 5; n++) {
+        if (n == 2 || n == 4) /* the bit changes: break first */
+            for (unsigned i = 0; i < TABLES; i++)
+                s2_port_pte_fill(m, slot(tables + i * FOUR_K, 0), EACH, 0, 0);
+        flush_all();
+        s2_port_pte_fill(m, slot(TABLE3, FIRST), MEMBERS, n % 2 ? FRAME | RW | CONTIG | PAGE : 0, FOUR_K * (n % 2));
+        for (unsigned i = 0; i < TABLES * EACH; i++)
+            store(tables + i / EACH * FOUR_K, i % EACH, round[n] ? (FRAME + i % EACH * FOUR_K) | round[n] | PAGE : 0);
+        flush_all();
+        good();
+    }
+}
+
 /* --- FEAT_BBM level 2 ------------------------------------------------------------------------------------------------- */
 
 static void test_run_refolded_in_place(void **state)
@@ -421,6 +446,7 @@ int main(void)
         CASE(test_run_protected),
         CASE(test_run_protected_in_part),
         CASE(test_run_half_way),
+        CASE(test_runs_large),
         CASE(test_run_refolded_in_place),
         CASE(test_run_hole_filled_before_the_flush),
         CASE(test_run_entry_reaches_a_hole),
