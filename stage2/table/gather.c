@@ -3,9 +3,20 @@
 /* What an operation has still to invalidate, publish and free. */
 #include "table/engine.h"
 
+/* Nothing to invalidate or to make; the records that were made stay as they are, most of an operation's stack. */
+static void forget(struct s2_gather *g)
+{
+    g->range = (struct s2_ipa_range){S2_IPA(0), S2_IPA(0)};
+    g->level = 0;
+    g->tables = g->broadcast = g->all = g->made = false;
+    g->makes = 0;
+}
+
 void s2_gather_init(struct s2_gather *g)
 {
-    *g = (struct s2_gather){.dead = S2_TSTASH_EMPTY, .spare = S2_TSTASH_EMPTY};
+    forget(g);
+    g->dead = g->spare = S2_TSTASH_EMPTY;
+    g->detached = 0;
 }
 
 static bool empty(const struct s2_gather *g)
@@ -90,8 +101,6 @@ void s2_gather_settle(struct s2_table *t, struct s2_gather *g, struct s2_ipa_ran
 
 void s2_gather_flush(struct s2_table *t, struct s2_gather *g)
 {
-    const struct s2_gather rest = {.dead = g->dead, .spare = g->spare, .detached = g->detached};
-
     if (s2_gather_pends(g))
         s2_flush_invalidate(t, g);
     else if (g->made)
@@ -100,19 +109,50 @@ void s2_gather_flush(struct s2_table *t, struct s2_gather *g)
         make(t, &g->make[i]);
     if (g->makes)
         s2_port_barrier(t->port, S2_DSB_ISHST);
-    *g = rest;
+    forget(g);
 }
 
-/* Queues the tables below the dead table `index`, forgets its leaves, and hands the page over. */
-static void free_page(struct s2_table *t, struct s2_tstash *dead, struct s2_tstash *freed, uint32_t index)
+/* What a dead table page led to, as its entries are read. */
+struct funeral {
+    struct s2_table *t;
+    struct s2_tstash *dead; /* to be looked into */
+    struct s2_tstash *freed;
+    uint32_t room; /* how many more `freed` may take */
+    uint64_t leaves[5];
+};
+
+static void bury(struct funeral *f, uint32_t index)
 {
+    s2_tstash_push(f->t->pool, f->freed, index);
+    f->room -= f->room != 0;
+}
+
+/* Tables of pages need no look: their metadata says how many leaves they held. */
+static void bury_child(struct funeral *f, uint32_t index)
+{
+    const struct s2_tpage *page = &f->t->pool->meta[index];
+
+    if (page->level != S2_LAST_LEVEL || !f->room) {
+        s2_tstash_push(f->t->pool, f->dead, index);
+        return;
+    }
+    f->leaves[S2_LAST_LEVEL + 1] += page->valid;
+    bury(f, index);
+}
+
+/* Hands the dead table `index` over, forgets its leaves and deals with the tables below it. */
+static void free_page(struct funeral *f, uint32_t index)
+{
+    struct s2_table *t = f->t;
     const struct s2_tpage *page = &t->pool->meta[index];
     const uint64_t *slots = s2_port_table(t->port, s2_tpool_pa(t->pool, index));
-    unsigned left = page->valid, leaves = 0;
+    unsigned left = page->valid;
+    int level = page->level;
 
-    if (page->level == S2_LAST_LEVEL) {
-        leaves = left;
-        left = 0;
+    bury(f, index);
+    if (level == S2_LAST_LEVEL) {
+        f->leaves[level + 1] += left;
+        return;
     }
     for (unsigned i = 0; left; i++) {
         uint64_t desc = s2_port_pte_load(t->port, &slots[i]);
@@ -120,23 +160,30 @@ static void free_page(struct s2_table *t, struct s2_tstash *dead, struct s2_tsta
         if (!desc)
             continue;
         left--;
-        if (s2_desc_is_table(page->level, desc))
-            s2_tstash_push(t->pool, dead, s2_tpool_index(t->pool, s2_desc_oa(t, desc)));
+        if (s2_desc_is_table(level, desc))
+            bury_child(f, s2_tpool_index(t->pool, s2_desc_oa(t, desc)));
         else
-            leaves++;
+            f->leaves[level + 1]++;
     }
-    s2_leaves_sub(t, page->level, leaves);
-    s2_tstash_push(t->pool, freed, index);
+}
+
+static void forget_leaves(const struct funeral *f)
+{
+    for (int level = f->t->geo.start_level; level <= S2_LAST_LEVEL; level++)
+        if (f->leaves[level + 1])
+            s2_leaves_sub(f->t, level, f->leaves[level + 1]);
 }
 
 bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash)
 {
+    struct funeral f = {.t = t, .dead = &g->dead, .freed = stash};
     uint32_t index;
 
     if (!g->dead.count)
         return false;
     index = s2_tstash_pop(t->pool, &g->dead);
-    free_page(t, &g->dead, stash, index);
+    free_page(&f, index);
+    forget_leaves(&f);
     t->pool->meta[index].level = S2_TPAGE_HELD;
     t->pool->meta[index].flags = 0;
     return true;
@@ -144,8 +191,11 @@ bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *
 
 bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget)
 {
-    while (g->dead.count && g->spare.count < budget)
-        free_page(t, &g->dead, &g->spare, s2_tstash_pop(t->pool, &g->dead));
+    struct funeral f = {.t = t, .dead = &g->dead, .freed = &g->spare, .room = budget};
+
+    while (g->dead.count && f.room)
+        free_page(&f, s2_tstash_pop(t->pool, &g->dead));
+    forget_leaves(&f);
     s2_tpool_give(t->pool, &t->quota, &g->spare);
     if (g->dead.count)
         return true;

@@ -146,17 +146,18 @@ uint64_t s2_table_leaf_bytes(const struct s2_table *t, struct s2_ipa_range range
 /* Tables for cutting the block that translates `at`, if one does and the range covers it in part. *block: its extent. */
 static uint32_t need_at(const struct s2_table *t, struct s2_ipa_range range, uint64_t at, struct s2_ipa_range *block)
 {
-    struct s2_leaf leaf;
+    uint64_t start, end, size;
     uint32_t need = 0;
-    uint64_t start, end;
+    int leaf;
 
     *block = (struct s2_ipa_range){range.end, range.end};
-    if (!s2_table_lookup(t, S2_IPA(at), &leaf))
+    if (at >= s2_ipa_limit(&t->geo) || !(s2_entry_at(t, at, &leaf) & DESC_VALID))
         return 0;
-    *block = leaf.range;
-    start = s2_max_u64(range.start.v, leaf.range.start.v);
-    end = s2_min_u64(range.end.v, leaf.range.end.v);
-    for (int level = leaf.level; level < S2_LAST_LEVEL; level++)
+    size = s2_entry_bytes(t, leaf);
+    *block = (struct s2_ipa_range){S2_IPA(at & ~(size - 1)), S2_IPA((at | (size - 1)) + 1)};
+    start = s2_max_u64(range.start.v, block->start.v);
+    end = s2_min_u64(range.end.v, block->end.v);
+    for (int level = leaf; level < S2_LAST_LEVEL; level++)
         need += s2_entries_cut(t, level, start, end);
     return need;
 }

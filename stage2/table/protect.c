@@ -29,6 +29,43 @@ static void sum_row(const struct job *j, const struct s2_node *n, uint64_t leave
     n->page->sum += leaves * (s2_sum_attr(j->t, now) - s2_sum_attr(j->t, was));
 }
 
+/* Of `count` leaves those that say what the first does, up to one that does not, are broken, or get the bits of `flip` turned.
+ * Returns how many those are. */
+static uint64_t break_row(struct s2_table *t, uint64_t *slot, uint64_t count, uint64_t first, uint64_t same)
+{
+    uint64_t i = 0;
+
+    for (; i < count && !((s2_port_pte_load(t->port, &slot[i]) ^ first) & same); i++)
+        s2_leaf_break(t, &slot[i], 0);
+    return i;
+}
+
+static uint64_t flip_row(struct s2_table *t, uint64_t *slot, uint64_t count, uint64_t first, uint64_t same,
+                         uint64_t flip)
+{
+    enum { AT_ONCE = 8 }; /* leaves to a decision */
+    uint64_t i = 0;
+
+    for (uint64_t desc[AT_ONCE], odd = 0; i + AT_ONCE <= count; i += AT_ONCE) {
+        for (unsigned k = 0; k < AT_ONCE; k++)
+            desc[k] = s2_port_pte_load(t->port, &slot[i + k]);
+        for (unsigned k = 0; k < AT_ONCE; k++)
+            odd |= desc[k] ^ first;
+        if (odd & same)
+            break;
+        for (unsigned k = 0; k < AT_ONCE && flip; k++)
+            s2_port_pte_store(t->port, &slot[i + k], desc[k] ^ flip);
+    }
+    for (uint64_t desc; i < count; i++) {
+        desc = s2_port_pte_load(t->port, &slot[i]);
+        if ((desc ^ first) & same)
+            break;
+        if (flip)
+            s2_port_pte_store(t->port, &slot[i], desc ^ flip);
+    }
+    return i;
+}
+
 /* The leaves in a row that say what the first one says but for their outputs: one decision, then a bare loop. Returns
  * where the row ends. pre: [at, end) lies in the node, covers the first one whole, and when that begins a run, ends with one.
  * A run that changes as a whole stays one, member by member: until the flush either permission may be found, as always. What
@@ -42,16 +79,10 @@ static uint64_t change_row(struct job *j, const struct s2_node *n, uint64_t *slo
     uint64_t flip = first ^ now;
     bool broken = flip && first & DESC_VALID && needs_break(t, flip);
 
-    for (i = 0; i < count; i++) {
-        uint64_t desc = s2_port_pte_load(t->port, &slot[i]);
-
-        if ((desc ^ first) & same)
-            break;
-        if (broken)
-            s2_leaf_break(t, &slot[i], 0);
-        else if (flip)
-            s2_port_pte_store(t->port, &slot[i], desc ^ flip);
-    }
+    if (broken)
+        i = break_row(t, slot, count, first, same);
+    else
+        i = flip_row(t, slot, count, first, same, flip);
     end = at + i * size;
     if (!flip)
         return end;

@@ -120,16 +120,20 @@ enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, s
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash)
 {
     while (stash->count) {
-        s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
-        for (unsigned i = 0; stash->count && i < BATCH; i++) {
-            uint32_t index = s2_tstash_pop(p, stash);
+        uint32_t n = stash->count < BATCH ? stash->count : BATCH, first = stash->head, last = first;
 
-            p->meta[index].level = S2_TPAGE_FREE;
-            p->meta[index].link = p->free_head;
-            p->free_head = index;
-            p->free++;
-            q->used--;
+        s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+        p->meta[last].level = S2_TPAGE_FREE;
+        for (uint32_t i = 1; i < n; i++) {
+            last = p->meta[last].link;
+            p->meta[last].level = S2_TPAGE_FREE;
         }
+        stash->head = p->meta[last].link;
+        stash->count -= n;
+        p->meta[last].link = p->free_head;
+        p->free_head = first;
+        p->free += n;
+        q->used -= n;
         s2_port_unlock(p->port, &p->lock);
     }
 }
