@@ -28,7 +28,8 @@ static struct issued issued(void)
         .range = (unsigned)(t[S2_TLBI_RIPAS2E1IS] + t[S2_TLBI_RIPAS2LE1IS]),
         .vmid = (unsigned)t[S2_TLBI_VMALLE1IS],
         .whole = (unsigned)t[S2_TLBI_VMALLS12E1IS],
-        .local = (unsigned)(t[S2_TLBI_IPAS2E1] + t[S2_TLBI_IPAS2LE1] + t[S2_TLBI_VMALLE1] + t[S2_TLBI_VMALLS12E1]),
+        .local = (unsigned)(t[S2_TLBI_IPAS2E1] + t[S2_TLBI_IPAS2LE1] + t[S2_TLBI_RIPAS2E1] + t[S2_TLBI_RIPAS2LE1] +
+                            t[S2_TLBI_VMALLE1] + t[S2_TLBI_VMALLS12E1]),
     };
 }
 
@@ -141,13 +142,16 @@ static void unmap_one_leaf(void **state)
 
 static void unmap_ranges(void **state)
 {
-    static const struct machine_config range = {.bbm = 0}, single = {.no_range = true};
+    static const struct machine_config range = {.bbm = 0}, single = {.no_range = true},
+                                       short_ranges = {.short_ranges = true};
 
     (void)state;
     create(&range);
     fresh_map(span(0, 64 * PAGE), PA0, S2_RW);
-    unmapping(span(5 * PAGE, 2 * PAGE), by_range);
-    unmapping(span(9 * PAGE, 40 * PAGE), by_range);
+    unmapping(span(5 * PAGE, 2 * PAGE), and_make(by_range)); /* the rest of a run is broken and made again */
+    assert_int_equal(m.port->count.tlbi[S2_TLBI_RIPAS2LE1IS], 1);
+    unmapping(span(9 * PAGE, 2 * PAGE), by_range);   /* of what was a run */
+    unmapping(span(11 * PAGE, 37 * PAGE), by_range); /* that, and two whole runs */
     assert_int_equal(m.port->count.tlbi[S2_TLBI_RIPAS2LE1IS], 1);
     unmapping(span(0, 2 * MIB), by_range); /* with the table */
     assert_int_equal(m.port->count.tlbi[S2_TLBI_RIPAS2E1IS], 1);
@@ -156,14 +160,21 @@ static void unmap_ranges(void **state)
     assert_int_equal(tables_used(&m.t), 0);
     fresh_map(span(0, 8 * GIB), PA0, S2_RW);
     unmapping(span(0, 3 * GIB), by_range);
-    unmapping(span(4 * GIB, 4 * GIB), by_vmid); /* too long for one operation (rule 10) */
+    unmapping(span(4 * GIB, 4 * GIB), by_range);
     fresh_map(span(GIB, PAGE), PA0, S2_RW);
     fresh_map(span(600 * GIB, PAGE), PA0, S2_RW);
-    unmapping(span(GIB, 700 * GIB), by_vmid); /* far apart */
+    unmapping(span(GIB, 700 * GIB), by_vmid); /* too far apart for one operation */
+    machine_destroy(&m);
+
+    create(&short_ranges); /* an erratum (rule 10) */
+    fresh_map(span(0, 16 * GIB), PA0, S2_RW);
+    unmapping(span(0, 3 * GIB), by_range);
+    unmapping(span(4 * GIB, 4 * GIB), by_vmid);
+    unmapping(span(9 * GIB, 5 * GIB), by_vmid);
     machine_destroy(&m);
 
     create(&single);
-    fresh_map(span(0, 64 * PAGE), PA0, S2_RW);
+    fresh_map(span(0, 64 * PAGE), PA0 + PAGE, S2_RW); /* no runs */
     unmapping(span(8 * PAGE, 8 * PAGE), (struct issued){.tlbi = 9, .dsb = 3, .ipa = 8, .vmid = 1});
     unmapping(span(24 * PAGE, 9 * PAGE), by_vmid);
     fresh_map(span(GIB, 8 * MIB), PA0, S2_RW);
@@ -273,7 +284,10 @@ static void relax(void **state)
     assert_int_equal(m.port->count.barrier[S2_DSB_NSH], 2);
     model_reset_counters(m.port);
     table_protect(&m, &m.t, span(0, 8 * PAGE), S2_RWX);
-    expect((struct issued){.tlbi = 1, .dsb = 2, .local = 1});
+    expect((struct issued){.tlbi = 2, .dsb = 3, .local = 2});
+    assert_int_equal(m.port->count.tlbi[S2_TLBI_RIPAS2LE1], 1);
+    assert_int_equal(m.port->count.tlbi[S2_TLBI_VMALLE1], 1);
+    assert_int_equal(m.port->count.barrier[S2_DSB_NSH], 2);
     /* One right more and one less is no relaxation. */
     fresh_map(span(GIB, PAGE), PA0, S2_RX);
     table_protect(&m, &m.t, span(GIB, PAGE), S2_RW);

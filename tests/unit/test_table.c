@@ -354,20 +354,23 @@ static void dirty_state(void **state)
     (void)state;
     table_map(&m, &m.t, span(0, 2 * MIB), PA0, S2_RW);
     s2_table_lookup(&m.t, S2_IPA(0), &leaf);
-    assert_true(leaf.valid && leaf.accessed && !leaf.dirty);
+    assert_true(leaf.valid && !leaf.accessed && !leaf.dirty);
     assert_int_equal(leaf.attr.bits, S2_RW);
+    assert_true(allowed(0, MODEL_READ, false));
+    s2_table_lookup(&m.t, S2_IPA(0), &leaf);
+    assert_true(leaf.accessed && !leaf.dirty);
     assert_true(allowed(0, MODEL_WRITE, false));
     s2_table_lookup(&m.t, S2_IPA(0), &leaf);
-    assert_true(leaf.dirty);
+    assert_true(leaf.accessed && leaf.dirty);
     /* A split takes it to every part, a change keeps it as long as the leaf stays writable. */
     table_protect(&m, &m.t, span(PAGE, PAGE), S2_RW | S2_X | S2_UX);
     s2_table_lookup(&m.t, S2_IPA(PAGE), &leaf);
-    assert_true(leaf.dirty && leaf.level == 3 && leaf.attr.bits == S2_RWX);
+    assert_true(leaf.accessed && leaf.dirty && leaf.level == 3 && leaf.attr.bits == S2_RWX);
     s2_table_lookup(&m.t, S2_IPA(2 * PAGE), &leaf);
-    assert_true(leaf.dirty && leaf.attr.bits == S2_RW);
+    assert_true(leaf.accessed && leaf.dirty && leaf.attr.bits == S2_RW);
     table_protect(&m, &m.t, span(0, 2 * MIB), S2_R);
     s2_table_lookup(&m.t, S2_IPA(PAGE), &leaf);
-    assert_true(!leaf.dirty && leaf.attr.bits == S2_R);
+    assert_true(leaf.accessed && !leaf.dirty && leaf.attr.bits == S2_R);
     assert_false(allowed(0, MODEL_WRITE, false));
     table_unmap(&m, &m.t, span(PAGE, PAGE));
     table_unmap(&m, &m.t, span(0, 2 * MIB));

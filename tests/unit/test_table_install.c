@@ -10,7 +10,7 @@ static struct s2_tstash cache_of(uint32_t n)
 {
     struct s2_tstash cache = S2_TSTASH_EMPTY;
 
-    assert_int_equal(s2_tpool_take(&m.pool, &m.t.quota, n, &cache), S2_OK);
+    assert_int_equal(s2_tpool_draw(&m.pool, &m.t.quota, n, &cache), S2_OK);
     return cache;
 }
 
@@ -82,6 +82,7 @@ static void assert_returned(struct s2_tstash *cache)
         const uint64_t *page = model_ram(m.port, s2_tpool_pa(&m.pool, p).v);
 
         assert_int_equal(m.meta[p].level, S2_TPAGE_HELD);
+        assert_int_equal(m.meta[p].flags, S2_TPAGE_ZERO);
         for (unsigned w = 0; w < PAGE / sizeof *page; w++)
             assert_int_equal(page[w], 0);
     }

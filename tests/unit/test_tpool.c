@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Table pages: all or nothing, quotas, zeroed, aligned roots, no page lost. */
+/* Table pages: all or nothing, quotas, which are zeroed, aligned roots, no page lost. */
 #include "unit.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ static void init_touches_no_page(void **state)
     assert_int_equal(f->port->count.stores + f->port->count.fills, 0);
 }
 
-static void every_page_once_and_zeroed(void **state)
+static void every_page_once_and_as_it_was(void **state)
 {
     struct fixture *f = *state;
     struct s2_tstash stash = S2_TSTASH_EMPTY, back = S2_TSTASH_EMPTY;
@@ -87,11 +87,34 @@ static void every_page_once_and_zeroed(void **state)
         assert_false(seen[i]);
         seen[i] = true;
         assert_int_equal(s2_tpool_index(&f->pool, s2_tpool_pa(&f->pool, i)), i);
-        assert_zero(f, s2_tpool_pa(&f->pool, i).v, PAGE);
+        assert_int_equal(f->meta[i].flags, 0);
         s2_tstash_push(&f->pool, &back, i);
     }
+    assert_int_equal(f->port->count.stores + f->port->count.fills, 0); /* who makes a table of it fills it */
     s2_tpool_give(&f->pool, &f->quota, &back);
     assert_int_equal(back.count, 0);
+}
+
+/* Those that were drawn, and not those that lay in the stash before; whatever the pages held, and were held for. */
+static void what_is_drawn_is_zero(void **state)
+{
+    struct fixture *f = *state;
+    struct s2_tstash stash = S2_TSTASH_EMPTY;
+
+    for (unsigned round = 0; round < 2; round++) {
+        memset(model_ram(f->port, BASE), 0xff, PAGES * PAGE);
+        model_reset_counters(f->port);
+        assert_int_equal(s2_tpool_take(&f->pool, &f->quota, 70, &stash), S2_OK);
+        assert_int_equal(s2_tpool_draw(&f->pool, &f->quota, 100, &stash), S2_OK);
+        assert_int_equal(f->port->count.fills, 100 * PAGE / sizeof(uint64_t));
+        assert_int_equal(stash.count, 170);
+        for (uint32_t n = 0, i = stash.head; n < 170; n++, i = f->meta[i].link) {
+            assert_int_equal(f->meta[i].flags, n < 100 ? S2_TPAGE_ZERO : 0);
+            if (n < 100)
+                assert_zero(f, s2_tpool_pa(&f->pool, i).v, PAGE);
+        }
+        s2_tpool_give(&f->pool, &f->quota, &stash);
+    }
 }
 
 static void all_or_nothing(void **state)
@@ -189,9 +212,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(refuses_bad_banks), TEST(init_touches_no_page), TEST(every_page_once_and_zeroed),
-        TEST(all_or_nothing),    TEST(roots_are_aligned),    TEST(root_in_a_fragmented_pool),
-        TEST(check_sees_damage),
+        TEST(refuses_bad_banks),         TEST(init_touches_no_page), TEST(every_page_once_and_as_it_was),
+        TEST(what_is_drawn_is_zero),     TEST(all_or_nothing),       TEST(roots_are_aligned),
+        TEST(root_in_a_fragmented_pool), TEST(check_sees_damage),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
