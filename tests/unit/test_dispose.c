@@ -216,8 +216,10 @@ static void the_reserve_comes_first(void **state)
     (void)state;
     assert_int_equal(map_new(w, area_alloc(0, MIB(2), S2_RW, 0)), S2_OK);
     assert_int_equal(map_new(w, area_alloc(MIB(2), MIB(1), S2_RW, 0)), S2_OK);
-    assert_int_equal(map_new(w, area_alloc(MIB(3), MIB(1), S2_RW, 0)), S2_OK);
+    assert_int_equal(map_new(w, area_alloc(MIB(3), MIB(1), S2_R, 0)), S2_OK); /* two areas: it stays a table */
     assert_int_equal(map_new(w, area_alloc(MIB(4), MIB(4), S2_RW, 0)), S2_OK);
+    assert_int_equal(leaves_at(w, 2), 3);
+    assert_int_equal(leaves_at(w, 3), 512);
     assert_int_equal(s2_tpool_take(&w->tables, &quota, w->tables.free, &all), S2_OK);
     used = w->space.table.quota.used;
     assert_int_equal(unmap(w, MIB(1), MIB(3)), S2_OK);
