@@ -4,46 +4,43 @@
 
 #include <stddef.h>
 
-struct words {
-    const char *name, *phrase;
+/* Name and phrase, in one string: a second pointer would be half as long as a phrase. */
+#define WORDS(name, phrase) name "\0" phrase
+
+static const char *const table[] = {
+    [S2_OK] = WORDS("OK", "success"),
+    [S2_EINVAL] = WORDS("EINVAL", "is not a valid argument"),
+    [S2_EALIGN] = WORDS("EALIGN", "is not aligned"),
+    [S2_ERANGE] = WORDS("ERANGE", "is out of range"),
+    [S2_EEXIST] = WORDS("EEXIST", "overlaps what is already there"),
+    [S2_ENOENT] = WORDS("ENOENT", "is not there"),
+    [S2_EATTR] = WORDS("EATTR", "has attributes that are refused here"),
+    [S2_EUNSUP] = WORDS("EUNSUP", "is not supported"),
+    [S2_EPERM] = WORDS("EPERM", "is not this VM's to use"),
+    [S2_EBUSY] = WORDS("EBUSY", "is busy with another operation"),
+    [S2_ENODES] = WORDS("ENODES", "needs more nodes than are free"),
+    [S2_ETABLES] = WORDS("ETABLES", "needs more table pages than are free"),
+    [S2_EFRAMES] = WORDS("EFRAMES", "needs more frames than are free"),
+    [S2_EQUOTA] = WORDS("EQUOTA", "exceeds this VM's quota"),
+    [S2_ECUT] = WORDS("ECUT", "cuts a block while the cut reserve is used up"),
+    [S2_EREFUSED] = WORDS("EREFUSED", "is refused by the backend"),
+    [S2_EDYING] = WORDS("EDYING", "belongs to a space that is being destroyed"),
 };
-
-static const struct words table[] = {
-    [S2_OK] = {"OK", "success"},
-    [S2_EINVAL] = {"EINVAL", "is not a valid argument"},
-    [S2_EALIGN] = {"EALIGN", "is not aligned"},
-    [S2_ERANGE] = {"ERANGE", "is out of range"},
-    [S2_EEXIST] = {"EEXIST", "overlaps what is already there"},
-    [S2_ENOENT] = {"ENOENT", "is not there"},
-    [S2_EATTR] = {"EATTR", "has attributes that are refused here"},
-    [S2_EUNSUP] = {"EUNSUP", "is not supported"},
-    [S2_EPERM] = {"EPERM", "is not this VM's to use"},
-    [S2_EBUSY] = {"EBUSY", "is busy with another operation"},
-    [S2_ENODES] = {"ENODES", "needs more nodes than are free"},
-    [S2_ETABLES] = {"ETABLES", "needs more table pages than are free"},
-    [S2_EFRAMES] = {"EFRAMES", "needs more frames than are free"},
-    [S2_EQUOTA] = {"EQUOTA", "exceeds this VM's quota"},
-    [S2_ECUT] = {"ECUT", "cuts a block while the cut reserve is used up"},
-    [S2_EREFUSED] = {"EREFUSED", "is refused by the backend"},
-    [S2_EDYING] = {"EDYING", "belongs to a space that is being destroyed"},
-};
-
-static const struct words *lookup(enum s2_err err)
-{
-    static const struct words unknown = {"E?", "failed for an unknown reason"};
-    size_t i = (size_t)err;
-
-    return i < sizeof(table) / sizeof(table[0]) ? &table[i] : &unknown;
-}
 
 const char *s2_err_name(enum s2_err err)
 {
-    return lookup(err)->name;
+    size_t i = (size_t)err;
+
+    return i < sizeof(table) / sizeof(table[0]) ? table[i] : WORDS("E?", "failed for an unknown reason");
 }
 
 const char *s2_err_phrase(enum s2_err err)
 {
-    return lookup(err)->phrase;
+    const char *s = s2_err_name(err);
+
+    while (*s++ != '\0')
+        ;
+    return s;
 }
 
 enum s2_err s2_refuse(struct s2_detail *d, enum s2_err err, enum s2_detail_axis axis, uint64_t start, uint64_t end,
