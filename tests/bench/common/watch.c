@@ -66,13 +66,16 @@ void tally_add(struct tally *t, struct took took, uint64_t jobs)
 void cell_add(struct cell *c, const struct tally *t)
 {
     bool disturbed = t->calm_jobs == 0;
+    double sample = disturbed ? (double)t->all.ns / (double)t->jobs : (double)t->calm.ns / (double)t->calm_jobs;
 
-    if (disturbed && c->samples)
+    if (disturbed && c->samples) {
+        if (c->disturbed && sample < c->sample[0])
+            c->sample[0] = sample;
         return;
+    }
     if (c->disturbed)
         c->samples = 0;
-    c->sample[c->samples++] =
-        disturbed ? (double)t->all.ns / (double)t->jobs : (double)t->calm.ns / (double)t->calm_jobs;
+    c->sample[c->samples++] = sample;
     c->disturbed = disturbed;
 }
 

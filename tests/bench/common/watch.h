@@ -25,7 +25,7 @@ struct tally {
 };
 void tally_add(struct tally *t, struct took took, uint64_t jobs);
 
-/* Samples of ns per job. While all were disturbed, the first stands for them. */
+/* Samples of ns per job. While all were disturbed, the smallest stands for them. */
 #define MOST_SAMPLES 101u
 struct cell {
     double sample[MOST_SAMPLES];
