@@ -46,13 +46,16 @@ void shape_split(uint64_t bytes, const uint64_t need[SHAPES], uint64_t share[SHA
 {
     unsigned done = 0;
     for (unsigned left = SHAPES; left > 0; left--) { /* the least needy first */
-        unsigned least = SHAPES;
-        for (unsigned i = 0; i < SHAPES; i++)
-            if ((done >> i & 1) == 0 && (least == SHAPES || need[i] < need[least]))
-                least = i;
-        uint64_t part = bytes / left;
-        if (need[least] == 0 || (left > 1 && need[least] < part))
-            part = need[least];
+        unsigned least = 0;
+        uint64_t needed = UINT64_MAX, part = bytes / left;
+        for (unsigned i = 0; i < SHAPES; i++) {
+            if ((done >> i & 1) != 0 || need[i] > needed)
+                continue;
+            least = i;
+            needed = need[i];
+        }
+        if (needed == 0 || (left > 1 && needed < part))
+            part = needed;
         share[least] = part & ~((1ull << shape_granule_log2(least)) - 1);
         bytes -= share[least];
         done |= 1u << least;
