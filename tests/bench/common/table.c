@@ -48,11 +48,13 @@ void table_n(struct table *t, uint64_t n)
 
 void table_row(struct table *t)
 {
+    int width = t->width ? t->width : WIDTH;
+
     for (unsigned i = 0; i < t->cells; i++)
         if (t->markdown)
             printf("%s %s %s", i ? "" : "|", t->cell[i], i + 1 < t->cells ? "|" : "|\n");
         else
-            printf("%*s%s", i ? WIDTH : -FIRST_WIDTH, t->cell[i], i + 1 < t->cells ? "" : "\n");
+            printf("%*s%s", i ? width : -FIRST_WIDTH, t->cell[i], i + 1 < t->cells ? "" : "\n");
     if (!t->headed && t->markdown) {
         for (unsigned i = 0; i < t->cells; i++)
             fputs(i ? "---:|" : "|---|", stdout);

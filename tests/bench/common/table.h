@@ -12,6 +12,7 @@
 
 struct table {
     bool markdown, headed;
+    int width; /* of a column on a terminal; 0: 17 */
     unsigned cells;
     char cell[MOST_CELLS][CELL_BYTES];
 };

@@ -5,23 +5,24 @@
 #include <stdio.h>
 
 struct row_text {
-    const char *name, *unit;
+    const char *name;
     double limit_goal, space_goal; /* ratios, at most; 0: none was set */
 };
 static const struct row_text text[ROWS] = {
-    [W1_PAGES] = {"W1 map 1 GiB by pages", "page", 1.5, 1.15},
-    [W2_BLOCKS] = {"W2 map 64 GiB by blocks", "block", 1.5, 1.15},
-    [W3_MIXED] = {"W3 map, ragged ends", "4 KiB", 2, 0},
-    [W4_UNMAP] = {"W4 unmap W1", "page", 1.5, 1.15},
-    [W5_PROTECT] = {"W5 write-protect W1", "page", 1.5, 1.15},
-    [W5_DIRTY] = {"W5 with HAFDBS", "page", 0, 0},
-    [W6_MAP] = {"W6 map one page", "page", 1.3, 2},
-    [W6_UNMAP] = {"W6 unmap one page", "page", 1.5, 2},
-    [W6_FAULT] = {"W6 map it by a fault", "page", 1.3, 0},
-    [W7_SPLIT] = {"W7 change 1 in a block", "split", 1.5, 0},
-    [W8_LOOKUP] = {"W8 look up", "lookup", 1.3, 0},
-    [W9_DESTROY] = {"W9 destroy W1", "page", 1.5, 0},
+    [W1_PAGES] = {"W1 map, per page", 1.5, 1.15},
+    [W2_BLOCKS] = {"W2 map, per block", 1.5, 1.15},
+    [W3_MIXED] = {"W3 map ragged, per 4 KiB", 2, 0},
+    [W4_UNMAP] = {"W4 unmap, per page", 1.5, 1.15},
+    [W5_PROTECT] = {"W5 write-protect, per page", 1.5, 1.15},
+    [W5_DIRTY] = {"W5 with HAFDBS, per page", 0, 0},
+    [W6_MAP] = {"W6 map one page", 1.3, 2},
+    [W6_UNMAP] = {"W6 unmap one page", 1.5, 2},
+    [W6_FAULT] = {"W6 map it by a fault", 1.3, 0},
+    [W7_SPLIT] = {"W7 change 1 in a block", 1.5, 0},
+    [W8_LOOKUP] = {"W8 look up", 1.3, 0},
+    [W9_DESTROY] = {"W9 destroy, per page", 1.5, 0},
 };
+#define NARROW 12
 
 /* Finer than table_ns: a detach is thousandths of a nanosecond per page. */
 static void cell_ns(struct table *t, double ns)
@@ -61,10 +62,11 @@ static void heads(struct table *t, const char *const *head)
 
 void report_engine(struct table *t, const struct results *r, unsigned engine, unsigned limit, unsigned limit2)
 {
-    static const char *const head[] = {"ns of CPU work", "per",  "engine", "limit",       "ratio",  "goal", "limit 2",
-                                       "ratio",          "TLBI", "DSB",    "table pages", "needed", NULL};
+    static const char *const head[] = {"ns of CPU work", "engine", "limit", "ratio",  "goal",   "limit 2",
+                                       "ratio",          "TLBI",   "DSB",   "tables", "needed", NULL};
     unsigned missed = 0;
 
+    t->width = NARROW;
     table_title(t, "The table engine and the limit");
     heads(t, head);
     for (unsigned row = 0; row < ROWS; row++) {
@@ -74,7 +76,6 @@ void report_engine(struct table *t, const struct results *r, unsigned engine, un
         if (e->ns < 0)
             continue;
         table_cell(t, "%s", text[row].name);
-        table_cell(t, "%s", text[row].unit);
         cell_ns(t, e->ns);
         cell_ns(t, of);
         cell_ratio(t, e->ns, of);
@@ -91,13 +92,12 @@ void report_engine(struct table *t, const struct results *r, unsigned engine, un
         table_row(t);
     }
     printf("\nGoals missed: %u. TLBI, DSB: of the whole batch, %s\n", missed,
-           "one operation in W1, W2, W4, W5 and W9; table pages: held afterwards, the root's two among them.");
+           "one operation in W1, W2, W4, W5 and W9; tables: pages held afterwards, the root's two among them.");
 }
 
 void report_space(struct table *t, const struct results *r, unsigned space, unsigned engine)
 {
-    static const char *const head[] = {"ns of CPU work", "per",  "space", "engine", "ratio",
-                                       "goal",           "TLBI", "DSB",   NULL};
+    static const char *const head[] = {"ns of CPU work", "space", "engine", "ratio", "goal", "TLBI", "DSB", NULL};
     unsigned missed = 0;
 
     table_title(t, "The whole address space (area set, ledger, linear areas) and the engine alone");
@@ -109,7 +109,6 @@ void report_space(struct table *t, const struct results *r, unsigned space, unsi
         if (s->ns < 0)
             continue;
         table_cell(t, "%s", text[row].name);
-        table_cell(t, "%s", text[row].unit);
         cell_ns(t, s->ns);
         cell_ns(t, of);
         cell_ratio(t, s->ns, of);
@@ -134,6 +133,7 @@ void report_all(struct table *t, const struct results *r, const struct subject *
             cell_ns(t, r->of[row][i].ns);
         table_row(t);
     }
+    t->width = 0;
     table_title(t, "TLBI + DSB of the whole batch");
     table_cell(t, "%s", "");
     for (unsigned i = 0; i < subjects; i++)

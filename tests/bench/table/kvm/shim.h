@@ -80,7 +80,7 @@ enum { MT_NORMAL, MT_DEVICE_nGnRE };
 #define S2_DEVICE_nGnRE(fwb)       1
 #define PAGE_S2_MEMATTR(type, fwb) ((u64)S2_##type(fwb) << 2)
 
-/* --- invalidation: what arch/arm64/kvm/hyp/vhe/tlb.c and nvhe/tlb.c issue ----------------------------------------------------- */
+/* --- invalidation: what arch/arm64/kvm/hyp/vhe/tlb.c and nvhe/tlb.c issue ---------------------------------------- */
 
 #define dsb(domain) ((void)kvm_counts.dsb++)
 #define isb()       ((void)0)
