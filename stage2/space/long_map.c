@@ -104,28 +104,53 @@ static uint64_t leaf_bytes(const struct s2_space *sp, const struct s2_chunk *c)
                                 : s2_table_leaf_bytes(&sp->table, c->range, c->pa);
 }
 
-/* One stretch of memory is clean after this. Nobody else has it, so that it needs no lock; the map of chunks does. */
-static bool clean_some(struct s2_long *l, uint64_t *budget)
+/* Where a step that began at `from` and could get to `end` in the chunk stops, so that it cuts no run of leaves with the
+ * Contiguous bit: at a multiple of the largest run that the memory is congruent for, if that is any progress. */
+static uint64_t whole_runs(const struct s2_long *l, const struct s2_chunk *c, s2_ipa from, uint64_t end)
+{
+    const struct s2_geometry *g = &l->space->cfg.geometry;
+    uint64_t delta = c->pa.v - c->range.start.v;
+
+    if (end >= c->range.end.v || l->space->cfg.small_leaves)
+        return end;
+    for (int level = g->block_level; level <= 3; level++) {
+        uint64_t leaf = 1ull << s2_level_shift(g, level), run = leaf << g->run_log2[level + 1];
+
+        if (run > leaf && !(delta & (run - 1)) && (end & ~(run - 1)) > from.v)
+            return end & ~(run - 1);
+        if (!(delta & (leaf - 1)) && (end & ~(leaf - 1)) >= l->done.v && (end & ~(leaf - 1)) + leaf <= c->range.end.v)
+            break; /* inside a leaf, which waits for the rest of its memory */
+    }
+    return end;
+}
+
+/* One stretch of memory is clean after this. Nobody else has it, so that it needs no lock; the map of chunks does. False: the
+ * step, which began at `from`, cleans no more. */
+static bool clean_some(struct s2_long *l, s2_ipa from, uint64_t *budget)
 {
     struct s2_space *sp = l->space;
     struct s2_chunk c;
-    uint64_t bytes = 0;
+    uint64_t leaf = 0, most, bytes;
     bool found;
 
     s2_space_lock_shared(sp);
     found = chunk_from(l, l->clean, &c);
     if (found)
-        bytes = leaf_bytes(sp, &c);
+        leaf = leaf_bytes(sp, &c);
     s2_space_unlock_shared(sp);
     if (!found)
         return false;
+    bytes = s2_range_bytes(c.range);
+    most = bytes / (c.dirty ? S2_FRAME : leaf) > *budget ? *budget * (c.dirty ? S2_FRAME : leaf) : bytes;
+    most = whole_runs(l, &c, from, c.range.start.v + most);
+    if (most <= c.range.start.v)
+        return false;
     if (c.dirty) {
-        bytes = s2_range_bytes(c.range);
-        if (bytes / S2_FRAME > *budget)
-            bytes = *budget * S2_FRAME;
+        bytes = most - c.range.start.v;
         s2_frames_zero(sp->cfg.port, c.pa, bytes);
         *budget -= bytes / S2_FRAME;
-    } else {
+    } else { /* the next leaf may be another one */
+        bytes = leaf;
         *budget -= 1;
     }
     l->clean.v += bytes;
@@ -182,12 +207,13 @@ static void map_clean(struct s2_long *l)
 bool s2_space_map_step(struct s2_long *l, uint64_t budget)
 {
     struct s2_space *sp = l->space;
+    s2_ipa from = l->clean;
     bool more;
 
     if (!sp || l->aborts)
         return false;
     budget = budget ? budget : 1;
-    while (budget && clean_some(l, &budget))
+    while (budget && clean_some(l, from, &budget))
         ;
     s2_space_lock(sp);
     map_clean(l);

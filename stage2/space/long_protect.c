@@ -65,15 +65,27 @@ enum s2_err s2_space_protect_begin(struct s2_space *sp, struct s2_long *l, struc
 
 struct reach {
     uint64_t budget;
-    s2_ipa end;
+    struct s2_leaf last;
 };
 
 static bool count_leaf(void *arg, const struct s2_leaf *leaf)
 {
     struct reach *r = arg;
 
-    r->end = leaf->range.end;
+    r->last = *leaf;
     return --r->budget > 0;
+}
+
+/* Where a piece from `start` ends whose last leaf is this one. A run with the Contiguous bit is not cut, which would have to break
+ * it: the piece ends before it, or, where it would be nothing then, with it. */
+static s2_ipa piece_end(const struct s2_geometry *g, s2_ipa start, const struct s2_leaf *last)
+{
+    uint64_t bytes = (last->range.end.v - last->range.start.v) << g->run_log2[last->level + 1];
+    uint64_t run = last->range.start.v & ~(bytes - 1);
+
+    if (!last->contiguous || last->range.end.v == run + bytes)
+        return last->range.end;
+    return S2_IPA(run > start.v ? run : run + bytes);
 }
 
 static bool as_answered(void *arg, const struct s2_area *area, s2_attr *attr)
@@ -111,7 +123,7 @@ static void change_piece(struct s2_long *l, uint64_t budget)
 
     s2_table_visit(&sp->table, piece, count_leaf, &r);
     if (r.budget == 0)
-        piece.end.v = s2_min_u64(r.end.v, l->until.v);
+        piece.end.v = s2_min_u64(piece_end(&sp->cfg.geometry, piece.start, &r.last).v, l->until.v);
     s2_op_begin(&l->op, sp, NULL);
     l->op.ahead = &l->ahead;
     l->refused = s2_area_set_protect(&sp->areas, &l->op, piece, as_answered, l);

@@ -57,6 +57,13 @@ static inline struct world *make(const struct kind *k)
     return w;
 }
 
+/* Until nothing is left to promote. */
+static inline void promote_all(struct world *w)
+{
+    while (s2_space_promote_step(&w->space, 100))
+        ;
+}
+
 static inline const struct s2_area *wanted(void)
 {
     static struct s2_area a;

@@ -3,6 +3,8 @@
 /* Protecting in steps: as one call would, so many leaves at a time, and faults get what is true when they come. */
 #include "long_world.h"
 
+enum { RUN = 16 }; /* pages with the Contiguous bit (D8.7.1) */
+
 static void protect_in_steps_ends_where_one_call_does(void **state)
 {
     (void)state;
@@ -12,6 +14,7 @@ static void protect_in_steps_ends_where_one_call_does(void **state)
         struct s2_long l;
 
         assert_int_equal(s2_space_protect(&w->space, many(), read_only, &calls, &w->d), S2_OK);
+        promote_all(w);
         state_take(&before, w, MEANING);
         world_dismantle(w);
         for (uint64_t budget = 3; budget < 3000; budget *= 30) {
@@ -22,15 +25,19 @@ static void protect_in_steps_ends_where_one_call_does(void **state)
             assert_int_equal(s2_space_protect_begin(&w->space, &l, many(), read_only, &calls, &w->d), S2_OK);
             assert_int_equal(calls, 6);
             while (more) {
+                uint64_t edits;
+
                 model_reset_counters(w->port);
                 more = s2_space_protect_step(&l, budget);
-                /* Each leaf once, or broken and made; a cut at an end of the range besides. */
-                assert_true(w->port->count.stores + w->port->count.swaps <= 2 * budget + 8);
+                /* Each leaf once, or broken and made, and no run in part; a cut at an end of the range besides. */
+                edits = w->port->count.stores + w->port->count.swaps;
+                assert_true(edits <= 2 * (budget < RUN ? RUN : budget) + 8);
                 if (budget < 90 || !more)
                     world_check(w);
             }
             assert_int_equal(s2_space_protect_end(&l), S2_OK);
             assert_int_equal(calls, 12);
+            promote_all(w);
             state_take(&after, w, MEANING);
             expect_same(&before, &after, "long work");
             world_dismantle(w);
@@ -64,6 +71,45 @@ static void a_step_changes_so_many_leaves(void **state)
     }
     assert_int_equal(s2_space_protect_end(&l), S2_OK);
     world_dismantle(w);
+}
+
+/* A step ends before a run that it would have to break, or, when that is its first leaf, with it. */
+static void a_step_cuts_no_run(void **state)
+{
+    static const struct {
+        uint64_t budget, step;
+    } rows[] = {{24, RUN}, {RUN, RUN}, {47, 2 * RUN}, {1, RUN}, {1000, 62 * RUN}};
+    s2_attr attr = S2_ATTR(S2_R);
+    struct s2_leaf leaf;
+    struct s2_long l;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world *w = make(&kinds[0]);
+        bool more = true;
+
+        world_give(w, FRAME_BASE + MIB(16) + RUN * PAGE, MIB(4), VM, S2_RWX);
+        assert_int_equal(map_new(w, area_linear(MANY, MIB(4), FRAME_BASE + MIB(16) + RUN * PAGE, S2_RW)), S2_OK);
+        assert_int_equal(leaves_at(w, 2), 0); /* pages, in runs */
+        assert_int_equal(s2_space_protect_begin(&w->space, &l, ipa_range(MANY, MIB(4)), set_attr, &attr, &w->d), S2_OK);
+        while (more) {
+            uint64_t was = l.done.v;
+
+            model_reset_counters(w->port);
+            more = s2_space_protect_step(&l, rows[i].budget);
+            assert_int_equal(w->port->count.stores, (l.done.v - was) / PAGE);
+            if (more)
+                assert_int_equal(l.done.v - was, rows[i].step * PAGE);
+            assert_int_equal(model_dsbs(w->port), 3); /* nothing was broken and made */
+            for (uint64_t at = MANY; at < MANY + MIB(4); at += PAGE) {
+                assert_true(s2_space_translate(&w->space, S2_IPA(at), &leaf));
+                assert_true(leaf.contiguous);
+            }
+            world_check(w);
+        }
+        assert_int_equal(s2_space_protect_end(&l), S2_OK);
+        world_dismantle(w);
+    }
 }
 
 static void a_fault_in_the_range_gets_what_is_true(void **state)
@@ -227,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(protect_in_steps_ends_where_one_call_does),
         cmocka_unit_test(a_step_changes_so_many_leaves),
+        cmocka_unit_test(a_step_cuts_no_run),
         cmocka_unit_test(a_fault_in_the_range_gets_what_is_true),
         cmocka_unit_test(protect_may_end_early),
         cmocka_unit_test(begin_refuses_what_one_call_would),

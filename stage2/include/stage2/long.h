@@ -47,8 +47,9 @@ struct s2_long {
 S2_NODISCARD enum s2_err s2_space_map_begin(struct s2_space *sp, struct s2_long *l, const struct s2_area *area,
                                             struct s2_detail *d);
 /* Zeroes what is dirty of the next memory, outside the lock and at most `budget` frames (4K) of it, then maps under the
- * lock what is clean, in at most `budget` leaves, the same ones that s2_space_map would choose. One barrier; no
- * invalidation. True while more is left. */
+ * lock what is clean, in at most `budget` leaves, the same ones that s2_space_map would choose. Runs of contiguous
+ * leaves that `budget` allows are made whole; others are when promotion finds them. One barrier; no invalidation. True while
+ * more is left. */
 bool s2_space_map_step(struct s2_long *l, uint64_t budget);
 /* Does whatever is left, and makes the area one like others: it loses its mark and merges with equal neighbours. */
 void s2_space_map_end(struct s2_long *l);
@@ -62,8 +63,8 @@ bool s2_space_map_abort(struct s2_long *l, uint64_t budget);
  * answer then holds for all of that area. */
 S2_NODISCARD enum s2_err s2_space_protect_begin(struct s2_space *sp, struct s2_long *l, struct s2_ipa_range range,
                                                 s2_update_fn *update, void *arg, struct s2_detail *d);
-/* Changes at most `budget` leaves of one area, and flushes. Areas that do not change cost one of the budget each. True
- * while more is left. */
+/* Changes at most `budget` leaves of one area, or one run of contiguous leaves that has more, and flushes. Areas that do not
+ * change cost one of the budget each. True while more is left. */
 bool s2_space_protect_step(struct s2_long *l, uint64_t budget);
 /* At any time: what is done stays done, what is not stays as it was. S2_OK, or the code of a backend, not one of the
  * library's own, that refused a piece after it had agreed to the whole; the steps stopped there. */
