@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Edits the memory that guest/hammer touches from four CPUs, from a fifth: takes pieces away and gives them back, protects and
- * unprotects them, which splits blocks. What the guest meets in between it tries again. Region
+ * unprotects them, which splits blocks, and lets them be promoted again. What the guest meets in between it tries again. Region
  * `kept` is never taken away. At the end everything is as it was, and a word in the last place of kept's first page is set. */
 #ifdef CONFIG_SELFTEST_HAMMER
 
@@ -26,7 +26,7 @@ static struct {
     struct vm *vm;
     const struct manifest_region *kept, *taken;
     uint64_t seed, random;
-    unsigned most, edits, unmapped, protected, split, refused, checks;
+    unsigned most, edits, unmapped, protected, split, promoted, refused, checks;
     uint64_t retried, late; /* by all CPUs */
     const char *wrong;
     bool ended;
@@ -67,6 +67,14 @@ static uint64_t blocks(const struct manifest_region *r)
     return leaves[BLOCK_LEVEL + 1];
 }
 
+/* Fewer than before: some were promoted, for nothing of `kept` is ever taken away. */
+static uint64_t pages_kept(void)
+{
+    uint64_t leaves[LEVELS];
+    s2_space_leaves(&hammer.vm->space, whole(hammer.kept), leaves);
+    return leaves[LEVELS - 1];
+}
+
 struct change {
     uint32_t clear, set;
 };
@@ -100,8 +108,10 @@ static void edit_attr(const struct manifest_region *r)
     hammer.protected ++;
     hammer.split += before > after;
     pause();
+    uint64_t pages = pages_kept();
     while (!protect(range, (struct change){0, bits})) /* may lack nodes until other areas are whole again */
         (void)protect(whole(r), (struct change){0, S2_RWX | S2_UX});
+    hammer.promoted += pages_kept() < pages;
 }
 
 static bool give_back(struct s2_ipa_range range)
@@ -133,6 +143,14 @@ static void edit_map(struct s2_ipa_range range)
         range = whole(hammer.taken);
         hammer.refused += 1u + (s2_space_unmap(&hammer.vm->space, range, &d) != S2_OK);
     }
+}
+
+static void promote(void)
+{
+    uint64_t before = pages_kept();
+    while (s2_space_promote_step(&hammer.vm->space, S2_PROMOTE_BUDGET)) {
+    }
+    hammer.promoted += pages_kept() < before;
 }
 
 static void check(void)
@@ -190,11 +208,14 @@ static void end(void)
     const uint64_t word = 1, page = s2_granule_bytes(&hammer.vm->space.cfg.geometry);
     struct s2_detail d;
     uint64_t faults = 0;
+    s2_space_promotion(&hammer.vm->space, true);
+    promote();
     check();
     for (unsigned i = 0; i < hammer.vm->vcpus; i++)
         faults += hammer.vm->vcpu[i].exits[EXITS_DATA_ABORT] + hammer.vm->vcpu[i].exits[EXITS_INSN_ABORT];
-    print("bulkhead: vm %s: seed %lu: %u edits, %u refused: %u unmapped, %u protected, %u split\n", hammer.vm->name,
-          (unsigned long)hammer.seed, hammer.edits, hammer.refused, hammer.unmapped, hammer.protected, hammer.split);
+    print("bulkhead: vm %s: seed %lu: %u edits, %u refused: %u unmapped, %u protected, %u split, %u promoted\n",
+          hammer.vm->name, (unsigned long)hammer.seed, hammer.edits, hammer.refused, hammer.unmapped, hammer.protected,
+          hammer.split, hammer.promoted);
     print("bulkhead: vm %s: %lu faults, of these %lu late and %lu tried again; %u checks: %s\n", hammer.vm->name,
           (unsigned long)faults, (unsigned long)hammer.late, (unsigned long)hammer.retried, hammer.checks,
           hammer.wrong == NULL ? "consistent" : hammer.wrong);
@@ -219,6 +240,9 @@ bool selftest_hammer_step(void)
         edit_map(piece(hammer.taken));
     else
         edit_attr(draw(2) ? hammer.taken : hammer.kept);
+    s2_space_promotion(&hammer.vm->space, draw(4) != 0);
+    if (draw(4) == 0)
+        promote();
     if (hammer.edits % CHECK_EVERY == 0)
         check();
     if (hammer.edits == hammer.most)
