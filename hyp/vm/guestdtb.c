@@ -175,7 +175,8 @@ static void put_interrupts(struct writer *w, const uint16_t *spi, unsigned n, bo
 static void put_uart(struct writer *w, const struct manifest_vm *v)
 {
     static const char compatible[] = "arm,pl011\0arm,primecell", names[] = "uartclk\0apb_pclk";
-    const uint64_t where[] = {v->uart_ipa, 1ull << v->granule_log2};
+    /* Not the whole granule that traps: drivers look for its identification at the end of what the tree says. */
+    const uint64_t where[] = {v->uart_ipa, MANIFEST_UART_BYTES};
     const uint32_t clocks[] = {PHANDLE_CLOCK, PHANDLE_CLOCK};
     uint16_t spi = (uint16_t)v->uart_spi;
     begin_at(w, "serial", v->uart_ipa);

@@ -85,7 +85,8 @@ static inline struct range manifest_region_pa(const struct manifest_region *r)
     return (struct range){r->pa, r->pa + r->size};
 }
 
-/* The emulated devices' windows; the UART's is one granule. */
+/* The emulated devices' windows. The UART's takes the whole granule, of which its registers are the start. */
+#define MANIFEST_UART_BYTES 0x1000ull
 #define MANIFEST_GICD_BYTES 0x10000ull
 #define MANIFEST_GICR_BYTES 0x20000ull /* per vCPU */
 /* What the device tree gets at the start of the boot RAM. */

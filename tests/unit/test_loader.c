@@ -346,11 +346,32 @@ static void test_overlay(void **state)
     overlay_bytes = 0;
 }
 
+/* All of a granule traps, and a driver looks for the identification where the tree says that the UART ends. */
+static void test_uart_in_a_granule(void **state)
+{
+    (void)state;
+    static const char *const granules[] = {"4K", "16K", "64K"};
+    struct problems p = {NULL, NULL, 0};
+    fill_files();
+    for (unsigned i = 0; i < sizeof(granules) / sizeof(granules[0]); i++) {
+        char vm[128];
+        snprintf(vm, sizeof(vm), "image = \"raw\"; memory = \"4M\"; granule = \"%s\";", granules[i]);
+        assert_true(plan_vm(vm, NONE));
+        assert_true(guestdtb_build(tree, scratch, sizeof(tree), &manifest.vm[0], &plan, &machine, &p));
+        CELLS("/serial@9000000", "reg", 0, 0x9000000, 0, 0x1000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_image),   cmocka_unit_test(test_raw),  cmocka_unit_test(test_elf),
-        cmocka_unit_test(test_regions), cmocka_unit_test(test_tree), cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_image),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_regions),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_uart_in_a_granule),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
