@@ -73,6 +73,9 @@ static bool range_operand(const struct s2_table *t, const struct s2_gather *g, u
     uint64_t ttl = one_level(g) && t->caps.ttl && g->level > 0 ? (uint64_t)g->level : 0;
     uint64_t step, n, scale = 0;
 
+    /* Where the texts disagree what base such an operation may have at 4K with DS, there is none (rule 7). */
+    if (t->geo.ds && t->geo.granule_log2 == S2_4K && !ttl && start & (s2_entry_bytes(t, 0) - 1))
+        return false;
     for (;; scale++) {
         step = 1ull << (5 * scale + 1 + t->geo.granule_log2);
         n = (bytes + step - 1) / step;
@@ -83,8 +86,7 @@ static bool range_operand(const struct s2_table *t, const struct s2_gather *g, u
     }
     if (t->caps.short_ranges && n * step > SHORT_RANGE_MAX)
         return false;
-    /* The base is a multiple of the leaf's size, as TTL demands (D8.17.5), since leaves are added whole; and of 64K with DS, so
-     * that no text disagrees (rule 7). */
+    /* The base is a multiple of the leaf's size, as TTL demands (D8.17.5), since leaves are added whole. */
     *operand = start >> unit | ttl << RANGE_TTL_SHIFT | (n - 1) << RANGE_NUM_SHIFT | scale << RANGE_SCALE_SHIFT |
                granule_code(t) << RANGE_TG_SHIFT;
     return true;

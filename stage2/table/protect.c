@@ -43,25 +43,28 @@ static uint64_t break_row(struct s2_table *t, uint64_t *slot, uint64_t count, ui
 static uint64_t flip_row(struct s2_table *t, uint64_t *slot, uint64_t count, uint64_t first, uint64_t same,
                          uint64_t flip)
 {
-    enum { AT_ONCE = 8 }; /* leaves to a decision */
-    uint64_t i = 0;
+    uint64_t i = 0, a, b, c, d;
 
-    for (uint64_t desc[AT_ONCE], odd = 0; i + AT_ONCE <= count; i += AT_ONCE) {
-        for (unsigned k = 0; k < AT_ONCE; k++)
-            desc[k] = s2_port_pte_load(t->port, &slot[i + k]);
-        for (unsigned k = 0; k < AT_ONCE; k++)
-            odd |= desc[k] ^ first;
-        if (odd & same)
+    for (; i + 4 <= count; i += 4) { /* by four to a decision: this is the loop that changes gigabytes */
+        a = s2_port_pte_load(t->port, &slot[i]);
+        b = s2_port_pte_load(t->port, &slot[i + 1]);
+        c = s2_port_pte_load(t->port, &slot[i + 2]);
+        d = s2_port_pte_load(t->port, &slot[i + 3]);
+        if (((a ^ first) | (b ^ first) | (c ^ first) | (d ^ first)) & same)
             break;
-        for (unsigned k = 0; k < AT_ONCE && flip; k++)
-            s2_port_pte_store(t->port, &slot[i + k], desc[k] ^ flip);
+        if (!flip)
+            continue;
+        s2_port_pte_store(t->port, &slot[i], a ^ flip);
+        s2_port_pte_store(t->port, &slot[i + 1], b ^ flip);
+        s2_port_pte_store(t->port, &slot[i + 2], c ^ flip);
+        s2_port_pte_store(t->port, &slot[i + 3], d ^ flip);
     }
-    for (uint64_t desc; i < count; i++) {
-        desc = s2_port_pte_load(t->port, &slot[i]);
-        if ((desc ^ first) & same)
+    for (; i < count; i++) {
+        a = s2_port_pte_load(t->port, &slot[i]);
+        if ((a ^ first) & same)
             break;
         if (flip)
-            s2_port_pte_store(t->port, &slot[i], desc ^ flip);
+            s2_port_pte_store(t->port, &slot[i], a ^ flip);
     }
     return i;
 }
