@@ -143,7 +143,7 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
 static bool handle_abort(struct vcpu *v)
 {
     struct s2_fault f;
-    struct s2_fault_result r = {.has_area = false, .why = S2_NO_VIOLATION};
+    struct s2_fault_result r; /* s2_space_fault fills it */
     s2_fault_decode(v->space->cfg.port, &v->exit, vcpu_from_el0(v), &f);
     selftest_hammer_fault(v, &f);
     for (unsigned i = 0; i < FAULT_TRIES; i++) {

@@ -10,7 +10,8 @@ enum s2_err shape_make(const struct manifest_vm *v, const struct s2_caps *caps, 
                        struct s2_detail *d)
 {
     const struct s2_geometry_request req = {.granule = (enum s2_granule)v->granule_log2,
-                                            .ipa_bits = (uint8_t)manifest_ipa_bits(v, caps->pa_bits)};
+                                            .ipa_bits = (uint8_t)manifest_ipa_bits(v, caps->pa_bits),
+                                            .no_runs = v->pages_only}; /* nothing is promoted there */
     return s2_geometry_make(caps, &req, out, d);
 }
 
