@@ -456,24 +456,23 @@ static uint64_t table_bytes_per_gib(const struct s2_space *sp, const struct s2_s
     enum { MIB_LOG2 = 20, MIB_PER_GIB_LOG2 = 10 };
     uint64_t pages = 0, mib = s->mapped_bytes >> MIB_LOG2; /* so that nothing overflows */
 
-    for (unsigned i = 0; i < sizeof s->tables / sizeof s->tables[0]; i++)
-        pages += s->tables[i];
+    for (unsigned i = 0; i < sizeof s->table.tables / sizeof s->table.tables[0]; i++)
+        pages += s->table.tables[i];
     return mib ? ((pages << sp->cfg.geometry.granule_log2) << MIB_PER_GIB_LOG2) / mib : 0;
 }
 
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out)
 {
-    *out = (struct s2_space_stats){0};
     s2_space_lock_shared(sp);
-    out->areas = s2_area_set_count(&sp->areas);
-    for (int level = -1; level <= 3; level++) {
-        out->leaves[level + 1] = __atomic_load_n(&sp->table.leaves[level + 1], __ATOMIC_RELAXED);
-        out->mapped_bytes += out->leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
-    }
-    s2_table_count(&sp->table, out->tables);
+    *out = (struct s2_space_stats){
+        .areas = s2_area_set_count(&sp->areas),
+        .table_pages = s2_space_quota(sp).used,
+        .frames_held = sp->frames_held,
+        .frames_promised = sp->frames_promised,
+    };
+    s2_table_count(&sp->table, &out->table);
+    for (int level = sp->cfg.geometry.start_level; level <= 3; level++)
+        out->mapped_bytes += out->table.leaves[level + 1] << s2_level_shift(&sp->cfg.geometry, level);
     out->table_bytes_per_gib = table_bytes_per_gib(sp, out);
-    out->table_pages = s2_space_quota(sp).used;
-    out->frames_held = sp->frames_held;
-    out->frames_promised = sp->frames_promised;
     s2_space_unlock_shared(sp);
 }

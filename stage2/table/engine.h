@@ -98,22 +98,11 @@ static inline struct s2_node s2_node_new(struct s2_table *t, struct s2_tstash *s
     }
     page->level = (int8_t)level;
     page->space = t->id;
-    page->valid = 0;
+    page->valid = page->tables = 0;
     page->flags = 0;
     page->sum = 0;
     *desc = s2_desc_table(t, pa);
     return n;
-}
-
-/* --- counts of leaves ---------------------------------------------------------------------------------------------- */
-
-static inline void s2_leaves_add(struct s2_table *t, int level, uint64_t n)
-{
-    __atomic_fetch_add(&t->leaves[level + 1], n, __ATOMIC_RELAXED);
-}
-static inline void s2_leaves_sub(struct s2_table *t, int level, uint64_t n)
-{
-    __atomic_fetch_sub(&t->leaves[level + 1], n, __ATOMIC_RELAXED);
 }
 
 /* --- leaves of one node: leaves.c ---------------------------------------------------------------------------------------- */

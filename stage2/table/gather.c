@@ -112,90 +112,52 @@ void s2_gather_flush(struct s2_table *t, struct s2_gather *g)
     forget(g);
 }
 
-/* What a dead table page led to, as its entries are read. */
-struct funeral {
-    struct s2_table *t;
-    struct s2_tstash *dead; /* to be looked into */
-    struct s2_tstash *freed;
-    uint32_t room; /* how many more `freed` may take */
-    uint64_t leaves[5];
-};
-
-static void bury(struct funeral *f, uint32_t index)
+/* The tables that the dead table `index` leads to are dead by themselves. */
+static void part(struct s2_table *t, struct s2_tstash *dead, uint32_t index)
 {
-    s2_tstash_push(f->t->pool, f->freed, index);
-    f->room -= f->room != 0;
-}
-
-/* Tables of pages need no look: their metadata says how many leaves they held. */
-static void bury_child(struct funeral *f, uint32_t index)
-{
-    const struct s2_tpage *page = &f->t->pool->meta[index];
-
-    if (page->level != S2_LAST_LEVEL || !f->room) {
-        s2_tstash_push(f->t->pool, f->dead, index);
-        return;
-    }
-    f->leaves[S2_LAST_LEVEL + 1] += page->valid;
-    bury(f, index);
-}
-
-/* Hands the dead table `index` over, forgets its leaves and deals with the tables below it. */
-static void free_page(struct funeral *f, uint32_t index)
-{
-    struct s2_table *t = f->t;
     const struct s2_tpage *page = &t->pool->meta[index];
-    const uint64_t *slots = s2_port_table(t->port, s2_tpool_pa(t->pool, index));
-    unsigned left = page->valid;
-    int level = page->level;
+    const uint64_t *slot = s2_port_table(t->port, s2_tpool_pa(t->pool, index));
 
-    bury(f, index);
-    if (level == S2_LAST_LEVEL) {
-        f->leaves[level + 1] += left;
-        return;
-    }
-    for (unsigned i = 0; left; i++) {
-        uint64_t desc = s2_port_pte_load(t->port, &slots[i]);
+    for (unsigned left = page->tables; left; slot++) {
+        uint64_t desc = s2_port_pte_load(t->port, slot);
 
-        if (!desc)
+        if (!s2_desc_is_table(page->level, desc))
             continue;
         left--;
-        if (s2_desc_is_table(level, desc))
-            bury_child(f, s2_tpool_index(t->pool, s2_desc_oa(t, desc)));
-        else
-            f->leaves[level + 1]++;
+        s2_tstash_push(t->pool, dead, s2_tpool_index(t->pool, s2_desc_oa(t, desc)));
     }
-}
-
-static void forget_leaves(const struct funeral *f)
-{
-    for (int level = f->t->geo.start_level; level <= S2_LAST_LEVEL; level++)
-        if (f->leaves[level + 1])
-            s2_leaves_sub(f->t, level, f->leaves[level + 1]);
 }
 
 bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash)
 {
-    struct funeral f = {.t = t, .dead = &g->dead, .freed = stash};
     uint32_t index;
 
     if (!g->dead.count)
         return false;
     index = s2_tstash_pop(t->pool, &g->dead);
-    free_page(&f, index);
-    forget_leaves(&f);
+    part(t, &g->dead, index);
     t->pool->meta[index].level = S2_TPAGE_HELD;
     t->pool->meta[index].flags = 0;
+    t->pool->meta[index].tables = 0;
+    s2_tstash_push(t->pool, stash, index);
     return true;
 }
 
 bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget)
 {
-    struct funeral f = {.t = t, .dead = &g->dead, .freed = &g->spare, .room = budget};
+    struct s2_tstash trees = S2_TSTASH_EMPTY;
 
-    while (g->dead.count && f.room)
-        free_page(&f, s2_tstash_pop(t->pool, &g->dead));
-    forget_leaves(&f);
+    for (; g->dead.count && budget; budget--) {
+        uint32_t index = s2_tstash_pop(t->pool, &g->dead);
+        struct s2_tpage *page = &t->pool->meta[index];
+
+        if (page->level < S2_LAST_LEVEL - 1) { /* the pool takes trees of two levels */
+            part(t, &g->dead, index);
+            page->tables = 0;
+        }
+        s2_tstash_push(t->pool, &trees, index);
+    }
+    s2_tpool_give_trees(t->pool, &t->quota, &trees);
     s2_tpool_give(t->pool, &t->quota, &g->spare);
     if (g->dead.count)
         return true;

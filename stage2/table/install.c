@@ -36,7 +36,8 @@ static uint64_t build(const struct job *j, int level, int leaf)
 
         s2_port_pte_store(j->t->port, &n.slots[s2_node_index(j->t, &n, j->ipa)], desc);
         n.page->valid = 1;
-        if (!s2_desc_is_table(leaf, desc))
+        n.page->tables = s2_desc_is_table(leaf, desc);
+        if (!n.page->tables)
             n.page->sum = s2_leaf_sum(j->t, &n, at, desc);
         desc = link;
     }
@@ -56,7 +57,7 @@ static void unbuild(const struct job *j, const struct s2_node *parent, uint64_t 
         s2_tstash_push(j->t->pool, j->cache, s2_tpool_index(j->t->pool, s2_desc_oa(j->t, desc)));
         desc = s2_port_pte_load(j->t->port, slot);
         s2_port_pte_store(j->t->port, slot, 0);
-        n.page->valid = 0;
+        n.page->valid = n.page->tables = 0;
         n.page->level = S2_TPAGE_HELD;
         n.page->flags = S2_TPAGE_ZERO;
     }
@@ -69,8 +70,9 @@ static void account(const struct job *j, const struct s2_node *n, int leaf, uint
 
     if (leaf == n->level)
         __atomic_fetch_add(&n->page->sum, s2_leaf_sum(j->t, n, at, desc), __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_add(&n->page->tables, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&n->page->valid, 1, __ATOMIC_ACQ_REL);
-    s2_leaves_add(j->t, leaf, 1);
     if (leaf == n->level)
         s2_mark_leaves(j->t, n, at, at + s2_entry_bytes(j->t, leaf), desc);
 }

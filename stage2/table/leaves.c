@@ -39,7 +39,6 @@ uint64_t s2_leaves_fill(struct s2_table *t, const struct s2_node *n, uint64_t at
     count = (end - at) >> s2_level_shift(&t->geo, n->level);
     n->page->valid = (uint16_t)(n->page->valid + count);
     n->page->sum += count * s2_leaf_sum(t, n, at, desc);
-    s2_leaves_add(t, n->level, count);
     return end;
 }
 

@@ -43,6 +43,7 @@ static void map_node(const struct job *j, const struct s2_node *n, uint64_t star
         map_node(j, &child, at, next, true);
         s2_port_pte_store_release(j->t->port, slot, desc);
         n->page->valid++;
+        n->page->tables++;
     }
 }
 

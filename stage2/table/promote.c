@@ -66,17 +66,16 @@ static void collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uin
     uint64_t bytes = s2_entry_bytes(t, n->level), block;
     struct s2_ipa_range range = {S2_IPA(child->base), S2_IPA(child->base + bytes)};
 
-    if (n->level < t->geo.block_level || child->page->valid != s2_entries(t))
+    if (n->level < t->geo.block_level || child->page->valid != s2_entries(t) || child->page->tables)
         return;
     block = s2_port_pte_load(t->port, child->slots);
-    if (s2_desc_is_table(child->level, block) ||
-        child->page->sum != s2_entries(t) * s2_leaf_sum(t, child, child->base, block) ||
+    if (child->page->sum != s2_entries(t) * s2_leaf_sum(t, child, child->base, block) ||
         !s2_leaves_congruent(t, child->slots, s2_entries(t), s2_entry_bytes(t, child->level)) || !in_one(j, range))
         return;
     j->budget--;
     block = s2_desc_upper(block);
     n->page->sum += s2_leaf_sum(t, n, child->base, block);
-    s2_leaves_add(t, n->level, 1);
+    n->page->tables--;
     if (at_once(t))
         s2_port_pte_store_release(t->port, slot, block);
     else

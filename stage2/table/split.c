@@ -48,6 +48,7 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
             desc = replacement(c, level + 1, at, desc);
             s2_port_pte_store(c->t->port, &node.slots[s2_node_index(c->t, &node, at)], desc);
             node.page->valid++;
+            node.page->tables++;
         }
     }
     return table;
@@ -77,7 +78,7 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
     struct s2_ipa_range extent = {S2_IPA(base), S2_IPA(base + size)};
     enum step step = step_for(t, part, block);
 
-    s2_leaves_sub(t, n->level, 1);
+    n->page->tables++;
     n->page->sum -= s2_leaf_sum(t, n, base, block);
     s2_gather_add(g, base, base + size, n->level, true);
     if (step == AT_ONCE) {

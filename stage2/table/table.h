@@ -78,8 +78,8 @@ enum s2_install {
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
                                  s2_pa pa, s2_attr attr, uint32_t *need);
 
-/* Linked table pages by level + 1, by reading non-leaf levels only. Lock shared. */
-void s2_table_count(const struct s2_table *t, uint64_t tables[5]);
+/* By reading non-leaf levels only. Lock shared. */
+void s2_table_count(const struct s2_table *t, struct s2_table_counts *out);
 /* The descriptors a walk of ipa reads, root first, at most 5; returns how many; 0 beyond the IPA size. */
 unsigned s2_table_walk(const struct s2_table *t, s2_ipa ipa, struct s2_walk_step steps[5]);
 
@@ -98,10 +98,10 @@ void s2_gather_flush(struct s2_table *t, struct s2_gather *g);
 void s2_gather_spare(struct s2_table *t, struct s2_gather *g, struct s2_tstash *unused);
 /* pre: flushed. One dead page goes to the stash instead. False: there is none. */
 bool s2_gather_reuse(struct s2_table *t, struct s2_gather *g, struct s2_tstash *stash);
-/* pre: flushed. Frees detached tables by reading non-leaf levels only. No lock needed, and none wanted: it takes time by
- * the page. The table lives at least until t->detached has come down. */
+/* pre: flushed. Gives detached tables back, by reading at most the levels above those that lead to tables of pages. No lock
+ * needed, and none wanted. The table lives at least until t->detached has come down. */
 void s2_gather_free(struct s2_table *t, struct s2_gather *g);
-/* The same in steps of about `budget` table pages; true while more is left. */
+/* The same in steps of `budget` trees, each a table that leads to tables of pages, or less; true while more is left. */
 bool s2_gather_free_step(struct s2_table *t, struct s2_gather *g, uint32_t budget);
 /* Makes the table's context the loaded one on this CPU (VTTBR, VTCR, ISB). Interrupts masked. */
 void s2_table_load(struct s2_table *t);

@@ -9,6 +9,7 @@
 
 enum {
     DESCRIPTOR_LOG2 = 3,
+    GRANULE_64K_LOG2 = 16,
     BATCH = 64, /* pages moved per hold of the lock */
 };
 
@@ -24,6 +25,7 @@ enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, 
         .base = base,
         .pages = (uint32_t)(bytes >> granule_log2),
         .free_head = S2_TPAGE_NONE,
+        .dead_head = S2_TPAGE_NONE,
         .granule_log2 = (uint8_t)granule_log2,
         .meta = meta,
     };
@@ -33,6 +35,48 @@ enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, 
         p->free_head = i;
     }
     return S2_OK;
+}
+
+static void set_free(struct s2_tpool *p, uint32_t index)
+{
+    p->meta[index].level = S2_TPAGE_FREE;
+    p->meta[index].link = p->free_head;
+    p->free_head = index;
+}
+
+/* The page that a table descriptor of this granule leads to, whatever the space's geometry: the bits for outputs above 48 bits
+ * are zero in those that have none (D8.3.1). */
+static uint32_t linked(const struct s2_tpool *p, uint64_t desc)
+{
+    uint64_t pa = p->granule_log2 == GRANULE_64K_LOG2
+                      ? (desc & s2_bits_mask(47, 16)) | (desc & s2_bits_mask(15, 12)) << 36
+                      : (desc & s2_bits_mask(49, p->granule_log2)) | (desc & s2_bits_mask(9, 8)) << 42;
+
+    return s2_tpool_index(p, S2_PA(pa));
+}
+
+/* One tree that was given back becomes free pages: its first one, and what that names. False: there is none. Bounded by the
+ * entries of one table. */
+static bool exhume(struct s2_tpool *p)
+{
+    enum { TABLE = 3 }; /* bits 1 and 0, above the last level, where all these are */
+    uint32_t index = p->dead_head, left;
+    const uint64_t *slot;
+
+    if (index == S2_TPAGE_NONE)
+        return false;
+    p->dead_head = p->meta[index].link;
+    slot = s2_port_table(p->port, s2_tpool_pa(p, index));
+    for (left = p->meta[index].tables; left; slot++) {
+        uint64_t desc = s2_port_pte_load(p->port, slot);
+
+        if ((desc & TABLE) != TABLE)
+            continue;
+        set_free(p, linked(p, desc));
+        left--;
+    }
+    set_free(p, index);
+    return true;
 }
 
 static void zero(struct s2_tpool *p, uint32_t index, uint32_t pages)
@@ -66,20 +110,19 @@ static void hold(struct s2_tpage *page)
 /* n of the pages that were charged go to the stash. */
 static void take_batch(struct s2_tpool *p, uint32_t n, struct s2_tstash *stash)
 {
-    uint32_t first, last;
-
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
-    first = last = p->free_head;
-    hold(&p->meta[first]);
-    for (uint32_t i = 1; i < n; i++) {
-        last = p->meta[last].link;
-        hold(&p->meta[last]);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t index = p->free_head;
+
+        if (index == S2_TPAGE_NONE) {
+            (void)exhume(p); /* something is there: it was charged */
+            index = p->free_head;
+        }
+        p->free_head = p->meta[index].link;
+        hold(&p->meta[index]);
+        s2_tstash_push(p, stash, index);
     }
-    p->free_head = p->meta[last].link;
     s2_port_unlock(p->port, &p->lock);
-    p->meta[last].link = stash->head;
-    stash->head = first;
-    stash->count += n;
 }
 
 static enum s2_err take(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash, bool draw)
@@ -138,6 +181,26 @@ void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *st
     }
 }
 
+void s2_tpool_give_trees(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *trees)
+{
+    while (trees->count) {
+        s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+        for (unsigned i = 0; trees->count && i < BATCH; i++) {
+            uint32_t index = s2_tstash_pop(p, trees), pages = 1u + p->meta[index].tables;
+
+            if (pages == 1) {
+                set_free(p, index);
+            } else {
+                p->meta[index].link = p->dead_head;
+                p->dead_head = index;
+            }
+            p->free += pages;
+            q->used -= pages;
+        }
+        s2_port_unlock(p->port, &p->lock);
+    }
+}
+
 /* The first run of n free pages whose address is a multiple of their size; p->pages when there is none. */
 static uint32_t find_run(const struct s2_tpool *p, uint32_t n)
 {
@@ -179,7 +242,9 @@ enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     err = charge(p, q, n, q->promised);
     if (!err) {
-        first = find_run(p, n);
+        do
+            first = find_run(p, n);
+        while (first == p->pages && exhume(p));
         if (first == p->pages) {
             q->used -= n;
             p->free += n;
@@ -235,7 +300,7 @@ void s2_tstash_move(struct s2_tpool *p, struct s2_tstash *from, struct s2_tstash
 
 const char *s2_tpool_check(const struct s2_tpool *p)
 {
-    uint32_t listed = 0, free = 0;
+    uint32_t listed = 0, free = 0, dead = 0;
 
     for (uint32_t i = p->free_head; i != S2_TPAGE_NONE; i = p->meta[i].link) {
         if (i >= p->pages)
@@ -245,7 +310,12 @@ const char *s2_tpool_check(const struct s2_tpool *p)
         if (++listed > p->pages)
             return "the free list has a loop";
     }
+    for (uint32_t i = p->dead_head; i != S2_TPAGE_NONE; i = p->meta[i].link) {
+        if (i >= p->pages || dead > p->pages)
+            return "the list of trees that were given back is broken";
+        dead += 1u + p->meta[i].tables;
+    }
     for (uint32_t i = 0; i < p->pages; i++)
         free += p->meta[i].level == S2_TPAGE_FREE;
-    return listed == p->free && free == p->free ? NULL : "the count of free table pages is wrong";
+    return listed + dead == p->free && free == listed ? NULL : "the count of free table pages is wrong";
 }

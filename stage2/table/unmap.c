@@ -16,6 +16,7 @@ static void drop(const struct job *j, const struct s2_node *n, uint64_t *slot, u
 {
     if (s2_desc_is_table(n->level, desc)) {
         s2_port_pte_store(j->t->port, slot, 0);
+        n->page->tables--;
         s2_gather_detach(j->t, j->g, desc);
         s2_gather_add(j->g, at, end, S2_LEVEL_MIXED, true);
     } else {
@@ -23,7 +24,6 @@ static void drop(const struct job *j, const struct s2_node *n, uint64_t *slot, u
             s2_port_pte_xchg(j->t->port, slot, 0); /* rule 13 */
         else
             s2_port_pte_store(j->t->port, slot, 0);
-        s2_leaves_sub(j->t, n->level, 1);
         n->page->sum -= s2_leaf_sum(j->t, n, at, desc);
         s2_gather_add(j->g, at, end, n->level, true);
     }
@@ -56,6 +56,7 @@ static void unmap_node(const struct job *j, const struct s2_node *n, uint64_t st
             /* Empty now (G12). What it translated was added leaf by leaf; the same addresses reach the table itself. */
             s2_port_pte_store(j->t->port, slot, 0);
             s2_gather_detach(j->t, j->g, desc);
+            n->page->tables--;
             gone++;
         } else {
             s2_split_block(j->t, j->stash, j->g, n, at, &j->hole);

@@ -121,32 +121,33 @@ void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf
     }
 }
 
-static void count_node(const struct s2_table *t, const struct s2_node *n, uint64_t tables[5])
+static void count_node(const struct s2_table *t, const struct s2_node *n, struct s2_table_counts *out)
 {
-    unsigned left = n->level == S2_LAST_LEVEL ? 0 : __atomic_load_n(&n->page->valid, __ATOMIC_RELAXED);
+    unsigned left = __atomic_load_n(&n->page->tables, __ATOMIC_RELAXED);
+    unsigned valid = __atomic_load_n(&n->page->valid, __ATOMIC_RELAXED);
 
-    tables[n->level + 1]++;
+    out->tables[n->level + 1]++;
+    out->leaves[n->level + 1] += valid > left ? valid - left : 0; /* a fault may be between the two */
     for (uint64_t i = 0; left && i < s2_entries(t); i++) {
         uint64_t desc = s2_port_pte_load(t->port, &n->slots[i]);
 
-        left -= desc != 0;
         if (s2_desc_is_table(n->level, desc)) {
             struct s2_node child = s2_node_child(t, n, n->base + i * s2_entry_bytes(t, n->level), desc);
 
-            count_node(t, &child, tables);
+            left--;
+            count_node(t, &child, out);
         }
     }
 }
 
-void s2_table_count(const struct s2_table *t, uint64_t tables[5])
+void s2_table_count(const struct s2_table *t, struct s2_table_counts *out)
 {
     uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
 
-    for (int level = -1; level <= S2_LAST_LEVEL; level++)
-        tables[level + 1] = 0;
+    *out = (struct s2_table_counts){{0}, {0}};
     for (uint64_t i = 0; i < t->geo.roots; i++) {
         struct s2_node root = s2_node_root(t, i * bytes);
 
-        count_node(t, &root, tables);
+        count_node(t, &root, out);
     }
 }

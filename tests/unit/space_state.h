@@ -159,7 +159,7 @@ static inline void note_space(struct state *s, struct s2_space *sp)
     note(s, stats.mapped_bytes);
     note(s, stats.table_pages);
     for (unsigned i = 0; i < 5; i++)
-        note(s, stats.leaves[i]);
+        note(s, stats.table.leaves[i]);
     note(s, sp->table.quota.limit);
     note(s, sp->table.quota.used);
     note(s, sp->table.quota.promised);

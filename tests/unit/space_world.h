@@ -271,7 +271,7 @@ static inline uint64_t leaves_at(struct world *w, int level)
     struct s2_space_stats s;
 
     s2_space_stats(&w->space, &s);
-    return s.leaves[level + 1];
+    return s.table.leaves[level + 1];
 }
 
 /* The VM runs on this CPU. */

@@ -121,6 +121,14 @@ static inline void assert_sound(struct machine *m, struct s2_table *t)
     assert_true(model_ok(m->port));
 }
 
+static inline uint64_t leaves_at(const struct s2_table *t, int level)
+{
+    struct s2_table_counts c;
+
+    s2_table_count(t, &c);
+    return c.leaves[level + 1];
+}
+
 /* --- operations: begin, edit as often as wanted, end ------------------------------------------------------------------ */
 
 struct edit {

@@ -315,20 +315,34 @@ static void freed_in_steps(void **state)
     static const struct machine_config cfg = {.bbm = 0};
     struct edit e;
     unsigned steps = 0;
+    uint32_t free;
 
     (void)state;
     create(&cfg);
-    fresh_map(span(0, 60 * MIB), PA0 + PAGE, S2_RW);
-    assert_int_equal(tables_used(&m.t), 31);
+    /* Twelve trees, one for each GiB, of three pages; a thirteenth of 31. */
+    for (uint64_t i = 0; i < 12; i++)
+        fresh_map(span(i * GIB + 2 * MIB - PAGE, 2 * PAGE), PA0 + PAGE, S2_RW);
+    fresh_map(span(12 * GIB, 60 * MIB), PA0 + PAGE, S2_RW);
+    assert_int_equal(tables_used(&m.t), 12 * 3 + 31);
+    free = m.pool.free;
     e = edit_begin(&m, &m.t);
     s2_table_detach_all(&m.t, &e.g);
     s2_gather_flush(&m.t, &e.g);
     do {
         assert_null(s2_table_check(&m.t));
+        assert_null(s2_tpool_check(&m.pool));
         steps++;
-    } while (s2_gather_free_step(&m.t, &e.g, 10));
-    assert_int_equal(steps, 4);
-    assert_int_equal(m.t.leaves[4], 0);
+    } while (s2_gather_free_step(&m.t, &e.g, 3));
+    assert_int_equal(steps, 5);
+    assert_int_equal(leaves_at(&m.t, 3), 0);
+    assert_int_equal(tables_used(&m.t), 0);
+    assert_int_equal(m.pool.free, free + 12 * 3 + 31);
+    /* What was given back by trees is found again page by page, each once. */
+    e.stash = S2_TSTASH_EMPTY;
+    assert_int_equal(s2_tpool_take(&m.pool, &m.t.quota, m.pool.free, &e.stash), S2_OK);
+    assert_int_equal(e.stash.count, free + 12 * 3 + 31);
+    assert_int_equal(m.pool.free, 0);
+    assert_null(s2_tpool_check(&m.pool));
     edit_end(&e);
     machine_destroy(&m);
 }

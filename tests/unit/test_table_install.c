@@ -185,7 +185,7 @@ static void install_race(void **state)
         }
         assert_int_equal(installed, RACE_PAGES);
         assert_int_equal(left, RACERS * 3 - 3);
-        assert_int_equal(m.t.leaves[4], RACE_PAGES);
+        assert_int_equal(leaves_at(&m.t, 3), RACE_PAGES);
         assert_sound(&m, &m.t);
         model_set_cpu(m.port, 0);
         machine_destroy(&m);

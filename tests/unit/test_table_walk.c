@@ -97,9 +97,9 @@ static void check_sees_damage(void **state)
     m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].valid++;
     assert_non_null(s2_table_check(&m.t));
     m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].valid--;
-    m.t.leaves[3]++;
+    m.meta[s2_tpool_index(&m.pool, m.t.root)].tables++;
     assert_non_null(s2_table_check(&m.t));
-    m.t.leaves[3]--;
+    m.meta[s2_tpool_index(&m.pool, m.t.root)].tables--;
     m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].level = 2;
     assert_non_null(s2_table_check(&m.t));
     m.meta[s2_tpool_index(&m.pool, S2_PA(leaf_table))].level = 3;

@@ -32,7 +32,7 @@ struct s2_gather {
     bool made;                 /* new valid descriptors: one barrier before the operation's end */
     uint8_t makes;
     struct s2_gather_make make[S2_GATHER_MAKES];
-    struct s2_tstash dead;  /* detached table pages; entries inside name further tables until freed */
+    struct s2_tstash dead;  /* detached table pages; entries inside name further tables until they are taken again */
     struct s2_tstash spare; /* pages that were never used; they go back with the dead */
     uint32_t detached;      /* how many subtrees and lots of spare pages those are */
 };

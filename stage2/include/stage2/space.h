@@ -194,10 +194,10 @@ unsigned s2_space_walk(struct s2_space *sp, s2_ipa ipa, struct s2_walk_step step
 void s2_space_visit(struct s2_space *sp, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
 
 struct s2_space_stats {
-    uint64_t areas, mapped_bytes, leaves[5]; /* leaves by level + 1 */
-    uint64_t tables[5];                      /* linked table pages by level + 1, roots among them */
-    uint64_t table_bytes_per_gib;            /* of linked tables, per GiB that leaves map; 0 below a MiB */
-    uint32_t table_pages;                    /* charged: with the cut reserve and vCPUs' caches */
+    uint64_t areas, mapped_bytes;
+    struct s2_table_counts table; /* roots among its tables */
+    uint64_t table_bytes_per_gib; /* of linked tables, per GiB that leaves map; 0 below a MiB */
+    uint32_t table_pages;         /* charged: with the cut reserve and vCPUs' caches */
     uint64_t frames_held, frames_promised;
 };
 void s2_space_stats(struct s2_space *sp, struct s2_space_stats *out);

@@ -30,10 +30,13 @@ struct s2_table {
     uint16_t id;
     struct s2_format format;
     uint64_t marked_start, marked_end; /* where promotion is to look; an empty range: end is 0. Atomic. */
-    uint64_t leaves[5]; /* valid leaves by level + 1, those in detached tables until they are freed; atomic */
-    /* What gathers have yet to give back; atomic. While 0, leaves[] is exact, and only who holds the space's lock is at work
-     * on this table. */
+    /* What gathers have yet to give back; atomic. While 0, only who holds the space's lock is at work on this table. */
     uint32_t detached;
+};
+
+/* Leaves and linked table pages by level + 1. */
+struct s2_table_counts {
+    uint64_t leaves[5], tables[5];
 };
 
 /* One leaf, or the absence of one. */

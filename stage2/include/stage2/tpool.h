@@ -15,11 +15,11 @@
 
 #define S2_TPAGE_NONE UINT32_MAX
 
-/* Per table page. `valid` counts entries that are not zero, `sum` adds up what its leaves say (table/desc.h): both tell, without
+/* Per table page. `valid` counts entries that are not zero, `tables` those of them that lead to tables, `sum` adds up what its leaves say (table/desc.h): both tell, without
  * a look at the table, whether it is full of leaves that one block could say. Under the shared lock they are changed atomically. */
 struct s2_tpage {
     uint64_t sum;
-    uint16_t valid;
+    uint16_t valid, tables;
     uint16_t space; /* id of the owner, while in a table */
     int8_t level;   /* of the table, or one of the two below */
     uint8_t flags;  /* S2_TPAGE_SEEN, S2_TPAGE_ZERO */
@@ -35,7 +35,9 @@ struct s2_tpool {
     struct s2_lock lock;
     struct s2_port *port;
     s2_pa base;
-    uint32_t pages, free, free_head;
+    uint32_t pages, free; /* in the free list, or below: */
+    uint32_t free_head;
+    uint32_t dead_head; /* trees that were given back whole: their first tables; entries inside name further pages */
     uint8_t granule_log2;
     struct s2_tpage *meta;
 };
@@ -62,6 +64,9 @@ S2_NODISCARD enum s2_err s2_tpool_take(struct s2_tpool *p, struct s2_tquota *q, 
 S2_NODISCARD enum s2_err s2_tpool_draw(struct s2_tpool *p, struct s2_tquota *q, uint32_t n, struct s2_tstash *stash);
 /* Takes back every page of the stash, whatever is in it. */
 void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *stash);
+/* Takes back trees of tables that no walker can reach, by their first pages: each table of pages, or one level above, and all
+ * below it. Costs as much as there are trees: what lies below is looked for when it is needed. */
+void s2_tpool_give_trees(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *trees);
 /* n contiguous zeroed pages aligned to n pages, for a root; returns the PA. */
 S2_NODISCARD enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root);
 void s2_tpool_give_root(struct s2_tpool *p, struct s2_tquota *q, s2_pa root);
