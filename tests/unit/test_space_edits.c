@@ -394,7 +394,7 @@ static void an_area_knows_what_stands_behind_it(void **state)
     s = stats_of(w, MIB(32));
     assert_int_equal(s.area.backing, 9);
     assert_int_equal(s.memory.resident + s.memory.promised, 0);
-    assert_int_equal(s.table.leaves[0] + s.table.leaves[1] + s.table.leaves[2] + s.table.leaves[3] + s.table.leaves[4], 0);
+    assert_int_equal(s.leaves[0] + s.leaves[1] + s.leaves[2] + s.leaves[3] + s.leaves[4], 0);
     assert_false(s2_space_area_stats(&w->space, S2_IPA(0), &s));
 }
 
