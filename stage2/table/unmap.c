@@ -31,15 +31,16 @@ static void drop(const struct job *j, const struct s2_node *n, uint64_t *slot, u
 
 static void unmap_node(const struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
 {
-    unsigned gone = 0;
+    unsigned gone = 0, left = n->page->valid; /* entries not met yet that say something */
 
-    for (uint64_t at = start, next; at < end; at = next) {
+    for (uint64_t at = start, next; at < end && left; at = next) {
         uint64_t *slot = &n->slots[s2_node_index(j->t, n, at)];
         uint64_t desc = s2_port_pte_load(j->t->port, slot);
 
         next = s2_entry_end(j->t, n->level, at, end);
         if (!desc)
             continue; /* a hole (G8) */
+        left--;
         if (s2_run_cut(j->t, n, at, start, end, desc)) {
             s2_run_unfold(j->t, j->g, n, at, true);
             desc = s2_port_pte_load(j->t->port, slot);
