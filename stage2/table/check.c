@@ -44,6 +44,11 @@ static const char *check_leaf(struct audit *a, const struct s2_node *n, unsigned
     return desc & DESC_CONTIGUOUS ? check_run(t, n, i) : NULL;
 }
 
+static bool in_pool(const struct s2_table *t, s2_pa pa)
+{
+    return pa.v - t->pool->base.v < (uint64_t)t->pool->pages << t->pool->granule_log2;
+}
+
 static const char *check_node(struct audit *a, const struct s2_node *n);
 
 static const char *check_table(struct audit *a, const struct s2_node *parent, uint64_t ipa, uint64_t desc)
@@ -54,7 +59,7 @@ static const char *check_table(struct audit *a, const struct s2_node *parent, ui
 
     if (desc != s2_desc_table(t, pa))
         return "a table descriptor has reserved bits set";
-    if (pa.v - t->pool->base.v >= (uint64_t)t->pool->pages << t->pool->granule_log2)
+    if (!in_pool(t, pa))
         return "a table descriptor leads out of the pool";
     n = s2_node_child(t, parent, ipa, desc);
     if (!n.page->valid)
@@ -101,6 +106,22 @@ static const char *check_node(struct audit *a, const struct s2_node *n)
     return wrong;
 }
 
+/* Every page that was met is so no more. No others are touched: vCPUs may be filling their caches. */
+static void forget_node(const struct s2_table *t, const struct s2_node *n)
+{
+    n->page->flags &= (uint8_t)~S2_TPAGE_SEEN;
+    for (unsigned i = 0; n->level < S2_LAST_LEVEL && i < s2_entries(t); i++) {
+        uint64_t desc = s2_port_pte_load(t->port, &n->slots[i]);
+        struct s2_node child;
+
+        if (!s2_desc_is_table(n->level, desc) || !in_pool(t, s2_desc_oa(t, desc)))
+            continue;
+        child = s2_node_child(t, n, n->base + i * s2_entry_bytes(t, n->level), desc);
+        if (child.page->flags & S2_TPAGE_SEEN)
+            forget_node(t, &child);
+    }
+}
+
 const char *s2_table_check(const struct s2_table *t)
 {
     uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
@@ -112,9 +133,11 @@ const char *s2_table_check(const struct s2_table *t)
 
         wrong = check_node(&a, &root);
     }
-    for (uint32_t i = 0; i < t->pool->pages; i++)
-        if (t->pool->meta[i].space == t->id)
-            t->pool->meta[i].flags &= (uint8_t)~S2_TPAGE_SEEN;
+    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo); base += bytes) {
+        struct s2_node root = s2_node_root(t, base);
+
+        forget_node(t, &root);
+    }
     if (!wrong && a.pages > t->quota.used)
         wrong = "more table pages are linked than were charged";
     return wrong;
