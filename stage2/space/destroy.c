@@ -7,7 +7,7 @@
 void s2_space_destroy_begin(struct s2_space *sp)
 {
     s2_space_lock(sp);
-    sp->dying = true;
+    __atomic_store_n(&sp->dying, true, __ATOMIC_RELAXED); /* promote.c looks at it without the lock */
     s2_gather_init(&sp->last);
     s2_longs_end(sp);
     s2_table_detach_all(&sp->table, &sp->last);

@@ -15,7 +15,7 @@ void s2_long_link(struct s2_long *l, struct s2_space *sp)
 {
     l->space = sp;
     l->next = sp->longs;
-    sp->longs = l;
+    __atomic_store_n(&sp->longs, l, __ATOMIC_RELAXED); /* promote.c looks at it without the lock */
 }
 
 void s2_long_unlink(struct s2_long *l)
@@ -24,7 +24,7 @@ void s2_long_unlink(struct s2_long *l)
 
     while (*at != l)
         at = &(*at)->next;
-    *at = l->next;
+    __atomic_store_n(at, l->next, __ATOMIC_RELAXED);
     l->space = NULL;
 }
 

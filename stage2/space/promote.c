@@ -16,10 +16,14 @@ static struct s2_ipa_range within(void *arg, s2_ipa ipa)
     return s2_range_meet(area.range, run);
 }
 
+/* Without the lock a guess. */
 static bool wanted(const struct s2_space *sp)
 {
+    if (!s2_table_marked(&sp->table) || sp->cfg.small_leaves || __atomic_load_n(&sp->promotion_off, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&sp->dying, __ATOMIC_RELAXED))
+        return false;
     /* Long work comes back for what it has not done yet: marks wait for its end. */
-    return s2_table_marked(&sp->table) && !sp->promotion_off && !sp->cfg.small_leaves && !sp->dying && !sp->longs;
+    return !__atomic_load_n(&sp->longs, __ATOMIC_RELAXED);
 }
 
 bool s2_promote(struct s2_space *sp, struct s2_gather *g, unsigned budget)
@@ -61,7 +65,7 @@ void s2_promote_after_fault(struct s2_space *sp)
 void s2_space_promotion(struct s2_space *sp, bool on)
 {
     s2_space_lock(sp);
-    sp->promotion_off = !on;
+    __atomic_store_n(&sp->promotion_off, !on, __ATOMIC_RELAXED);
     s2_space_unlock(sp);
 }
 

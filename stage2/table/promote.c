@@ -131,8 +131,9 @@ bool s2_table_promote(struct s2_table *t, struct s2_gather *g, unsigned budget, 
     struct job j = {t, g, within, arg, t->marked_start, t->marked_end, budget, budget * LOOKS};
     uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
 
-    t->marked_start = UINT64_MAX;
-    t->marked_end = 0;
+    /* Who holds no lock may look whether there is anything to promote (s2_table_marked). */
+    __atomic_store_n(&t->marked_start, UINT64_MAX, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->marked_end, 0, __ATOMIC_RELAXED);
     s2_gather_settle(t, g, (struct s2_ipa_range){S2_IPA(j.start), S2_IPA(j.end)}, true);
     while (j.start < j.end && j.looks && j.budget) {
         struct s2_node root = s2_node_root(t, j.start);

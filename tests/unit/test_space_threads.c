@@ -45,14 +45,16 @@ static void *faults(void *arg)
     return NULL;
 }
 
-/* The whole address space is one lazy area, and each vCPU faults in it. */
-static struct world *start(struct vcpu v[VCPUS])
+/* The whole address space is one lazy area, and each vCPU faults in it. Pages alone; or what they complete is promoted, by whom
+ * it may be. */
+static struct world *start(struct vcpu v[VCPUS], bool promotes)
 {
     struct world_config wc = world_defaults();
     struct world *w;
 
-    wc.not_strict = wc.small_leaves = true;
-    wc.chunk_log2 = 15;
+    wc.not_strict = true;
+    wc.small_leaves = !promotes;
+    wc.chunk_log2 = promotes ? 17 : 15;
     wc.cpus = VCPUS + 1;
     wc.nodes = 1024;
     wc.ledger_nodes = 4096;
@@ -77,13 +79,14 @@ static void stop(struct vcpu v[VCPUS], struct world *w)
     world_destroy(w);
 }
 
+static const bool small = false, promotes = true;
+
 static void vcpus_fault_while_the_map_changes(void **state)
 {
     struct vcpu v[VCPUS] = {{0}};
-    struct world *w = start(v);
+    struct world *w = start(v, *(const bool *)*state);
     uint32_t seed = 99;
 
-    (void)state;
     for (unsigned i = 0; i < EDITS; i++) {
         uint64_t at = next(&seed) % (PAGES - 600) * PAGE, bytes = (1 + next(&seed) % 600) * PAGE;
 
@@ -100,10 +103,9 @@ static void vcpus_fault_while_the_map_changes(void **state)
 static void vcpus_fault_while_it_changes_in_steps(void **state)
 {
     struct vcpu v[VCPUS] = {{0}};
-    struct world *w = start(v);
+    struct world *w = start(v, *(const bool *)*state);
     uint32_t seed = 7;
 
-    (void)state;
     for (unsigned i = 0; i < STEPPED; i++) {
         uint64_t at = next(&seed) % (PAGES - 600) * PAGE, bytes = (1 + next(&seed) % 600) * PAGE;
         struct s2_area a = area_alloc(at, bytes, S2_RW, 0);
@@ -130,8 +132,10 @@ static void vcpus_fault_while_it_changes_in_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vcpus_fault_while_the_map_changes),
-        cmocka_unit_test(vcpus_fault_while_it_changes_in_steps),
+        cmocka_unit_test_prestate(vcpus_fault_while_the_map_changes, (void *)(uintptr_t)&small),
+        cmocka_unit_test_prestate(vcpus_fault_while_the_map_changes, (void *)(uintptr_t)&promotes),
+        cmocka_unit_test_prestate(vcpus_fault_while_it_changes_in_steps, (void *)(uintptr_t)&small),
+        cmocka_unit_test_prestate(vcpus_fault_while_it_changes_in_steps, (void *)(uintptr_t)&promotes),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
