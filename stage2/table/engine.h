@@ -188,8 +188,6 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
 
 /* --- walk.c -------------------------------------------------------------------------------------------------------- */
 
-/* The entry that ends a walk of ipa, which is below the IPA limit. */
-uint64_t s2_entry_at(const struct s2_table *t, uint64_t ipa, int *level);
 /* What a descriptor that was met at ipa says. */
 void s2_leaf_describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out);
 

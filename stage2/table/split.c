@@ -85,9 +85,9 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
         s2_port_pte_store_release(t->port, slot, replacement(&c, n->level, base, block));
         return;
     }
-    if (step == WITH_NT)
-        s2_port_pte_store(t->port, slot, block | DESC_NT);
-    else
+    if (s2_desc_hardware_writes(t))
         block = s2_port_pte_xchg(t->port, slot, 0); /* with what hardware wrote last */
+    else
+        s2_port_pte_store(t->port, slot, step == WITH_NT ? block | DESC_NT : 0);
     s2_gather_make(t, g, slot, 0, replacement(&c, n->level, base, block), extent);
 }

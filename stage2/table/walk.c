@@ -50,14 +50,6 @@ static inline unsigned descend(const struct s2_table *t, uint64_t ipa, struct s2
     }
 }
 
-uint64_t s2_entry_at(const struct s2_table *t, uint64_t ipa, int *level)
-{
-    uint64_t desc;
-
-    descend(t, ipa, NULL, level, &desc);
-    return desc;
-}
-
 bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out)
 {
     uint64_t desc;
