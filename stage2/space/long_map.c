@@ -106,20 +106,19 @@ static uint64_t leaf_bytes(const struct s2_space *sp, const struct s2_chunk *c)
 
 /* Where a step that began at `from` and could get to `end` in the chunk stops, so that it cuts no run of leaves with the
  * Contiguous bit: at a multiple of the largest run that the memory is congruent for, if that is any progress. */
-static uint64_t whole_runs(const struct s2_long *l, const struct s2_chunk *c, s2_ipa from, uint64_t end)
+static uint64_t whole_runs(const struct s2_space *sp, const struct s2_chunk *c, s2_ipa from, uint64_t end)
 {
-    const struct s2_geometry *g = &l->space->cfg.geometry;
+    const struct s2_geometry *g = &sp->cfg.geometry;
     uint64_t delta = c->pa.v - c->range.start.v;
 
-    if (end >= c->range.end.v || l->space->cfg.small_leaves)
+    if (end >= c->range.end.v || sp->cfg.small_leaves)
         return end;
     for (int level = g->block_level; level <= 3; level++) {
-        uint64_t leaf = 1ull << s2_level_shift(g, level), run = leaf << g->run_log2[level + 1];
+        uint64_t below =
+            (1ull << (s2_level_shift(g, level) + g->run_log2[level + 1])) - 1; /* a run, or a single leaf */
 
-        if (run > leaf && !(delta & (run - 1)) && (end & ~(run - 1)) > from.v)
-            return end & ~(run - 1);
-        if (!(delta & (leaf - 1)) && (end & ~(leaf - 1)) >= l->done.v && (end & ~(leaf - 1)) + leaf <= c->range.end.v)
-            break; /* inside a leaf, which waits for the rest of its memory */
+        if (!(delta & below) && (end & ~below) > from.v)
+            return end & ~below;
     }
     return end;
 }
@@ -142,7 +141,7 @@ static bool clean_some(struct s2_long *l, s2_ipa from, uint64_t *budget)
         return false;
     bytes = s2_range_bytes(c.range);
     most = bytes / (c.dirty ? S2_FRAME : leaf) > *budget ? *budget * (c.dirty ? S2_FRAME : leaf) : bytes;
-    most = whole_runs(l, &c, from, c.range.start.v + most);
+    most = whole_runs(sp, &c, from, c.range.start.v + most);
     if (most <= c.range.start.v)
         return false;
     if (c.dirty) {

@@ -410,7 +410,7 @@ FRAMES_AND_SPACES = [
      "a neighbour that goes takes along a table that the next step counts on (A1)", "test_long"),
     ("long_piece_unbounded", LONG_PROTECT, "    if (r.budget == 0)\n", "    if (false)\n",
      "a step changes all leaves of an area (A8)", "test_long_protect"),
-    ("long_map_cuts_runs", LONG_MAP, " && (end & ~(run - 1)) > from.v)\n", " && false)\n",
+    ("long_map_cuts_runs", LONG_MAP, " && (end & ~below) > from.v)\n", " && false)\n",
      "a step ends inside a run of contiguous leaves", "test_long"),
     ("long_protect_cuts_runs", LONG_PROTECT, "S2_IPA(run > start.v ? run : run + bytes)", "last->range.end",
      "a step breaks a run of contiguous leaves", "test_long_protect"),
