@@ -60,19 +60,20 @@ uint64_t s2_desc_attr_bits(const struct s2_table *t, s2_attr attr)
            ((uint64_t)shareability[sh] << DESC_SH_SHIFT & t->format.attr) | (uint64_t)sw << DESC_SW_SHIFT;
 }
 
-static unsigned place(const uint8_t *list, unsigned n, uint64_t value)
-{
-    unsigned i = 0;
+/* The inverse, a hexadecimal digit for each value; what no attribute makes counts as the last type, or as none. One for both
+ * tables above, since they agree where both have a value. */
+#define TYPE_OF_MEMATTR 0x0666616660266543ull
+#define SH_OF_SH        0x0122ull
 
-    while (i < n - 1 && list[i] != value)
-        i++;
-    return i;
+static unsigned digit(uint64_t digits, uint64_t at)
+{
+    return (unsigned)(digits >> 4 * at) & 15;
 }
 
 s2_attr s2_desc_attr(const struct s2_table *t, uint64_t desc)
 {
-    unsigned type = place(memattr[t->caps.fwb], MEMORY_TYPES, (desc & DESC_MEMATTR) >> DESC_MEMATTR_SHIFT);
-    unsigned sh = place(shareability, sizeof shareability, (desc & DESC_SH) >> DESC_SH_SHIFT);
+    unsigned type = digit(TYPE_OF_MEMATTR, (desc & DESC_MEMATTR) >> DESC_MEMATTR_SHIFT);
+    unsigned sh = digit(SH_OF_SH, (desc & DESC_SH) >> DESC_SH_SHIFT);
     uint32_t bits = executes[(desc & DESC_XN) >> DESC_XN_SHIFT];
 
     bits |= desc & DESC_READ ? S2_R : 0;

@@ -3,75 +3,70 @@
 /* Reading the tables: one address, a range, and the descriptors on the way. */
 #include "table/engine.h"
 
-void s2_leaf_describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out)
+/* `shift` is the level's: log2 of what an entry covers. */
+static inline void describe(const struct s2_table *t, int level, unsigned shift, uint64_t ipa, uint64_t desc,
+                            struct s2_leaf *out)
 {
-    uint64_t size = s2_entry_bytes(t, level), start = ipa & ~(size - 1);
+    uint64_t size = 1ull << shift, start = ipa & ~(size - 1);
     bool valid = desc & DESC_VALID;
 
-    *out = (struct s2_leaf){
-        .range = {S2_IPA(start), S2_IPA(start + size)},
-        .level = (int8_t)level,
-        .valid = valid,
-        .desc = desc,
-    };
-    if (!valid)
-        return;
-    out->pa = s2_desc_oa(t, desc);
-    out->attr = s2_desc_attr(t, desc);
-    out->accessed = desc & DESC_AF;
-    out->dirty = s2_desc_dirty(desc);
-    out->contiguous = desc & DESC_CONTIGUOUS;
+    out->range = (struct s2_ipa_range){S2_IPA(start), S2_IPA(start + size)};
+    out->pa = valid ? s2_desc_oa(t, desc) : S2_PA(0);
+    out->attr = valid ? s2_desc_attr(t, desc) : S2_ATTR(0);
+    out->level = (int8_t)level;
+    out->valid = valid;
+    out->accessed = valid && desc & DESC_AF;
+    out->dirty = valid && s2_desc_dirty(desc);
+    out->contiguous = valid && desc & DESC_CONTIGUOUS;
+    out->desc = desc;
 }
 
-/* Reads down to the entry that ends a walk of ipa, which is below the IPA limit. Each step goes to steps when not null. */
-static inline unsigned descend(const struct s2_table *t, uint64_t ipa, struct s2_walk_step *steps, int *level_out,
-                               uint64_t *desc_out)
+void s2_leaf_describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out)
 {
-    unsigned granule = t->geo.granule_log2, shift = s2_level_shift(&t->geo, t->geo.start_level);
-    uint64_t index_mask = UINT64_MAX, desc, table = t->root.v;
-    unsigned n = 0;
+    describe(t, level, s2_level_shift(&t->geo, level), ipa, desc, out);
+}
 
-    for (int level = t->geo.start_level;; level++, shift -= t->geo.stride) {
-        uint64_t index = ipa >> shift & index_mask; /* the root's index has no upper bound but the IPA size */
-        uint64_t page = table + (index >> t->geo.stride << granule);
-        uint64_t entry = index & (s2_entries(t) - 1);
+struct found {
+    uint64_t desc;
+    int level;
+    unsigned shift, steps;
+};
 
-        desc = s2_port_pte_load(t->port, &s2_port_table(t->port, S2_PA(page))[entry]);
+/* Reads down to the entry that ends a walk of ipa, which is below the IPA limit. Each step goes to steps when not null. */
+static inline struct found descend(const struct s2_table *t, uint64_t ipa, struct s2_walk_step *steps)
+{
+    unsigned stride = t->geo.stride;
+    struct found f = {.level = t->geo.start_level, .shift = s2_level_shift(&t->geo, t->geo.start_level)};
+    uint64_t mask = s2_entries(t) - 1,
+             index = ipa >> f.shift; /* concatenated roots are one, with as many more entries */
+
+    for (s2_pa table = t->root;; table = s2_desc_oa(t, f.desc), index = ipa >> f.shift & mask) {
+        f.desc = s2_port_pte_load(t->port, &s2_port_table(t->port, table)[index]);
         if (steps)
-            steps[n] = (struct s2_walk_step){(int8_t)level, S2_PA(page + entry * sizeof desc), desc};
-        n++;
-        if (!s2_desc_is_table(level, desc)) {
-            *level_out = level;
-            *desc_out = desc;
-            return n;
-        }
-        table = s2_desc_oa(t, desc).v;
-        index_mask = s2_entries(t) - 1;
+            steps[f.steps++] = (struct s2_walk_step){(int8_t)f.level, S2_PA(table.v + index * sizeof f.desc), f.desc};
+        if (!s2_desc_is_table(f.level, f.desc))
+            return f;
+        f.level++;
+        f.shift -= stride;
     }
 }
 
 bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out)
 {
-    uint64_t desc;
-    int level;
+    struct found f;
 
     if (ipa.v >= s2_ipa_limit(&t->geo)) {
         *out = (struct s2_leaf){.range = {S2_IPA(s2_ipa_limit(&t->geo)), S2_IPA_NONE}, .level = t->geo.start_level};
         return false;
     }
-    descend(t, ipa.v, NULL, &level, &desc);
-    s2_leaf_describe(t, level, ipa.v, desc, out);
+    f = descend(t, ipa.v, NULL);
+    describe(t, f.level, f.shift, ipa.v, f.desc, out);
     return out->valid;
 }
 
 unsigned s2_table_walk(const struct s2_table *t, s2_ipa ipa, struct s2_walk_step steps[5])
 {
-    uint64_t desc;
-    int level;
-
-    if (ipa.v >= s2_ipa_limit(&t->geo))
-        return 0;
-    return descend(t, ipa.v, steps, &level, &desc);
+    return ipa.v < s2_ipa_limit(&t->geo) ? descend(t, ipa.v, steps).steps : 0;
 }
 
 static bool visit_node(const struct s2_table *t, const struct s2_node *n, uint64_t start, uint64_t end, s2_leaf_fn *fn,
