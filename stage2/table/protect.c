@@ -103,17 +103,29 @@ static uint64_t change_row(struct job *j, const struct s2_node *n, uint64_t *slo
     return end;
 }
 
-/* One leaf in the second pass. */
-static void make_leaf(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t at, uint64_t desc)
+/* The second pass: the leaves in a row that were broken and said what the first one says, but for what hardware wrote. Returns
+ * where the row ends. */
+static uint64_t make_row(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t at, uint64_t end)
 {
-    uint64_t now = s2_desc_change(j->t, desc | DESC_VALID, j->part.attr_bits);
+    struct s2_table *t = j->t;
+    uint64_t first = s2_port_pte_load(t->port, slot), size = s2_entry_bytes(t, n->level), i = 0;
+    uint64_t now = s2_desc_change(t, first | DESC_VALID, j->part.attr_bits);
+    const uint64_t same = (t->format.attr & ~(first & DESC_DBM ? DESC_WRITE : 0)) | DESC_CONTIGUOUS | DESC_VALID;
 
-    if (desc & DESC_VALID)
-        return;
-    s2_port_pte_store(j->t->port, slot, now);
-    sum_row(j, n, 1, desc, now);
-    s2_mark_leaves(j->t, n, at, at + s2_entry_bytes(j->t, n->level), now);
+    if (first & DESC_VALID)
+        return at + size;
+    for (; at + i * size < end; i++) {
+        uint64_t desc = s2_port_pte_load(t->port, &slot[i]);
+
+        if (!desc || (desc ^ first) & same)
+            break;
+        s2_port_pte_store(t->port, &slot[i], s2_desc_change(t, desc | DESC_VALID, j->part.attr_bits));
+    }
+    end = at + i * size;
+    sum_row(j, n, i, first, now);
+    s2_mark_leaves(t, n, at, end, now);
     j->g->made = true;
+    return end;
 }
 
 /* The leaf at `at`, and those in `in` behind it that are like it. A run, or a block, that the range cuts is split even when it
@@ -148,7 +160,7 @@ static void protect_node(struct job *j, const struct s2_node *n, uint64_t start,
 
             protect_node(j, &child, at, next);
         } else if (j->make) {
-            make_leaf(j, n, slot, at, desc);
+            next = make_row(j, n, slot, at, end);
         } else {
             next = protect_leaf(j, n, slot, (struct s2_ipa_range){S2_IPA(start), S2_IPA(end)}, at);
         }
