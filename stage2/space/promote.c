@@ -7,12 +7,17 @@
 static struct s2_ipa_range within(void *arg, s2_ipa ipa)
 {
     const struct s2_space *sp = arg;
+    const struct s2_ipa_range none = {ipa, ipa};
     struct s2_ipa_range run;
     struct s2_area area;
     s2_pa pa;
 
-    if (!s2_area_set_find(&sp->areas, ipa, &area) || !s2_area_memory(sp, &area, ipa, &run, &pa))
-        return (struct s2_ipa_range){ipa, ipa};
+    /* cover: what is mapped is an area's */
+    if (!s2_area_set_find(&sp->areas, ipa, &area))
+        return none;
+    /* cover: and the area has memory there */
+    if (!s2_area_memory(sp, &area, ipa, &run, &pa))
+        return none;
     return s2_range_meet(area.range, run);
 }
 
@@ -58,6 +63,7 @@ void s2_unlock_promoting(struct s2_space *sp)
 
 void s2_promote_after_fault(struct s2_space *sp)
 {
+    /* cover: another CPU may be at work, in suites with threads */
     if (wanted(sp) && s2_port_trylock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id))
         s2_unlock_promoting(sp);
 }

@@ -166,6 +166,31 @@ static void destruction(void **state)
     world_free(w);
 }
 
+/* So many trees in a step, each a table and those of pages below it. */
+static void destruction_goes_by_trees(void **state)
+{
+    struct world *w = make(true);
+    uint32_t used;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(map_new(w, area_alloc(MIB(1024) * i, PAGE, S2_RW, 0)), S2_OK);
+    s2_cache_drain(&w->space, &w->cache);
+    used = w->space.table.quota.used;
+    s2_space_destroy_begin(&w->space);
+    assert_int_equal(w->space.table.quota.used, used);
+    assert_true(s2_space_destroy_step(&w->space, 1));
+    assert_int_equal(w->space.table.quota.used, used - 2);
+    assert_true(s2_space_destroy_step(&w->space, 1));
+    assert_int_equal(w->space.table.quota.used, used - 4);
+    while (s2_space_destroy_step(&w->space, 1))
+        ;
+    assert_int_equal(w->space.table.quota.used, used - 6);
+    s2_space_destroy_end(&w->space);
+    assert_int_equal(w->tables.free, w->tables.pages);
+    world_free(w);
+}
+
 /* --- a destruction that comes while tables are being given back ------------------------------------------------------------ */
 
 static bool destroyed;
@@ -245,6 +270,7 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(long_work),
         cmocka_unit_test(destruction),
+        cmocka_unit_test(destruction_goes_by_trees),
         cmocka_unit_test(a_destruction_waits_for_it),
         cmocka_unit_test(the_reserve_comes_first),
     };
