@@ -57,68 +57,63 @@ static bool joins(const struct s2_ient *low, const struct s2_ient *high)
 
 /* --- edits, under the lock, nodes reserved ----------------------------------------------------------------------- */
 
-/* Makes entries end at start and at end: what sticks out becomes entries of its own. Inserts where one entry sticks out at
- * both ends. */
-static void trim(struct s2_imap *map, uint64_t start, uint64_t end)
-{
-    struct s2_ient e;
+/* A change of the map, which is one splice. `at`: the first entry that goes, or before which what comes is put. */
+struct change {
+    struct s2_imap *map;
+    struct s2_imap_cursor at;
+    struct s2_ient mine, low, high; /* what comes, and what lies below and above it: */
+    bool has_low, has_high;
+    bool cuts_low, cuts_high; /* parts of entries that stick out, not whole ones beside it */
+    unsigned out;
+};
 
-    if (s2_imap_find(map, start, &e) && e.start < start) {
-        s2_imap_resize(map, e.start, e.start, start);
-        if (e.end > end) {
-            struct s2_ient tail = {end, e.end, part_value(e.val, end - e.start)};
-            s2_imap_insert(map, &tail);
-        }
+/* What the range meets, and what is next to it. */
+static void look_around(struct change *c)
+{
+    struct s2_imap_cursor behind, before;
+    struct s2_ient e = {0, 0, {{0}}};
+
+    (void)s2_imap_seek(c->map, c->mine.start, &c->at);
+    behind = before = c->at;
+    if (s2_imap_get(&behind, &e) && e.start < c->mine.start) {
+        c->has_low = c->cuts_low = true;
+        c->low = (struct s2_ient){e.start, c->mine.start, e.val};
+    } else if (s2_imap_prev(c->map, &before)) {
+        c->has_low = s2_imap_get(&before, &c->low);
     }
-    if (s2_imap_find(map, end - 1, &e) && e.end > end) {
-        struct s2_ival val = part_value(e.val, end - e.start);
-        s2_imap_resize(map, e.start, end, e.end);
-        s2_imap_set(map, end, &val);
+    for (; s2_imap_get(&behind, &e) && e.start < c->mine.end; c->out++) {
+        c->cuts_high = e.end > c->mine.end;
+        c->high = (struct s2_ient){c->mine.end, e.end, part_value(e.val, c->mine.end - e.start)};
+        (void)s2_imap_next(c->map, &behind);
     }
+    c->has_high = c->cuts_high;
+    if (!c->cuts_high)
+        c->has_high = s2_imap_get(&behind, &c->high);
 }
 
-/* The first of the whole entries in the range of e becomes e, and the others go. To erase all and to insert e would not do:
- * an erasure moves the borders of leaves, and the insertion could then meet a full one. */
-static void put_in(struct s2_imap *map, const struct s2_ient *e)
-{
-    struct s2_ient first, other;
-
-    if (!s2_imap_overlaps(map, e->start, e->end, &first)) {
-        s2_imap_insert(map, e);
-        return;
-    }
-    while (s2_imap_overlaps(map, first.end, e->end, &other))
-        s2_imap_erase(map, other.start);
-    s2_imap_resize(map, first.start, e->start, e->end);
-    s2_imap_set(map, e->start, &e->val);
-}
-
-/* Makes one of the entry that starts at `start` and the neighbours that it joins. */
-static void join(struct s2_imap *map, uint64_t start)
-{
-    struct s2_ient e, near;
-
-    if (!s2_imap_find(map, start, &e))
-        return;
-    if (s2_imap_find(map, e.end, &near) && joins(&e, &near)) {
-        s2_imap_erase(map, near.start);
-        s2_imap_resize(map, e.start, e.start, near.end);
-        e.end = near.end;
-    }
-    if (s2_imap_find_below(map, e.start, &near) && joins(&near, &e)) {
-        s2_imap_erase(map, e.start);
-        s2_imap_resize(map, near.start, near.start, e.end);
-    }
-}
-
-/* Takes a node only for an end that lies inside an entry. */
+/* Takes nodes only for ends that lie inside an entry and stay. */
 static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
 {
-    struct s2_ient e = {want->range.start.v, want->range.end.v, pack(want)};
+    struct change c = {.map = &l->map, .mine = {want->range.start.v, want->range.end.v, pack(want)}};
+    struct s2_ient in[3];
+    unsigned n = 0;
 
-    trim(&l->map, e.start, e.end);
-    put_in(&l->map, &e);
-    join(&l->map, e.start);
+    look_around(&c);
+    if (c.has_low && joins(&c.low, &c.mine)) {
+        c.mine = (struct s2_ient){c.low.start, c.mine.end, c.low.val};
+        c.out += !c.cuts_low && s2_imap_prev(c.map, &c.at);
+    } else if (c.cuts_low) {
+        in[n++] = c.low;
+    }
+    if (c.has_high && joins(&c.mine, &c.high)) {
+        c.mine.end = c.high.end;
+        c.out += !c.cuts_high;
+        c.cuts_high = false;
+    }
+    in[n++] = c.mine;
+    if (c.cuts_high)
+        in[n++] = c.high;
+    s2_imap_splice(c.map, &c.at, c.out, in, n);
 }
 
 /* --- refusals ---------------------------------------------------------------------------------------------------- */

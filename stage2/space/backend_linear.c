@@ -45,7 +45,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
 {
     struct s2_op_side *side = s2_op_side(op, sp);
     struct s2_pa_range run = run_of(c);
-    struct s2_ledger_entry e, first;
+    struct s2_ledger_entry e, first = {0};
     uint64_t limit = 1ull << sp->cfg.geometry.pa_bits;
     uint8_t rights = (uint8_t)(c->area.attr.bits & S2_PERM_MASK);
     enum s2_err err;
@@ -58,11 +58,10 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run, rights, op->detail);
     if (err)
         return err;
-    /* cover: the check above has found every frame of it */
-    if (!s2_ledger_find(sp->cfg.ledger, run.start, &first))
-        return S2_ENOENT;
     /* cover: the ledger does not end before the run does, as the check has found */
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
+        if (at.v == run.start.v)
+            first = e;
         err = check_entry(op, c, run, &first, &e);
         if (err)
             return err;

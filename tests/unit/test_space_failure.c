@@ -279,8 +279,9 @@ static void cut_with_nothing_left(struct world *w, uint64_t ipa)
     world_check(w);
 }
 
-/* Of each chunk some pages in the middle, so that the ledger's leaves are full, then one at an end. */
-static void cut_chunks(uint64_t end)
+/* Of each chunk some pages in the middle, so that the ledger's leaves are full, then one at an end. Returns whether that one took
+ * a node for some chunk, which hangs on how full the leaves are just there. */
+static bool cut_chunks(uint64_t end)
 {
     enum { CHUNKS = 48, CHUNK_PAGES = 16, CUTS = 6 };
     const uint64_t page[CUTS] = {2, 4, 6, 8, 10, end};
@@ -296,15 +297,17 @@ static void cut_chunks(uint64_t end)
             cut_with_nothing_left(w, (i * CHUNK_PAGES + page[cut]) * PAGE);
             grew[cut] |= w->ledger.map.nodes > nodes;
         }
-    assert_true(grew[1] && grew[CUTS - 1]);
+    assert_true(grew[1] && grew[3]);
     world_dismantle(w);
+    return grew[CUTS - 1];
 }
 
 static void promises_cover_every_cut(void **state)
 {
+    bool high = cut_chunks(15), low = cut_chunks(0);
+
     (void)state;
-    cut_chunks(15);
-    cut_chunks(0);
+    assert_true(high || low);
 }
 
 static void promises_cover_every_fault(void **state)
