@@ -54,19 +54,14 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
     return table;
 }
 
-/* What one step may replace without break-before-make (rule 12): at FEAT_BBM level 2 a change of size alone, a hole in it
- * included; at level 1 a change of size alone, from a block with nT. Not where hardware may write into the block meanwhile. */
-enum step { BREAK, WITH_NT, AT_ONCE };
-
-static enum step step_for(const struct s2_table *t, const struct s2_part *part, uint64_t block)
+/* May one step replace the block without break-before-make (rule 12)? At FEAT_BBM level 2, when its size alone changes, a hole
+ * in it included; not where hardware may write into the block meanwhile. A block with nT (level 1) could be cached when its
+ * table comes, and would take another flush: no better than a break. */
+static bool at_once(const struct s2_table *t, const struct s2_part *part, uint64_t block)
 {
-    bool same = part->keep && s2_desc_change(t, block, part->attr_bits) == block;
+    bool same = !part->keep || s2_desc_change(t, block, part->attr_bits) == block;
 
-    if (s2_desc_hardware_writes(t) || !(block & DESC_VALID))
-        return BREAK;
-    if (t->caps.bbm == 2 && (same || !part->keep))
-        return AT_ONCE;
-    return t->caps.bbm == 1 && same ? WITH_NT : BREAK;
+    return t->caps.bbm == 2 && same && !s2_desc_hardware_writes(t) && block & DESC_VALID;
 }
 
 void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, const struct s2_node *n,
@@ -76,18 +71,17 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
     uint64_t *slot = &n->slots[s2_node_index(t, n, ipa)], size = s2_entry_bytes(t, n->level);
     uint64_t base = ipa & ~(size - 1), block = s2_port_pte_load(t->port, slot);
     struct s2_ipa_range extent = {S2_IPA(base), S2_IPA(base + size)};
-    enum step step = step_for(t, part, block);
 
     n->page->tables++;
     n->page->sum -= s2_leaf_sum(t, n, base, block);
     s2_gather_add(g, base, base + size, n->level, true);
-    if (step == AT_ONCE) {
+    if (at_once(t, part, block)) {
         s2_port_pte_store_release(t->port, slot, replacement(&c, n->level, base, block));
         return;
     }
     if (s2_desc_hardware_writes(t))
         block = s2_port_pte_xchg(t->port, slot, 0); /* with what hardware wrote last */
     else
-        s2_port_pte_store(t->port, slot, step == WITH_NT ? block | DESC_NT : 0);
+        s2_port_pte_store(t->port, slot, 0);
     s2_gather_make(t, g, slot, 0, replacement(&c, n->level, base, block), extent);
 }
