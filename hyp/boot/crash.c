@@ -87,11 +87,12 @@ _Noreturn void crash(unsigned kind, const struct crash_frame *f)
     }
     uint64_t esr = reg_read(esr_el2), far = reg_read(far_el2), pc = reg_read(elr_el2);
     print("\nBulkhead: the hypervisor crashed: %s on CPU with MPIDR 0x%lx\n", kinds[kind & 3u], reg_read(mpidr_el1));
-    print("  ESR 0x%lx: %s", esr, esr_class(esr));
+    char words[48];
+    esr_class(esr, words, sizeof(words));
+    print("  ESR 0x%lx: %s", esr, words);
     if (esr_is_abort(esr)) {
-        char fault[48];
-        esr_fault(esr, fault, sizeof(fault));
-        print(", %s, %s of 0x%lx", fault, (esr & ESR_WNR) != 0 ? "write" : "read or fetch", far);
+        esr_fault(esr, words, sizeof(words));
+        print(", %s, %s of 0x%lx", words, (esr & ESR_WNR) != 0 ? "write" : "read or fetch", far);
     }
     print("\n");
     if (far >= VA_STACKS && far < VA_MAPS && (far & STACK_BYTES) == 0 && esr_is_abort(esr))

@@ -14,16 +14,6 @@
 /* clang-format off */
 static const char classes[] =
     E("\x00", "unknown reason")
-    E("\x01", "trapped WFI or WFE")
-    E("\x03", "trapped MCR or MRC, CP15")
-    E("\x04", "trapped MCRR or MRRC, CP15")
-    E("\x05", "trapped MCR or MRC, CP14")
-    E("\x06", "trapped LDC or STC")
-    E("\x07", "trapped FP or SIMD")
-    E("\x08", "trapped VMRS")
-    E("\x09", "trapped pointer authentication")
-    E("\x0a", "trapped LD64B or ST64B")
-    E("\x0c", "trapped MRRC, CP14")
     E("\x0d", "branch target exception")
     E("\x0e", "illegal execution state")
     E("\x11", "SVC, AArch32")
@@ -32,29 +22,40 @@ static const char classes[] =
     E("\x15", "SVC")
     E("\x16", "HVC")
     E("\x17", "SMC")
-    E("\x18", "trapped MSR, MRS or system instruction")
-    E("\x19", "trapped SVE")
-    E("\x1a", "trapped ERET")
     E("\x1c", "pointer authentication failure")
-    E("\x1d", "trapped SME")
-    E("\x20", "instruction abort from a lower level")
-    E("\x21", "instruction abort")
     E("\x22", "PC alignment fault")
-    E("\x24", "data abort from a lower level")
-    E("\x25", "data abort")
     E("\x26", "SP alignment fault")
-    E("\x28", "trapped floating point exception, AArch32")
-    E("\x2c", "trapped floating point exception")
     E("\x2f", "SError")
-    E("\x30", "breakpoint from a lower level")
-    E("\x31", "breakpoint")
-    E("\x32", "software step from a lower level")
-    E("\x33", "software step")
-    E("\x34", "watchpoint from a lower level")
-    E("\x35", "watchpoint")
     E("\x38", "BKPT, AArch32")
     E("\x3a", "vector catch, AArch32")
     E("\x3c", "BRK");
+
+/* Those that are "trapped ...". */
+static const char traps[] =
+    E("\x01", "WFI or WFE")
+    E("\x03", "MCR or MRC, CP15")
+    E("\x04", "MCRR or MRRC, CP15")
+    E("\x05", "MCR or MRC, CP14")
+    E("\x06", "LDC or STC")
+    E("\x07", "FP or SIMD")
+    E("\x08", "VMRS")
+    E("\x09", "pointer authentication")
+    E("\x0a", "LD64B or ST64B")
+    E("\x0c", "MRRC, CP14")
+    E("\x18", "MSR, MRS or system instruction")
+    E("\x19", "SVE")
+    E("\x1a", "ERET")
+    E("\x1d", "SME")
+    E("\x28", "floating point exception, AArch32")
+    E("\x2c", "floating point exception");
+
+/* The code before each, an even one, is the same from a lower level. */
+static const char by_level[] =
+    E("\x21", "instruction abort")
+    E("\x25", "data abort")
+    E("\x31", "breakpoint")
+    E("\x33", "software step")
+    E("\x35", "watchpoint");
 
 static const char faults[] =
     E("\x10", "external abort")
@@ -74,11 +75,12 @@ static const char at_level[] =
     E("\x0c", "permission fault")
     E("\x14", "external abort on a table walk")
     E("\x1c", "parity or ECC error on a table walk");
+/* The codes of level -1, and the ones of level 0 that mean the same. */
 static const char at_level_minus_1[] =
-    E("\x13", "external abort on a table walk")
-    E("\x1b", "parity or ECC error on a table walk")
-    E("\x29", "address size fault")
-    E("\x2b", "translation fault");
+    E("\x13", "\x14")
+    E("\x1b", "\x1c")
+    E("\x29", "")
+    E("\x2b", "\x04");
 /* clang-format on */
 
 static const char *find(const char *list, size_t bytes, uint64_t code)
@@ -89,10 +91,17 @@ static const char *find(const char *list, size_t bytes, uint64_t code)
     return NULL;
 }
 
-const char *esr_class(uint64_t esr)
+void esr_class(uint64_t esr, char *to, size_t size)
 {
-    const char *name = find(classes, sizeof(classes), ESR_EC(esr));
-    return name == NULL ? "a reserved code" : name;
+    uint64_t code = ESR_EC(esr);
+    const char *format = "%s", *name;
+    if ((name = find(traps, sizeof(traps), code)) != NULL)
+        format = "trapped %s";
+    else if ((name = find(by_level, sizeof(by_level), code | 1)) != NULL)
+        format = (code & 1) != 0 ? "%s" : "%s from a lower level";
+    else if ((name = find(classes, sizeof(classes), code)) == NULL)
+        name = "a reserved code";
+    print_to(to, size, format, name);
 }
 
 bool esr_is_abort(uint64_t esr)
@@ -104,13 +113,18 @@ bool esr_is_abort(uint64_t esr)
 void esr_fault(uint64_t esr, char *to, size_t size)
 {
     uint64_t code = esr & ESR_FSC;
-    const char *name;
-    if ((name = find(faults, sizeof(faults), code)) != NULL)
-        print_to(to, size, "%s", name);
-    else if ((name = find(at_level_minus_1, sizeof(at_level_minus_1), code)) != NULL)
-        print_to(to, size, "%s, level -1", name);
-    else if ((name = find(at_level, sizeof(at_level), code & ~(uint64_t)ESR_FSC_LEVEL)) != NULL)
-        print_to(to, size, "%s, level %u", name, (unsigned)(code & ESR_FSC_LEVEL));
-    else
+    const char *format = "%s", *name;
+    if ((name = find(faults, sizeof(faults), code)) == NULL) {
+        if ((name = find(at_level_minus_1, sizeof(at_level_minus_1), code)) != NULL) {
+            format = "%s, level -1";
+            code = (uint8_t)*name;
+        } else {
+            format = "%s, level %u";
+        }
+        name = find(at_level, sizeof(at_level), code & ~(uint64_t)ESR_FSC_LEVEL);
+    }
+    if (name == NULL)
         print_to(to, size, "reserved fault code 0x%lx", (unsigned long)code);
+    else
+        print_to(to, size, format, name, (unsigned)(code & ESR_FSC_LEVEL));
 }

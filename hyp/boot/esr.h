@@ -10,8 +10,9 @@
 
 #define CURRENT_EL2 (2u << 2)
 
-const char *esr_class(uint64_t esr); /* by EC: "data abort from a lower level", ... */
-bool esr_is_abort(uint64_t esr);     /* a data or instruction abort: esr_fault says more */
+/* By EC into a buffer: "data abort from a lower level", ... */
+void esr_class(uint64_t esr, char *to, size_t size);
+bool esr_is_abort(uint64_t esr); /* a data or instruction abort: esr_fault says more */
 /* By DFSC or IFSC into a buffer: "translation fault, level 3". */
 void esr_fault(uint64_t esr, char *to, size_t size);
 

@@ -4,43 +4,49 @@
 
 #include <stddef.h>
 
-/* Name and phrase, in one string: a second pointer would be half as long as a phrase. */
-#define WORDS(name, phrase) name "\0" phrase
+#include "base/words.h"
 
-static const char *const table[] = {
-    [S2_OK] = WORDS("OK", "success"),
-    [S2_EINVAL] = WORDS("EINVAL", "is not a valid argument"),
-    [S2_EALIGN] = WORDS("EALIGN", "is not aligned"),
-    [S2_ERANGE] = WORDS("ERANGE", "is out of range"),
-    [S2_EEXIST] = WORDS("EEXIST", "overlaps what is already there"),
-    [S2_ENOENT] = WORDS("ENOENT", "is not there"),
-    [S2_EATTR] = WORDS("EATTR", "has attributes that are refused here"),
-    [S2_EUNSUP] = WORDS("EUNSUP", "is not supported"),
-    [S2_EPERM] = WORDS("EPERM", "is not this VM's to use"),
-    [S2_EBUSY] = WORDS("EBUSY", "is busy with another operation"),
-    [S2_ENODES] = WORDS("ENODES", "needs more nodes than are free"),
-    [S2_ETABLES] = WORDS("ETABLES", "needs more table pages than are free"),
-    [S2_EFRAMES] = WORDS("EFRAMES", "needs more frames than are free"),
-    [S2_EQUOTA] = WORDS("EQUOTA", "exceeds this VM's quota"),
-    [S2_ECUT] = WORDS("ECUT", "cuts a block while the cut reserve is used up"),
-    [S2_EREFUSED] = WORDS("EREFUSED", "is refused by the backend"),
-    [S2_EDYING] = WORDS("EDYING", "belongs to a space that is being destroyed"),
-};
+/* Name and phrase of each code, in their order. */
+#define WORDS(name, phrase) name "\0" phrase "\0"
 
-const char *s2_err_name(enum s2_err err)
+/* clang-format off */
+static const char words[] =
+    WORDS("OK", "success")
+    WORDS("EINVAL", "is not a valid argument")
+    WORDS("EALIGN", "is not aligned")
+    WORDS("ERANGE", "is out of range")
+    WORDS("EEXIST", "overlaps what is already there")
+    WORDS("ENOENT", "is not there")
+    WORDS("EATTR", "has attributes that are refused here")
+    WORDS("EUNSUP", "is not supported")
+    WORDS("EPERM", "is not this VM's to use")
+    WORDS("EBUSY", "is busy with another operation")
+    WORDS("ENODES", "needs more nodes than are free")
+    WORDS("ETABLES", "needs more table pages than are free")
+    WORDS("EFRAMES", "needs more frames than are free")
+    WORDS("EQUOTA", "exceeds this VM's quota")
+    WORDS("ECUT", "cuts a block while the cut reserve is used up")
+    WORDS("EREFUSED", "is refused by the backend")
+    WORDS("EDYING", "belongs to a space that is being destroyed")
+    WORDS("E?", "failed for an unknown reason");
+/* clang-format on */
+enum { ROW_UNKNOWN = S2_EDYING + 1 };
+
+static size_t row(enum s2_err err)
 {
     size_t i = (size_t)err;
 
-    return i < sizeof(table) / sizeof(table[0]) ? table[i] : WORDS("E?", "failed for an unknown reason");
+    return i < ROW_UNKNOWN ? i : ROW_UNKNOWN;
+}
+
+const char *s2_err_name(enum s2_err err)
+{
+    return s2_word(words, 2 * row(err));
 }
 
 const char *s2_err_phrase(enum s2_err err)
 {
-    const char *s = s2_err_name(err);
-
-    while (*s++ != '\0')
-        ;
-    return s;
+    return s2_word(words, 2 * row(err) + 1);
 }
 
 enum s2_err s2_refuse(struct s2_detail *d, enum s2_err err, enum s2_detail_axis axis, uint64_t start, uint64_t end,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What to do about a stage-2 fault. Most resolve under the shared lock; only a new chunk needs the exclusive one. */
+#include "base/words.h"
 #include "space/inner.h"
 
 /* --- a vCPU's cache ------------------------------------------------------------------------------------------------------ */
@@ -226,16 +227,17 @@ enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const
 
 const char *s2_violation_phrase(enum s2_violation why)
 {
-    static const char *const phrase[] = {
-        [S2_NO_VIOLATION] = "no violation",
-        [S2_NO_AREA] = "no area there",
-        [S2_BEYOND_IPA] = "beyond the guest's physical address size",
-        [S2_NO_PERMISSION] = "the area does not allow that access",
-        [S2_NO_MEMORY] = "the memory that was promised without cover has run out",
-        [S2_NO_SYNDROME] = "an emulated device, and the access is of a kind that cannot be emulated",
-        [S2_NOT_OURS] = "not a fault of the memory map",
-        [S2_STUCK] = "the access faults again and again and nothing changes",
-    };
+    /* clang-format off */
+    static const char phrases[] = /* in the order of enum s2_violation */
+        "no violation\0"
+        "no area there\0"
+        "beyond the guest's physical address size\0"
+        "the area does not allow that access\0"
+        "the memory that was promised without cover has run out\0"
+        "an emulated device, and the access is of a kind that cannot be emulated\0"
+        "not a fault of the memory map\0"
+        "the access faults again and again and nothing changes";
+    /* clang-format on */
 
-    return phrase[why];
+    return s2_word(phrases, why);
 }

@@ -4,6 +4,7 @@
 #include <stage2/fault.h>
 
 #include "base/bits.h"
+#include "base/words.h"
 
 #include <s2_port.h>
 
@@ -172,25 +173,27 @@ void s2_fault_decode(struct s2_port *port, const struct s2_syndrome *syn, bool u
 
 const char *s2_fault_phrase(const struct s2_fault *f)
 {
-    static const char *const by_kind[][3] = {
-        [S2_FAULT_TRANSLATION] = {"read of unmapped memory", "write to unmapped memory",
-                                  "instruction fetch from unmapped memory"},
-        [S2_FAULT_PERMISSION] = {"read of memory that may not be read", "write to memory that may not be written",
-                                 "instruction fetch from memory that may not be executed"},
-        [S2_FAULT_ACCESS_FLAG] = {"read of memory without access flag", "write to memory without access flag",
-                                  "instruction fetch from memory without access flag"},
-        [S2_FAULT_ADDRESS_SIZE] = {"read beyond the guest's physical address size",
-                                   "write beyond the guest's physical address size",
-                                   "instruction fetch beyond the guest's physical address size"},
-        [S2_FAULT_TLB_CONFLICT] = {"TLB conflict on a read", "TLB conflict on a write",
-                                   "TLB conflict on an instruction fetch"},
-        [S2_FAULT_ATOMIC] = {"atomic access to memory that has none", "atomic access to memory that has none",
-                             "atomic access to memory that has none"},
-        [S2_FAULT_EXTERNAL] = {"external abort on a read", "external abort on a write",
-                               "external abort on an instruction fetch"},
-        [S2_FAULT_OTHER] = {"fault of another kind on a read", "fault of another kind on a write",
-                            "fault of another kind on an instruction fetch"},
-    };
+    /* clang-format off */
+    static const char phrases[] = /* of a read, a write and a fetch, in the order of enum s2_fault_kind */
+        "read of unmapped memory\0" "write to unmapped memory\0"
+        "instruction fetch from unmapped memory\0"
+        "read of memory that may not be read\0" "write to memory that may not be written\0"
+        "instruction fetch from memory that may not be executed\0"
+        "read of memory without access flag\0" "write to memory without access flag\0"
+        "instruction fetch from memory without access flag\0"
+        "read beyond the guest's physical address size\0" "write beyond the guest's physical address size\0"
+        "instruction fetch beyond the guest's physical address size\0"
+        "TLB conflict on a read\0" "TLB conflict on a write\0"
+        "TLB conflict on an instruction fetch\0"
+        "\0" "\0" "\0" /* atomic, see below */
+        "external abort on a read\0" "external abort on a write\0"
+        "external abort on an instruction fetch\0"
+        "fault of another kind on a read\0" "fault of another kind on a write\0"
+        "fault of another kind on an instruction fetch";
+    /* clang-format on */
+    enum { ACCESSES = S2_ACCESS_EXEC + 1 };
 
-    return by_kind[f->kind][f->access];
+    if (f->kind == S2_FAULT_ATOMIC)
+        return "atomic access to memory that has none";
+    return s2_word(phrases, (unsigned)f->kind * ACCESSES + (unsigned)f->access);
 }

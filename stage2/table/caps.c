@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/bits.h"
+#include "base/words.h"
 
 static unsigned field(uint64_t reg, unsigned low)
 {
@@ -82,69 +83,73 @@ void s2_caps_decode(const struct s2_idregs *regs, struct s2_caps *out)
     granules(regs->mmfr0, out);
 }
 
-/* Every capability as data: how two CPUs meet, what its mask word is and what the word leaves. */
-enum meet { LEAST, ANY };
-struct capability {
-    const char *name, *word;
-    uint8_t offset, masked;
-    enum meet meet;
-};
-#define CAP(member, word, masked, meet)                                                                                \
-    {                                                                                                                  \
-#member, word, (uint8_t)offsetof(struct s2_caps, member), masked, meet                                         \
-    }
-
-static const struct capability capabilities[] = {
-    CAP(pa_bits, NULL, 0, LEAST),    CAP(vmid_bits, "vmid16", 8, LEAST), CAP(bbm, "bbm", 0, LEAST),
-    CAP(gran4k, NULL, 0, LEAST),     CAP(gran16k, NULL, 0, LEAST),       CAP(gran64k, NULL, 0, LEAST),
-    CAP(lpa2_4k, "lpa2", 0, LEAST),  CAP(lpa2_16k, "lpa2", 0, LEAST),    CAP(tlbirange, "tlbirange", 0, LEAST),
-    CAP(ttl, "ttl", 0, LEAST),       CAP(fwb, "fwb", 0, LEAST),          CAP(xnx, "xnx", 0, LEAST),
-    CAP(haf, "hafdbs", 0, LEAST),    CAP(hdbs, "hafdbs", 0, LEAST),      CAP(cnp, "cnp", 0, LEAST),
-    CAP(repeat_tlbi, NULL, 0, ANY),  CAP(short_ranges, NULL, 0, ANY),    CAP(small_va, NULL, 0, LEAST),
-    CAP(idc, NULL, 0, LEAST),        CAP(dic, NULL, 0, LEAST),           CAP(dline_log2, NULL, 0, LEAST),
-    CAP(iline_log2, NULL, 0, LEAST),
-};
-enum { CAPABILITIES = sizeof capabilities / sizeof capabilities[0] };
+/* Every capability as data, each a byte of struct s2_caps and in its order: its name and its mask word, or none. */
+/* clang-format off */
+static const char capabilities[] =
+    "pa_bits\0"      "\0"
+    "vmid_bits\0"    "vmid16\0"
+    "bbm\0"          "bbm\0"
+    "gran4k\0"       "\0"
+    "gran16k\0"      "\0"
+    "gran64k\0"      "\0"
+    "lpa2_4k\0"      "lpa2\0"
+    "lpa2_16k\0"     "lpa2\0"
+    "tlbirange\0"    "tlbirange\0"
+    "ttl\0"          "ttl\0"
+    "fwb\0"          "fwb\0"
+    "xnx\0"          "xnx\0"
+    "haf\0"          "hafdbs\0"
+    "hdbs\0"         "hafdbs\0"
+    "cnp\0"          "cnp\0"
+    "repeat_tlbi\0"  "\0"
+    "short_ranges\0" "\0"
+    "small_va\0"     "\0"
+    "idc\0"          "\0"
+    "dic\0"          "\0"
+    "dline_log2\0"   "\0"
+    "iline_log2\0";
+/* clang-format on */
+enum { CAPABILITIES = sizeof(struct s2_caps), VMID_BITS = offsetof(struct s2_caps, vmid_bits), VMID_BITS_LEAST = 8 };
 
 _Static_assert(sizeof(bool) == 1, "capabilities are single bytes");
-_Static_assert((size_t)CAPABILITIES == sizeof(struct s2_caps), "every member has its row");
 
-static uint8_t *member(struct s2_caps *caps, const struct capability *c)
+static const char *name_of(unsigned capability)
 {
-    return (uint8_t *)caps + c->offset;
+    return s2_word(capabilities, 2 * (size_t)capability);
 }
 
-static uint8_t met(const struct capability *c, uint8_t a, uint8_t b)
+static const char *word_of(unsigned capability)
 {
-    bool first = c->meet == LEAST ? a < b : a > b;
+    return s2_word(capabilities, 2 * (size_t)capability + 1);
+}
 
-    return first ? a : b;
+/* The least of what CPUs can do, and the errata of any. */
+static uint8_t met(unsigned capability, uint8_t a, uint8_t b)
+{
+    bool erratum =
+        capability == offsetof(struct s2_caps, repeat_tlbi) || capability == offsetof(struct s2_caps, short_ranges);
+
+    return erratum == (a > b) ? a : b;
 }
 
 void s2_caps_meet(struct s2_caps *into, const struct s2_caps *other)
 {
-    struct s2_caps with = *other;
+    uint8_t *a = (uint8_t *)into;
+    const uint8_t *b = (const uint8_t *)other;
 
-    for (unsigned i = 0; i < CAPABILITIES; i++) {
-        const struct capability *c = &capabilities[i];
-
-        *member(into, c) = met(c, *member(into, c), *member(&with, c));
-    }
+    for (unsigned i = 0; i < CAPABILITIES; i++)
+        a[i] = met(i, a[i], b[i]);
 }
 
 bool s2_caps_lowers(const struct s2_caps *have, const struct s2_caps *late, const char **what)
 {
-    struct s2_caps a = *have, b = *late;
+    const uint8_t *a = (const uint8_t *)have, *b = (const uint8_t *)late;
 
-    for (unsigned i = 0; i < CAPABILITIES; i++) {
-        const struct capability *c = &capabilities[i];
-        uint8_t now = *member(&a, c);
-
-        if (met(c, now, *member(&b, c)) != now) {
-            *what = c->name;
+    for (unsigned i = 0; i < CAPABILITIES; i++)
+        if (met(i, a[i], b[i]) != a[i]) {
+            *what = name_of(i);
             return true;
         }
-    }
     return false;
 }
 
@@ -159,15 +164,14 @@ static bool same_word(const char *word, const char *text, size_t n)
 
 static bool mask_word(struct s2_caps *caps, const char *text, size_t n)
 {
+    uint8_t *values = (uint8_t *)caps;
     bool known = false;
 
-    for (unsigned i = 0; i < CAPABILITIES; i++) {
-        const struct capability *c = &capabilities[i];
-
-        if (!c->word || !same_word(c->word, text, n))
+    for (unsigned i = 0; i < CAPABILITIES && n > 0; i++) {
+        if (!same_word(word_of(i), text, n))
             continue;
         known = true;
-        *member(caps, c) = met(c, *member(caps, c), c->masked);
+        values[i] = met(i, values[i], i == VMID_BITS ? VMID_BITS_LEAST : 0);
     }
     return known;
 }

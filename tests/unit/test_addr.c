@@ -421,17 +421,21 @@ static void test_errors(void **state)
 {
     struct s2_detail d = {.holder = 9};
 
+    static const char *const names[] = {
+        [S2_OK] = "OK",           [S2_EINVAL] = "EINVAL", [S2_EALIGN] = "EALIGN", [S2_ERANGE] = "ERANGE",
+        [S2_EEXIST] = "EEXIST",   [S2_ENOENT] = "ENOENT", [S2_EATTR] = "EATTR",   [S2_EUNSUP] = "EUNSUP",
+        [S2_EPERM] = "EPERM",     [S2_EBUSY] = "EBUSY",   [S2_ENODES] = "ENODES", [S2_ETABLES] = "ETABLES",
+        [S2_EFRAMES] = "EFRAMES", [S2_EQUOTA] = "EQUOTA", [S2_ECUT] = "ECUT",     [S2_EREFUSED] = "EREFUSED",
+        [S2_EDYING] = "EDYING",
+    };
+
     (void)state;
-    assert_string_equal(s2_err_name(S2_OK), "OK");
-    assert_string_equal(s2_err_name(S2_EDYING), "EDYING");
     assert_string_equal(s2_err_name((enum s2_err)1000), "E?");
     assert_string_equal(s2_err_phrase((enum s2_err)1000), "failed for an unknown reason");
-    for (enum s2_err e = S2_OK; e <= S2_EDYING; e++) {
-        assert_non_null(s2_err_name(e));
-        assert_non_null(s2_err_phrase(e));
-        for (enum s2_err other = S2_OK; other < e; other++)
-            assert_string_not_equal(s2_err_name(e), s2_err_name(other));
-    }
+    assert_string_equal(s2_err_phrase(S2_OK), "success");
+    assert_string_equal(s2_err_phrase(S2_EDYING), "belongs to a space that is being destroyed");
+    for (enum s2_err e = S2_OK; e <= S2_EDYING; e++)
+        assert_string_equal(s2_err_name(e), names[e]);
     assert_int_equal(s2_refuse(NULL, S2_EALIGN, S2_AXIS_PA, 1, 2, "x"), S2_EALIGN);
     assert_int_equal(s2_refuse_found(NULL, S2_EALIGN, S2_AXIS_PA, 1, 2, 3, 4, "x"), S2_EALIGN);
     assert_int_equal(s2_refuse_found(&d, S2_EEXIST, S2_AXIS_IPA, 1, 2, 3, 4, "overlaps"), S2_EEXIST);

@@ -196,8 +196,43 @@ static void phrases_say_what_happened(void **state)
     assert_string_equal(s2_fault_phrase(&f), "write to unmapped memory");
     f = decode(*state, EC_IABT | S1PTW | TRANSLATION_L3, 0, 0);
     assert_string_equal(s2_fault_phrase(&f), "read of unmapped memory");
-    for (int why = S2_NO_VIOLATION; why <= S2_STUCK; why++)
-        assert_non_null(s2_violation_phrase((enum s2_violation)why));
+    for (f.access = S2_ACCESS_READ; f.access <= S2_ACCESS_EXEC; f.access++) {
+        static const char *const at_all[] = {"external abort on a read", "external abort on a write",
+                                             "external abort on an instruction fetch"};
+
+        f.kind = S2_FAULT_ATOMIC;
+        assert_string_equal(s2_fault_phrase(&f), "atomic access to memory that has none");
+        f.kind = S2_FAULT_EXTERNAL;
+        assert_string_equal(s2_fault_phrase(&f), at_all[f.access]);
+    }
+    f = (struct s2_fault){.kind = S2_FAULT_PERMISSION, .access = S2_ACCESS_WRITE};
+    assert_string_equal(s2_fault_phrase(&f), "write to memory that may not be written");
+    f = (struct s2_fault){.kind = S2_FAULT_ACCESS_FLAG, .access = S2_ACCESS_READ};
+    assert_string_equal(s2_fault_phrase(&f), "read of memory without access flag");
+    f = (struct s2_fault){.kind = S2_FAULT_ADDRESS_SIZE, .access = S2_ACCESS_EXEC};
+    assert_string_equal(s2_fault_phrase(&f), "instruction fetch beyond the guest's physical address size");
+    f = (struct s2_fault){.kind = S2_FAULT_TLB_CONFLICT, .access = S2_ACCESS_READ};
+    assert_string_equal(s2_fault_phrase(&f), "TLB conflict on a read");
+    f = (struct s2_fault){.kind = S2_FAULT_OTHER, .access = S2_ACCESS_EXEC};
+    assert_string_equal(s2_fault_phrase(&f), "fault of another kind on an instruction fetch");
+}
+
+static void violations_have_words(void **state)
+{
+    static const char *const words[] = {
+        [S2_NO_VIOLATION] = "no violation",
+        [S2_NO_AREA] = "no area there",
+        [S2_BEYOND_IPA] = "beyond the guest's physical address size",
+        [S2_NO_PERMISSION] = "the area does not allow that access",
+        [S2_NO_MEMORY] = "the memory that was promised without cover has run out",
+        [S2_NO_SYNDROME] = "an emulated device, and the access is of a kind that cannot be emulated",
+        [S2_NOT_OURS] = "not a fault of the memory map",
+        [S2_STUCK] = "the access faults again and again and nothing changes",
+    };
+
+    (void)state;
+    for (unsigned why = S2_NO_VIOLATION; why <= S2_STUCK; why++)
+        assert_string_equal(s2_violation_phrase((enum s2_violation)why), words[why]);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------- */
@@ -538,6 +573,7 @@ int main(void)
         T(a_page_that_is_only_executed_is_found),
         T(the_access_is_described),
         T(phrases_say_what_happened),
+        T(violations_have_words),
         T(faults_outside_are_the_guests_own),
         T(what_an_area_forbids_is_a_violation),
         T(no_tables_in_a_device),

@@ -162,13 +162,24 @@ static void expect_fault(uint64_t code, const char *words)
     assert_string_equal(t, words);
 }
 
+static void expect_class(uint64_t code, const char *words)
+{
+    char t[48];
+    esr_class(code << 26 | 0x2000047, t, sizeof(t));
+    assert_string_equal(t, words);
+}
+
 static void test_syndromes(void **state)
 {
     (void)state;
-    assert_string_equal(esr_class(0), "unknown reason");
-    assert_string_equal(esr_class(0x96000047), "data abort");
-    assert_string_equal(esr_class(0xf2000001), "BRK");
-    assert_string_equal(esr_class(0x3full << 26), "a reserved code");
+    expect_class(0x00, "unknown reason");
+    expect_class(0x18, "trapped MSR, MRS or system instruction");
+    expect_class(0x24, "data abort from a lower level");
+    expect_class(0x25, "data abort");
+    expect_class(0x30, "breakpoint from a lower level");
+    expect_class(0x3c, "BRK");
+    expect_class(0x10, "a reserved code");
+    expect_class(0x3f, "a reserved code");
     assert_true(esr_is_abort(0x86000000));
     assert_false(esr_is_abort(0xbe000000));
     expect_fault(0x00, "address size fault, level 0");
