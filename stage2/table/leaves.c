@@ -56,6 +56,17 @@ void s2_leaf_break(struct s2_table *t, uint64_t *slot, uint64_t bits)
         desc = s2_port_pte_load(t->port, slot); /* an access flag or a dirty bit: each sets one bit, once */
 }
 
+/* Hardware may have recorded in any one member of the run what was done to another (I_NFFSV). pre: all are broken. */
+static void share_records(struct s2_table *t, uint64_t *slot, uint32_t members)
+{
+    uint64_t wrote = 0;
+
+    for (uint32_t i = 0; i < members; i++)
+        wrote |= s2_port_pte_load(t->port, &slot[i]) & (DESC_AF | DESC_WRITE);
+    for (uint32_t i = 0; i < members; i++)
+        s2_port_pte_store(t->port, &slot[i], s2_port_pte_load(t->port, &slot[i]) | wrote);
+}
+
 void s2_run_unfold(struct s2_table *t, struct s2_gather *g, const struct s2_node *n, uint64_t ipa, bool same)
 {
     struct s2_ipa_range run = s2_run_around(t, n->level, ipa);
@@ -69,6 +80,8 @@ void s2_run_unfold(struct s2_table *t, struct s2_gather *g, const struct s2_node
         else
             s2_leaf_break(t, &slot[i], DESC_CONTIGUOUS);
     }
+    if (s2_desc_hardware_writes(t))
+        share_records(t, slot, members);
     s2_gather_add(g, run.start.v, run.end.v, n->level, true);
     if (!in_place)
         s2_gather_make(t, g, slot, members, DESC_VALID, run);
