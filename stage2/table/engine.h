@@ -92,7 +92,9 @@ static inline struct s2_node s2_node_new(struct s2_table *t, struct s2_tstash *s
     unsigned shift = s2_level_shift(&t->geo, level);
     unsigned first = (unsigned)((from - base) >> shift), last = (unsigned)((to - 1 - base) >> shift) + 1;
 
-    if (!(page->flags & S2_TPAGE_ZERO)) {
+    if (!(page->flags & S2_TPAGE_ZERO) && last - first < s2_entries(t) / 2) {
+        s2_port_pte_fill(t->port, n.slots, s2_entries(t), 0, 0); /* whole lines, whole pages: what machines do best */
+    } else if (!(page->flags & S2_TPAGE_ZERO)) {
         s2_port_pte_fill(t->port, n.slots, first, 0, 0);
         s2_port_pte_fill(t->port, n.slots + last, s2_entries(t) - last, 0, 0);
     }
