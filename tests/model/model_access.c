@@ -146,6 +146,8 @@ static bool harmful(const struct arch_desc *was, const struct stale *s, uint64_t
 {
     if (!permits(was, kind, el0) || s->forgets)
         return false;
+    if (!was->af && !s->ctx->regime.ha)
+        return false; /* it faults, and so is in no TLB (D8.5.1) */
     return now->result != MODEL_DONE || now->memattr != was->memattr || now->sh != was->sh ||
            now->pa != was->out + (ipa - s->ipa);
 }
