@@ -59,9 +59,9 @@ struct vgic_vcpu {
     struct vgic_irq priv[GIC_PRIVATE];
     uint64_t wants[VGIC_WORDS];
     uint32_t wanting; /* a bit for each word of these that is not zero, so that one look tells */
-    bool asleep;    /* GICR_WAKER.ProcessorSleep; interrupts are delivered all the same */
-    bool loaded;    /* for vgic.c: on its CPU, whose private interrupts are its own */
-    uint32_t syncs; /* how often its list registers came back */
+    bool asleep;      /* GICR_WAKER.ProcessorSleep; interrupts are delivered all the same */
+    bool loaded;      /* for vgic.c: on its CPU, whose private interrupts are its own */
+    uint32_t syncs;   /* how often its list registers came back */
     /* the CPU interface */
     unsigned used; /* list registers in use: 0 .. used - 1 */
     uint64_t lr[VGIC_LRS];
