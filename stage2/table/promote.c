@@ -59,19 +59,19 @@ static uint64_t harvest(const struct s2_table *t, const struct s2_node *n)
     return wrote & (DESC_AF | DESC_WRITE);
 }
 
-/* The table `child`, which desc in *slot of n links, becomes a block, if it may. */
-static void collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t desc, const struct s2_node *child)
+/* The table `child`, which desc in *slot of n links, becomes a block, if it may: or false. */
+static bool collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uint64_t desc, const struct s2_node *child)
 {
     struct s2_table *t = j->t;
     uint64_t bytes = s2_entry_bytes(t, n->level), block;
     struct s2_ipa_range range = {S2_IPA(child->base), S2_IPA(child->base + bytes)};
 
     if (n->level < t->geo.block_level || child->page->valid != s2_entries(t) || child->page->tables)
-        return;
+        return false;
     block = s2_port_pte_load(t->port, child->slots);
     if (child->page->sum != s2_entries(t) * s2_leaf_sum(t, child, child->base, block) ||
         !s2_leaves_congruent(t, child->slots, s2_entries(t), s2_entry_bytes(t, child->level)) || !in_one(j, range))
-        return;
+        return false;
     j->budget--;
     block = s2_desc_upper(block);
     n->page->sum += s2_leaf_sum(t, n, child->base, block);
@@ -90,6 +90,7 @@ static void collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uin
         s2_gather_make(t, j->g, slot, 0, block, range);
     if (s2_run_bytes(t, n->level)) /* the next call looks whether it completes one */
         s2_mark(t, s2_run_around(t, n->level, range.start.v));
+    return true;
 }
 
 /* Returns where it got to. */
@@ -102,7 +103,8 @@ static uint64_t fold_runs(struct job *j, const struct s2_node *n, uint64_t start
     return s2_min_u64(at, end);
 }
 
-/* Tables first: what becomes a block may be part of a run, or of a larger block. j->start follows. */
+/* Tables first: what becomes a block may be part of a run, or of a larger block. Of a table that becomes one no run is folded
+ * before: it would be broken until the flush, and the table not be full. j->start follows. */
 static void promote_node(struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
 {
     struct s2_table *t = j->t;
@@ -117,10 +119,10 @@ static void promote_node(struct job *j, const struct s2_node *n, uint64_t start,
         if (s2_desc_is_table(n->level, desc)) {
             struct s2_node child = s2_node_child(t, n, at, desc);
 
-            promote_node(j, &child, at, next);
+            if (!collapse(j, n, slot, desc, &child))
+                promote_node(j, &child, at, next);
             if (!j->looks || !j->budget)
                 return;
-            collapse(j, n, slot, desc, &child);
         }
     }
     j->start = fold_runs(j, n, start, end);
