@@ -246,10 +246,10 @@ def rule(row, n, enc, names, values):
     elif row.arg is not None:
         value = int(row.arg, 0)
     feature = row.feature
-    need = 1 + names.index(feature) if feature in names else 0
-    points = f"RULE_{feature.upper()}" if feature in COUNTED else "RULE_ALWAYS"
-    return key(enc), (f"    {{{key(enc):#06x}, {word}, {values.index(value)}, RULE_{EMULATED[row.policy]}, {points}, {need}}},"
-                      f" /* {row.name} */")
+    exists = f"RULE_{feature.upper()}" if feature in COUNTED else "RULE_ALWAYS"
+    if feature in names:
+        exists = f"RULE_FEATURE + {names.index(feature)}"
+    return key(enc), f"    {{{word}, {values.index(value)}, RULE_{EMULATED[row.policy]}, {exists}}}, /* {row.name} */"
 
 
 def id_fields(spec):
@@ -290,19 +290,22 @@ def table(features, rows, ids):
     out.append("enum rule_kind {")
     for kind in dict.fromkeys(EMULATED.values()):
         out.append(f"    RULE_{kind},")
-    out.append("};\n/* Which of a run of registers exist: by number of the last break- or watchpoint. */")
-    out.append("enum rule_count { RULE_ALWAYS, RULE_BRP, RULE_WRP };\n")
-    out.append("/* key: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. word: in struct sysregs or struct cpu_ids. value: which\n"
-               " * of sysreg_values is the writable bits (shadow), what is read (value), which one (vtimer, vgic). need: 1 + the bit of a\n"
-               " * CPU_HAS_ feature, or 0. */")
-    out.append("struct sysreg_rule {\n    uint16_t key;\n    uint8_t word, value;\n    uint8_t kind : 5, count : 3;\n    uint8_t need;\n};\n")
+    out.append("};\n/* Which registers exist: all; of a run those up to the number of the last break- or watchpoint; with the feature whose\n"
+               " * CPU_HAS_ bit is what is added to the last. */")
+    out.append("enum rule_exists { RULE_ALWAYS, RULE_BRP, RULE_WRP, RULE_FEATURE };\n")
+    out.append("/* word: in struct sysregs or struct cpu_ids. value: which of sysreg_values is the writable bits (shadow), what is read\n"
+               " * (value), which one (vtimer, vgic). */")
+    out.append("struct sysreg_rule {\n    uint8_t word, value : 4, kind : 4, exists;\n};\n")
     entries, values = [], Values()
     for row in rows:
         traps_with_number = row.policy not in ("vtimer", "vgic") or row.arg is not None
         if row.policy in EMULATED and traps_with_number:
             entries += [rule(row, n, enc, names, values) for n, enc in enumerate(row.encodings())]
-    out.append("#ifdef WITH_SYSREG_RULES\n" + values.array("sysreg_values") + "\n/* Ascending by key. */\nstatic const struct sysreg_rule sysreg_rules[] = {")
-    out += [text for _, text in sorted(entries)]
+    out.append("#ifdef WITH_SYSREG_RULES\n" + values.array("sysreg_values") + "\n/* Ascending: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. */\nstatic const uint16_t sysreg_keys[] = {")
+    entries.sort()
+    out += [f"    {number:#06x}," for number, _ in entries]
+    out.append("};\nstatic const struct sysreg_rule sysreg_rules[] = {")
+    out += [text for _, text in entries]
     out.append("};\n#endif\n\n/* keep: fields that show the least over all CPUs; is_signed: those of them that are signed; most: their upper bound;\n"
                " * fixed: what other fields show. Each is an index into id_values. */")
     out.append("struct id_rule {\n    uint8_t keep, is_signed, most, fixed;\n};\n\n#ifdef WITH_ID_RULES\nstatic const struct id_rule id_rules[IDX_COUNT] = {")

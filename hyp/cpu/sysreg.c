@@ -33,27 +33,27 @@ static struct access decode(uint64_t iss)
 
 static const struct sysreg_rule *find(uint16_t key)
 {
-    size_t low = 0, high = sizeof(sysreg_rules) / sizeof(sysreg_rules[0]);
+    const size_t all = sizeof(sysreg_keys) / sizeof(sysreg_keys[0]);
+    size_t low = 0, high = all;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (sysreg_rules[middle].key < key)
+        if (sysreg_keys[middle] < key)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low < sizeof(sysreg_rules) / sizeof(sysreg_rules[0]) && sysreg_rules[low].key == key;
-    return found ? &sysreg_rules[low] : NULL;
+    return low < all && sysreg_keys[low] == key ? &sysreg_rules[low] : NULL;
 }
 
 /* Does the register exist for guests of this machine? */
 static bool exists(const struct sysreg_rule *rule, unsigned number)
 {
     uint64_t dfr0 = cpu_guest_ids()->reg[IDX_ID_AA64DFR0_EL1];
-    if (rule->need != 0 && (cpu_features_all() >> (rule->need - 1) & 1) == 0)
-        return false;
-    if (rule->count == RULE_BRP)
+    if (rule->exists >= RULE_FEATURE)
+        return cpu_features_all() >> (rule->exists - RULE_FEATURE) & 1;
+    if (rule->exists == RULE_BRP)
         return number <= (dfr0 >> 12 & 0xf);
-    if (rule->count == RULE_WRP)
+    if (rule->exists == RULE_WRP)
         return number <= (dfr0 >> 20 & 0xf);
     return true;
 }
@@ -97,8 +97,9 @@ static void write_shadow(struct vcpu *v, const struct sysreg_rule *rule, uint64_
 }
 
 /* False: UNDEFINED. */
-static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, uint64_t *value)
+static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, struct access a, uint64_t *value)
 {
+    const bool read = a.read;
     const uint64_t number = sysreg_values[rule->value];
     switch ((enum rule_kind)rule->kind) {
     case RULE_SHADOW:
@@ -114,7 +115,7 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, bool read, u
         return true;
     case RULE_HOST:
         if (read)
-            *value = sysregs_host(rule->key);
+            *value = sysregs_host(a.key);
         return read;
     case RULE_ID:
         if (read)
@@ -145,7 +146,7 @@ bool sysreg_emulate(struct vcpu *v)
     /* EL0 has names of its own: op1 = 3. */
     bool allowed = rule != NULL && exists(rule, a.crm) && (!vcpu_from_el0(v) || a.op1 == 3);
     uint64_t value = a.read ? 0 : vcpu_get(v, a.reg);
-    if (!allowed || !emulate(v, rule, a.read, &value)) {
+    if (!allowed || !emulate(v, rule, a, &value)) {
         inject_undef(v);
         return false;
     }

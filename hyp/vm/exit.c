@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Why a guest came out, and what is done about it. Whatever the guest does ends here in bounded time: it goes on, it gets
  * an exception, or its VM is stopped. */
+#include <string.h>
+
 #include <boot/arm.h>
 #include <boot/print.h>
 #include <cpu/hooks.h>
@@ -245,25 +247,17 @@ bool exit_handle(struct vcpu *v, enum exit_class c)
 
 void vm_print_exits(const struct vm *vm)
 {
-    static const char *const names[EXIT_KINDS] = {
-        [EXITS_IRQ] = "irq",
-        [EXITS_WFX] = "wfx",
-        [EXITS_HVC] = "hvc",
-        [EXITS_SMC] = "smc",
-        [EXITS_SYSREG] = "sysreg",
-        [EXITS_DATA_ABORT] = "data-abort",
-        [EXITS_INSN_ABORT] = "insn-abort",
-        [EXITS_MMIO] = "mmio",
-        [EXITS_SERROR] = "serror",
-        [EXITS_OTHER] = "other",
-    };
+    /* clang-format off */
+    const char *name = /* in the order of enum exit_kind */
+        "irq\0" "wfx\0" "hvc\0" "smc\0" "sysreg\0" "data-abort\0" "insn-abort\0" "mmio\0" "serror\0" "other";
+    /* clang-format on */
     struct text t = {.used = 0};
-    for (unsigned kind = 0; kind < EXIT_KINDS; kind++) {
+    for (unsigned kind = 0; kind < EXIT_KINDS; kind++, name += strlen(name) + 1) {
         uint64_t sum = 0;
         for (unsigned i = 0; i < vm->vcpus; i++)
             sum += vm->vcpu[i].exits[kind];
         if (sum != 0)
-            text_add(&t, " %s %u", names[kind], sum);
+            text_add(&t, " %s %u", name, sum);
     }
     print("bulkhead: vm %s: exits:%s\n", vm->name, t.used == 0 ? " none" : t.s);
 }

@@ -190,18 +190,16 @@ static void put_uart(struct writer *w, const struct manifest_vm *v)
 }
 
 /* Properties of the host's node that mean the same in a guest: none of them refers to another node. */
-static const char *const plain_properties[] = {
-    "compatible",   "reg-shift",       "reg-io-width",  "arm,primecell-periphid",
-    "dma-coherent", "clock-frequency", "current-speed", "local-mac-address",
-};
+static const char plain_properties[] = "compatible\0reg-shift\0reg-io-width\0arm,primecell-periphid\0dma-coherent\0"
+                                       "clock-frequency\0current-speed\0local-mac-address\0";
 
 static void copy_properties(struct writer *w, const void *host, int node)
 {
     int len;
-    for (size_t i = 0; i < ARRAY_SIZE(plain_properties); i++) {
-        const void *data = fdt_getprop(host, node, plain_properties[i], &len);
+    for (const char *name = plain_properties; *name != '\0'; name += strlen(name) + 1) {
+        const void *data = fdt_getprop(host, node, name, &len);
         if (data != NULL)
-            bytes_of(w, plain_properties[i], data, (size_t)len);
+            bytes_of(w, name, data, (size_t)len);
     }
     /* As many clocks as the host's node names, all of them the guest's fixed one. */
     const char *names = fdt_getprop(host, node, "clock-names", &len);

@@ -28,10 +28,8 @@ struct walk {
 };
 
 /* Peripherals without a bus master, by what their device tree calls them. */
-static const char *const no_dma[] = {
-    "arm,pl011",     "arm,pl031",     "arm,pl061", "arm,sp804",        "arm,sp805",
-    "arm,sbsa-uart", "arm,sbsa-gwdt", "ns16550a",  "snps,dw-apb-uart",
-};
+static const char no_dma[] = "arm,pl011\0arm,pl031\0arm,pl061\0arm,sp804\0arm,sp805\0"
+                             "arm,sbsa-uart\0arm,sbsa-gwdt\0ns16550a\0snps,dw-apb-uart";
 
 /* `cells` cells from the cell number `at` on. */
 static uint64_t read_cells(const uint8_t *p, int at, int cells)
@@ -125,8 +123,7 @@ static void add_device(struct walk *w, int node, int depth)
         dev->node = node;
         dev->name = fdt_get_name(m->fdt, node, NULL);
         dev->compatible = text_of(m->fdt, node, "compatible");
-        for (size_t k = 0; k < sizeof(no_dma) / sizeof(no_dma[0]); k++)
-            dev->no_dma |= dev->compatible != NULL && strcmp(dev->compatible, no_dma[k]) == 0;
+        dev->no_dma = dev->compatible != NULL && fdt_stringlist_contains(no_dma, sizeof(no_dma), dev->compatible);
         read_interrupts(m->fdt, node, dev);
     }
 }

@@ -8,8 +8,9 @@
 
 #include <boot/tree.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CELL          4
+#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
+#define CELL            4
+#define DEFAULT_RAM_IPA 0x40000000ull
 
 enum kind {
     TEXT,   /* const char * */
@@ -23,15 +24,10 @@ enum kind {
     MEMORY,
 };
 struct field {
-    const char *name;
-    union {
-        const char *words; /* of a WORD, its two, each with its closing zero */
-        struct {
-            uint32_t lo, hi; /* of all others; hi 0: no limit */
-        };
-    };
+    const char *name; /* of a WORD, with its two behind it, each after a zero */
+    uint32_t hi;      /* 0: no limit */
     uint16_t offset;
-    uint8_t kind;
+    uint8_t lo, kind;
 };
 
 /* A node that is being read: for the subject of a problem, "vm linux: memory/ram/size: ". */
@@ -155,7 +151,7 @@ static void read_vm_special(const struct where *w, const struct field *f, const 
     if (!number_from(data, len, &value)) {
         refuse(w, f->name, "not a number");
     } else if (f->kind == MEMORY) {
-        v->region[0] = (struct manifest_region){.name = "ram", .ipa = f->lo, .size = value};
+        v->region[0] = (struct manifest_region){.name = "ram", .ipa = DEFAULT_RAM_IPA, .size = value};
         v->regions = 1;
     } else if (value == 4096 || value == 16384 || value == 65536) {
         v->granule_log2 = value == 4096 ? 12 : value == 16384 ? 14 : 16;
@@ -166,7 +162,7 @@ static void read_vm_special(const struct where *w, const struct field *f, const 
 
 static void read_word(const struct where *w, const struct field *f, const char *data, int len, bool *to)
 {
-    const char *first = f->words, *second = first + strlen(first) + 1;
+    const char *first = f->name + strlen(f->name) + 1, *second = first + strlen(first) + 1;
     if (!is_text(data, len))
         refuse(w, f->name, "not text");
     else if (strcmp(data, first) != 0 && strcmp(data, second) != 0)
@@ -318,12 +314,11 @@ static void read_device(const struct where *w, const void *fdt, int node, struct
     }
 }
 
-#define DEFAULT_RAM_IPA 0x40000000ull
 enum { VM_IMAGE, VM_MEMORY, VM_PSCI };
 static const struct field vm_fields[] = {
     [VM_IMAGE] = FIELD("image", TEXT, manifest_vm, image),
-    [VM_MEMORY] = FIELD("memory", MEMORY, manifest_vm, region, .lo = DEFAULT_RAM_IPA),
-    [VM_PSCI] = FIELD("psci", WORD, manifest_vm, psci_smc, .words = "hvc\0smc"),
+    [VM_MEMORY] = FIELD("memory", MEMORY, manifest_vm, region),
+    [VM_PSCI] = FIELD("psci\0hvc\0smc", WORD, manifest_vm, psci_smc),
     FIELD("load-offset", NUMBER, manifest_vm, load_offset),
     FIELD("entry-offset", NUMBER, manifest_vm, entry_offset),
     FIELD("initrd", TEXT, manifest_vm, initrd),
@@ -335,8 +330,8 @@ static const struct field vm_fields[] = {
     FIELD("granule", GRANULE, manifest_vm, granule_log2),
     FIELD("table-pages", NUMBER, manifest_vm, table_pages, .lo = 1, .hi = UINT32_MAX),
     FIELD("pages-only", FLAG, manifest_vm, pages_only),
-    FIELD("on-fault", WORD, manifest_vm, inject, .words = "stop\0inject"),
-    FIELD("on-reset", WORD, manifest_vm, stop_on_reset, .words = "restart\0stop"),
+    FIELD("on-fault\0stop\0inject", WORD, manifest_vm, inject),
+    FIELD("on-reset\0restart\0stop", WORD, manifest_vm, stop_on_reset),
     FIELD("no-autostart", FLAG, manifest_vm, manual),
     FIELD("no-uart", FLAG, manifest_vm, no_uart),
 };
@@ -454,7 +449,7 @@ static void set_defaults(struct manifest_vm *v, const char *name)
 
 static const struct field root_fields[] = {
     FIELD("compatible", TEXT, manifest, compatible),
-    FIELD("on-all-stopped", WORD, manifest, halt, .words = "power-off\0halt"),
+    FIELD("on-all-stopped\0power-off\0halt", WORD, manifest, halt),
 };
 
 bool manifest_parse(struct manifest *m, const void *fdt, size_t bytes, struct problems *p)

@@ -33,7 +33,7 @@ static void __attribute__((format(printf, 1, 2))) line(const char *fmt, ...)
 
 static void print_access(struct vcpu *v, const struct s2_fault *f)
 {
-    static const char *const verbs[] = {
+    static const char verbs[][8] = {
         [S2_ACCESS_READ] = "read", [S2_ACCESS_WRITE] = "write", [S2_ACCESS_EXEC] = "execute"};
     struct text t = {.used = 0};
     text_add(&t, "%s", verbs[f->access]);

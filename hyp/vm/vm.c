@@ -342,7 +342,7 @@ const char *vm_area_name(const struct vm *vm, uint16_t tag)
 
 const char *vm_state_name(enum vm_state state)
 {
-    static const char *const names[] = {"absent", "ready", "running", "stopping", "stopped"};
+    static const char names[][9] = {"absent", "ready", "running", "stopping", "stopped"};
     return names[state];
 }
 

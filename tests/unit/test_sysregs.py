@@ -46,8 +46,9 @@ with tempfile.TemporaryDirectory() as where:
     ok(run(TABLE, "--check", stale).returncode != 0, "a stale document is noticed")
     run(TABLE, "--out", where)
     table = open(os.path.join(where, "sysregs_table.h"), encoding="utf-8").read()
-    keys = [int(k, 16) for k in re.findall(r"^    \{(0x[0-9a-f]{4}), ", table, re.MULTILINE)]
-    ok(len(keys) > 100 and keys == sorted(set(keys)), "rules are in ascending order, none twice")
+    keys = [int(k, 16) for k in re.findall(r"^    (0x[0-9a-f]{4}),$", table, re.MULTILINE)]
+    ok(len(keys) > 100 and keys == sorted(set(keys)), "keys are in ascending order, none twice")
+    ok(len(re.findall(r"^    \{.*\}, /\* .* \*/$", table, re.MULTILINE)) == len(keys), "each key has its rule")
     switch = open(os.path.join(where, "sysregs_switch.h"), encoding="utf-8").read()
     save = switch[switch.index("sysregs_save("):switch.index("sysregs_restore(")]
     restore = switch[switch.index("void sysregs_restore("):switch.index("sysregs_write_live(")]
