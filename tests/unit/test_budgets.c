@@ -427,6 +427,23 @@ static void row_hints(void)
     finish();
 }
 
+/* The VM's own context, and the borrowed one, of a root above 2^48; tables as high, too. */
+static void row_high_tables(void)
+{
+    if (!is_wide())
+        return;
+    begin_with((struct more){.high = true});
+    map(AT, 3 * PAGE, PAGE, S2_RWX);
+    assert_int_equal(model_access(m, AT, MODEL_WRITE, false).pa, AT + PAGE);
+    settle();
+    unmap(AT, PAGE);
+    flushed(AT, PAGE, 3, 0);
+    s2_table_load(&mine);
+    assert_int_equal(model_access(m, AT, MODEL_READ, false).result, MODEL_TRANSLATION_FAULT);
+    assert_int_equal(model_access(m, AT + PAGE, MODEL_READ, false).pa, AT + 2 * PAGE);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +452,7 @@ int main(void)
         ROW(row_protect),     ROW(row_software_bits), ROW(row_relax),      ROW(row_change_type),
         ROW(row_remap),       ROW(row_split),         ROW(row_destroy),    ROW(row_rollover),
         ROW(row_vcpu_switch), ROW(row_never_ran),     ROW(row_repeat),     ROW(row_hints),
+        ROW(row_high_tables),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -198,6 +198,44 @@ static void row_unlike(void)
     }
 }
 
+/* A full table of leaves that continue each other, whose output no block can have; marks on both sides lead to it. */
+static void row_output_not_aligned(void)
+{
+    begin();
+    map(AT + BLOCK, BLOCK, PAGE, MARKED);
+    for (uint64_t at = AT; at <= AT + 2 * BLOCK; at += 2 * BLOCK) {
+        map(at, run_bytes(3) - PAGE, 0, MARKED);
+        map(at + run_bytes(3) - PAGE, PAGE, 0, MARKED);
+    }
+    (void)promote_all();
+    assert_true(leaf_at(AT).contiguous && leaf_at(AT + 2 * BLOCK).contiguous);
+    for (uint64_t at = AT + BLOCK; at < AT + 2 * BLOCK; at += PAGE) {
+        struct s2_leaf leaf;
+
+        assert_true(s2_table_lookup(&mine, S2_IPA(at), &leaf));
+        assert_true(leaf.level == 3 && leaf.pa.v == at + PAGE && !leaf.contiguous);
+    }
+    finish();
+}
+
+/* A full table of the largest blocks there are. */
+static void row_no_such_block(void)
+{
+    int top = now->shape->block_level;
+    uint64_t bytes = leaf_bytes(top - 1), last = FIRST + bytes - leaf_bytes(top);
+
+    if (now->shape->ds || now->shape->granule_log2 == 16)
+        return; /* their largest tables are the root's */
+    begin();
+    map(FIRST, last - FIRST, 0, MARKED);
+    map(last, leaf_bytes(top), 0, MARKED);
+    assert_true(s2_table_marked(&mine));
+    (void)promote_all();
+    assert_int_equal(leaf_at(FIRST).level, top);
+    assert_true(leaf_at(last).contiguous);
+    finish();
+}
+
 static struct s2_ipa_range halves(void *arg, s2_ipa ipa)
 {
     uint64_t middle = *(const uint64_t *)arg;
@@ -363,10 +401,20 @@ static void installers_side_by_side(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(row_run_of_pages),  ROW(row_block_of_pages),   ROW(row_block_of_blocks),
-        ROW(row_run_of_blocks), ROW(row_dirty_kept),       ROW(row_tracked_apart),
-        ROW(row_unlike),        ROW(row_not_across_areas), ROW(row_no_runs_asked_for),
-        ROW(row_budget),        ROW(row_no_scan),          cmocka_unit_test(installers_side_by_side),
+        ROW(row_run_of_pages),
+        ROW(row_block_of_pages),
+        ROW(row_block_of_blocks),
+        ROW(row_run_of_blocks),
+        ROW(row_dirty_kept),
+        ROW(row_tracked_apart),
+        ROW(row_unlike),
+        ROW(row_not_across_areas),
+        ROW(row_output_not_aligned),
+        ROW(row_no_such_block),
+        ROW(row_no_runs_asked_for),
+        ROW(row_budget),
+        ROW(row_no_scan),
+        cmocka_unit_test(installers_side_by_side),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

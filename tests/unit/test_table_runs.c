@@ -93,6 +93,32 @@ static void row_full_runs_only(void)
     }
 }
 
+/* Where the upper bits of outputs, which stand elsewhere in a descriptor, change within a table. */
+static void row_outputs_carry(void)
+{
+    const uint64_t at = now->shape->ds ? 1ull << 50 : 1ull << 48, run = run_bytes(3);
+
+    if (!is_wide())
+        return;
+    for (uint64_t off = 0; off < 2; off++) {
+        uint64_t offset = at - AT - run + off * PAGE;
+
+        begin();
+        map(AT, 3 * run, offset, MARKED);
+        piece_at(AT, 3 * run, offset, MARKED, 3, !off);
+        protect(AT, 3 * run, OTHER);
+        piece_at(AT, 3 * run, offset, OTHER, 3, !off);
+        unmap(AT + 2 * run, PAGE);
+        piece_at(AT, 2 * run, offset, OTHER, 3, !off);
+        map(AT + 2 * BLOCK, 2 * BLOCK, at - AT - 3 * BLOCK, MARKED);
+        piece_at(AT + 2 * BLOCK, 2 * BLOCK, at - AT - 3 * BLOCK, MARKED, 2, false);
+        unmap(AT + 3 * BLOCK, PAGE);
+        piece_at(AT + 3 * BLOCK + PAGE, run - PAGE, at - AT - 3 * BLOCK, MARKED, 3, false);
+        piece_at(AT + 3 * BLOCK + run, BLOCK - run, at - AT - 3 * BLOCK, MARKED, 3, true);
+        finish();
+    }
+}
+
 /* Two maps that meet in a run make none, until it is promoted. */
 static void row_no_run_of_two_maps(void)
 {
@@ -336,9 +362,9 @@ static void row_dirty_when_protected(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(row_full_runs_only),      ROW(row_no_run_of_two_maps),   ROW(row_unmap_member), ROW(row_unmap_parts),
-        ROW(row_protect_member),      ROW(row_protect_whole),        ROW(row_split_inside), ROW(row_split_in_two_runs),
-        ROW(row_dirty_when_unfolded), ROW(row_dirty_when_protected),
+        ROW(row_full_runs_only),    ROW(row_outputs_carry),       ROW(row_no_run_of_two_maps),   ROW(row_unmap_member),
+        ROW(row_unmap_parts),       ROW(row_protect_member),      ROW(row_protect_whole),        ROW(row_split_inside),
+        ROW(row_split_in_two_runs), ROW(row_dirty_when_unfolded), ROW(row_dirty_when_protected),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
