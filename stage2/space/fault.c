@@ -70,12 +70,12 @@ static bool allowed(const struct s2_space *sp, const struct s2_area *a, const st
 /* The descriptor is good now, or with the access that it was made to wait for recorded. A translation or an access flag fault
  * left nothing in the TLB; a permission fault may have come from an entry that this CPU still holds, and would for ever
  * (architecture rule 3, lesson T8). */
-static enum s2_answer good_now(struct s2_space *sp, const struct s2_fault *f)
+static enum s2_answer good_now(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f)
 {
     const struct s2_geometry *g = &sp->cfg.geometry;
 
-    if (g->track_access || g->track_dirty)
-        (void)s2_table_touch(&sp->table, f->ipa, f->access == S2_ACCESS_WRITE);
+    if ((g->track_access || g->track_dirty) && s2_table_touch(&sp->table, f->ipa, f->access == S2_ACCESS_WRITE))
+        cache->last = S2_IPA_NONE; /* something changed, however often it is made to wait again */
     if (f->kind != S2_FAULT_PERMISSION)
         return S2_RETRY;
     s2_table_flush_local(&sp->table, f->ipa);
@@ -122,7 +122,7 @@ static enum resolution resolve(struct s2_space *sp, struct s2_cache *cache, cons
     } else if (!allowed(sp, &out->area, f)) {
         *answer = violation(out, S2_NO_PERMISSION);
     } else if (s2_table_lookup(&sp->table, f->ipa, &leaf)) {
-        *answer = good_now(sp, f);
+        *answer = good_now(sp, cache, f);
     } else if (!s2_area_lazy(&out->area)) {
         *answer = violation(out, S2_NOT_OURS);
     } else {

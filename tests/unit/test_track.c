@@ -174,6 +174,24 @@ static void visits(void **state)
     world_destroy(w);
 }
 
+/* A guest that writes to one page only, whose writes are asked for again and again, gets on each time. */
+static void asked_for_ever(void **state)
+{
+    (void)state;
+    for (unsigned what = S2_TOUCH_ACCESS; what <= S2_TOUCH_WRITE; what++) {
+        struct world *w = make(false, true);
+
+        for (unsigned i = 0; i < 3 * S2_FAULT_REPEATS; i++) {
+            struct told t;
+
+            assert_true(guest(w, PAGE, MODEL_WRITE).done);
+            t = harvest(w, ipa_range(0, MIB(2)), what, 0);
+            assert_int_equal(t.n, 1);
+        }
+        world_destroy(w);
+    }
+}
+
 /* Marks that wait while promotion is off are not looked at once the space is being taken down. */
 static void a_dying_space_promotes_nothing(void **state)
 {
@@ -202,11 +220,9 @@ static void a_dying_space_promotes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_page_once),
-        cmocka_unit_test(as_large_as_they_are),
-        cmocka_unit_test(only_what_is_tracked),
-        cmocka_unit_test(visits),
-        cmocka_unit_test(a_dying_space_promotes_nothing),
+        cmocka_unit_test(each_page_once),       cmocka_unit_test(as_large_as_they_are),
+        cmocka_unit_test(only_what_is_tracked), cmocka_unit_test(visits),
+        cmocka_unit_test(asked_for_ever),       cmocka_unit_test(a_dying_space_promotes_nothing),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
