@@ -91,7 +91,8 @@ static bool meets(struct s2_ipa_range a, struct s2_ipa_range b)
 
 void s2_gather_settle(struct s2_table *t, struct s2_gather *g, struct s2_ipa_range range, bool make)
 {
-    bool unsettled = make && (g->all || meets(g->range, range));
+    /* A table that is gone translated more than what was taken out of it last. */
+    bool unsettled = make && (g->all || g->tables || meets(g->range, range));
 
     for (unsigned i = 0; i < g->makes; i++)
         unsettled |= meets(g->make[i].range, range);

@@ -10,6 +10,9 @@ ENGINE = "stage2/table/engine.h"
 SPLIT = "stage2/table/split.c"
 MAP = "stage2/table/map.c"
 UNMAP = "stage2/table/unmap.c"
+LEAVES = "stage2/table/leaves.c"
+PROMOTE = "stage2/table/promote.c"
+TRACK = "stage2/table/track.c"
 PROTECT = "stage2/table/protect.c"
 NEED = "stage2/table/need.c"
 INSTALL = "stage2/table/install.c"
@@ -43,6 +46,7 @@ DECODE = "stage2/space/fault_decode.c"
 INNER = "stage2/space/inner.h"
 OP = "stage2/space/op.c"
 SPACE = "stage2/space/space.c"
+SPACE_PROMOTE = "stage2/space/promote.c"
 LONG_MAP = "stage2/space/long_map.c"
 LONG_PROTECT = "stage2/space/long_protect.c"
 
@@ -117,8 +121,8 @@ INVALIDATION = [
      "test_gather test_table_random"),
     ("gather_no_barrier_after_make", GATHER, "    if (g->makes)\n        s2_port_barrier(t->port, S2_DSB_ISHST);\n", "",
      "no DSB after a split block is made again", "test_gather test_table_random"),
-    ("gather_settle_not", GATHER, "bool unsettled = make && (g->all || meets(g->range, range));", "bool unsettled = false;",
-     "an address is mapped again before it was flushed", "test_table_random test_gather"),
+    ("gather_settle_not", GATHER, "bool unsettled = make && (g->all || g->tables || meets(g->range, range));",
+     "bool unsettled = false;", "an address is mapped again before it was flushed", "test_table_random test_gather"),
     ("gather_unpublished", GATHER, "        unsettled |= meets(g->make[i].range, range);\n", "        ;\n",
      "an edit meets a split block that is not published yet", "test_table test_table_random"),
     ("gather_free_orphans", GATHER, "            part(t, &g->dead, index);\n", "",
@@ -264,6 +268,90 @@ TABLES = [
      "test_caps"),
 ]
 
+# Runs, promotion, tracking, 52-bit addresses.
+LARGE_LEAVES = [
+    ("run_ragged", LEAVES, "to = s2_max_u64(end & ~(run - 1), from);", "to = end;", "the Contiguous bit on part of a run (rule 11)", "test_table_runs"),
+    ("run_not_congruent", LEAVES, "if (run && !((pa - at) & (run - 1))) {", "if (run) {", "the Contiguous bit where the output is not aligned to the run", "test_table_runs"),
+    ("run_never_made", LEAVES, "if (run && !((pa - at) & (run - 1))) {", "if (false) {", "a map makes no runs", "test_table_runs"),
+    ("run_length_16k", GEOMETRY, "{0, 0, 0, 5, 7}", "{0, 0, 0, 5, 5}", "16K pages in runs of 32", "test_table_runs test_geometry"),
+    ("output_carry", LEAVES, "return t->format.oa_high ? s2_min_u64(bytes, below - (pa & below) + 1) : bytes;", "return bytes;",
+     "outputs do not count on into the bits that stand elsewhere", "test_table_runs"),
+    ("output_ds_place", DESC, "DESC_SH, 42, DESC_ATTR", "DESC_SH, 40, DESC_ATTR", "with DS the upper bits of outputs are in the wrong place", "test_table_runs"),
+    ("output_64k_place", DESC, "f.oa_up = 36;", "f.oa_up = 34;", "64K: the upper bits of outputs are in the wrong place", "test_table_runs"),
+    ("output_mask_wide", DESC_H, "return S2_PA((desc & t->format.oa_low) |", "return S2_PA((desc & (t->format.oa_low | DESC_CONTIGUOUS)) |",
+     "the Contiguous bit is taken for part of an address", "test_table_runs"),
+    ("unmap_run_whole", UNMAP, "            s2_run_unfold(j->t, j->g, n, at, true);\n", "", "a member goes, and the run stays", "test_table_runs"),
+    ("protect_run_whole", PROTECT, "        s2_run_unfold(j->t, j->g, n, at, s2_desc_change(j->t, desc, j->part.attr_bits) == desc);\n", "        ;\n",
+     "a member changes, and the run stays", "test_table_runs"),
+    ("unfold_keeps_bit", LEAVES, "            s2_leaf_break(t, &slot[i], DESC_CONTIGUOUS);", "            s2_leaf_break(t, &slot[i], 0);",
+     "leaves that were a run keep the Contiguous bit", "test_table_runs"),
+    ("unfold_any_level", LEAVES, "bool in_place = t->caps.bbm == 2 && same", "bool in_place = same",
+     "a run is taken apart in place below FEAT_BBM level 2 (rule 12)", "test_table_runs"),
+    ("unfold_attributes", LEAVES, "t->caps.bbm == 2 && same && !s2_desc_hardware_writes(t);", "t->caps.bbm == 2 && !s2_desc_hardware_writes(t);",
+     "a run is taken apart in place, and a member changed with it (rule 12)", "test_table_runs"),
+    ("unfold_hardware", LEAVES, "t->caps.bbm == 2 && same && !s2_desc_hardware_writes(t);", "t->caps.bbm == 2 && same;",
+     "a run is taken apart in place while hardware writes into it (rule 13)", "test_table_runs"),
+    ("unfold_one_flushed", LEAVES, "    s2_gather_add(g, run.start.v, run.end.v, n->level, true);\n    if (!in_place)", "    if (!in_place)",
+     "of a run that is taken apart one member is invalidated (T4)", "test_table_runs test_budgets_runs"),
+    ("unfold_not_made", LEAVES, "        s2_gather_make(t, g, slot, members, DESC_VALID, run);\n", "        ;\n", "what was a run stays broken", "test_table_runs"),
+    ("unfold_loses_dirty", LEAVES, "        share_records(t, slot, members);\n", "        ;\n",
+     "a write that hardware recorded in another member is forgotten (I_NFFSV)", "test_table_runs"),
+    ("break_plain_store", LEAVES, "    if (!s2_desc_hardware_writes(t)) {\n        s2_port_pte_store(t->port, slot, desc & ~(DESC_VALID | bits));", "    if (true) {\n        s2_port_pte_store(t->port, slot, desc & ~(DESC_VALID | bits));",
+     "a leaf that hardware may write is broken by a plain store (rule 13)", "test_table_runs"),
+    ("sum_not_filled", LEAVES, "    n->page->sum += count * s2_leaf_sum(t, n, at, desc);\n", "", "leaves of a map are not in the sum", "test_promote"),
+    ("sum_not_unmapped", UNMAP, "        n->page->sum -= s2_leaf_sum(j->t, n, at, desc);\n", "", "leaves that go stay in the sum", "test_table_runs"),
+    ("sum_not_protected", PROTECT, "    n->page->sum += leaves * (s2_sum_attr(j->t, now) - s2_sum_attr(j->t, was));\n", "", "the sum has the old attributes", "test_promote"),
+    ("sum_not_installed", INSTALL, "        __atomic_fetch_add(&n->page->sum, s2_leaf_sum(j->t, n, at, desc), __ATOMIC_RELAXED);\n", "        ;\n",
+     "leaves of faults are not in the sum", "test_promote"),
+    ("sum_not_split", SPLIT, "    n->page->sum -= s2_leaf_sum(t, n, base, block);\n", "", "a block that was split stays in the sum", "test_table_runs"),
+    ("sum_not_collapsed", PROMOTE, "    n->page->sum += s2_leaf_sum(t, n, child->base, block);\n", "", "a block from a table is not in the sum", "test_promote"),
+    ("mark_no_run", LEAVES, "            s2_mark(t, run);\n", "            ;\n", "who completes a run says nothing", "test_promote"),
+    ("mark_no_table", LEAVES, "        s2_mark(t, (struct s2_ipa_range){S2_IPA(n->base), S2_IPA(n->base + bytes)});\n", "        ;\n",
+     "who fills a table says nothing", "test_promote"),
+    ("marks_dropped", PROMOTE, "    if (j.start < j.end)\n        s2_mark(", "    if (false)\n        s2_mark(", "what one call leaves is never promoted", "test_promote test_promote_space"),
+    ("promote_across_areas", PROMOTE, "    return in.start.v <= range.start.v && in.end.v >= range.end.v;", "    return true;",
+     "one leaf in two areas", "test_promote"),
+    ("promote_beyond_area", SPACE_PROMOTE, "    return s2_range_meet(area.range, run);", "    return run;", "a larger leaf than the area", "test_promote_space"),
+    ("promote_beside_long_work", SPACE_PROMOTE, "    return !__atomic_load_n(&sp->longs, __ATOMIC_RELAXED);", "    return true;",
+     "promotion under long work", "test_promote_space"),
+    ("promote_when_off", SPACE_PROMOTE, "__atomic_load_n(&sp->promotion_off, __ATOMIC_RELAXED) ||", "false ||", "promotion that was turned off", "test_promote_space"),
+    ("promote_unbounded", PROMOTE, "    j->budget--;\n    for (uint32_t i = 0", "    for (uint32_t i = 0", "a hold of the lock folds as many runs as there are (A8)", "test_promote test_promote_space"),
+    ("promote_folds_first", PROMOTE, "            if (!collapse(j, n, slot, desc, &child))\n                promote_node(j, &child, at, next);\n",
+     "            promote_node(j, &child, at, next);\n            (void)collapse(j, n, slot, desc, &child);\n",
+     "a table whose last run was just folded never becomes a block", "test_promote"),
+    ("fold_unlike", PROMOTE, "        !s2_leaves_congruent(t, slot, members, s2_entry_bytes(t, n->level)) || !in_one", "        !in_one",
+     "leaves that are not alike become a run", "test_promote"),
+    ("fold_one_flushed", PROMOTE, "s2_gather_add(j->g, run.start.v, run.end.v,", "s2_gather_add(j->g, run.start.v, run.start.v + s2_entry_bytes(t, n->level),",
+     "of leaves that become a run one is invalidated (T4)", "test_promote test_budgets_runs"),
+    ("collapse_not_aligned", LEAVES, " || s2_desc_oa(t, first).v & (n * size - 1))", ")", "a block whose output is not aligned", "test_promote"),
+    ("collapse_no_such_block", PROMOTE, "    if (n->level < t->geo.block_level || child", "    if (child", "a block at a level that has none", "test_promote"),
+    ("collapse_in_part", PROMOTE, "child->page->valid != s2_entries(t) || ", "", "a table with holes becomes a block", "test_promote"),
+    ("collapse_one_flushed", PROMOTE, "range.end.v, S2_LEVEL_MIXED, true);", "range.start.v + s2_entry_bytes(t, child->level), S2_LEVEL_MIXED, true);",
+     "of leaves that become a block one is invalidated (T4)", "test_promote test_budgets_runs"),
+    ("collapse_hint", PROMOTE, "range.end.v, S2_LEVEL_MIXED, true);", "range.end.v, n->level, true);", "the invalidation of a table's leaves as if it were a block", "test_promote"),
+    ("collapse_table_lost", PROMOTE, "    s2_gather_detach(t, j->g, desc);\n", "", "the table that a block replaces is lost", "test_promote"),
+    ("collapse_loses_dirty", PROMOTE, "        block |= harvest(t, child);\n", "", "what hardware recorded in leaves is forgotten when they become a block", "test_promote"),
+    ("promote_any_level", PROMOTE, "    return t->caps.bbm == 2 && !s2", "    return !s2", "runs and blocks are made in place below FEAT_BBM level 2 (rule 12)", "test_promote"),
+    ("promote_hardware", PROMOTE, "    return t->caps.bbm == 2 && !s2_desc_hardware_writes(t);", "    return t->caps.bbm == 2;",
+     "runs and blocks are made in place while hardware writes into leaves (rule 13)", "test_promote"),
+    ("nt_forgotten", PROMOTE, "? block | DESC_NT : 0);", "? block : 0);", "FEAT_BBM level 1: a block in place of a table without nT (rule 12)", "test_promote"),
+    ("nt_stays", PROMOTE, "        s2_gather_make(t, j->g, slot, 0, block, range);", "        s2_gather_make(t, j->g, slot, 0, block | (t->caps.bbm == 1 ? DESC_NT : 0), range);",
+     "a block keeps nT, and faults for ever", "test_promote"),
+    ("upper_keeps_type", DESC_H, "return first & ~(DESC_CONTIGUOUS | DESC_TYPE);", "return first & ~DESC_CONTIGUOUS;", "a block from pages reads as a table (G6)", "test_promote"),
+    ("upper_keeps_bit", DESC_H, "return first & ~(DESC_CONTIGUOUS | DESC_TYPE);", "return first & ~DESC_TYPE;", "a block from runs has the Contiguous bit", "test_promote"),
+    ("lower_keeps_bit", DESC_H, "(block & ~(DESC_CONTIGUOUS | DESC_NT)) |", "(block & ~DESC_NT) |", "pages from a block in a run have the Contiguous bit", "test_table_runs"),
+    ("range_base_ds", FLUSH, "t->geo.ds ? WIDE_BASE_SHIFT : t->geo.granule_log2;", "t->geo.granule_log2;", "with DS a range's base counts pages (rule 6)", "test_budgets"),
+    ("range_base_disputed", FLUSH, "!ttl && start & (s2_entry_bytes(t, 0) - 1))", "false)", "a range operation where the texts disagree about its base (rule 7)", "test_budgets"),
+    ("root_high_bits", FLUSH, "t->root.v >> 48 << VTTBR_BADDR_HIGH_SHIFT", "(uint64_t)0", "VTTBR_EL2 leaves out the upper bits of the root", "test_budgets"),
+    ("touch_one_member", TRACK, "        members = 1u << t->geo.run_log2[n.level + 1];\n", "", "a fault records its access in one member of a run", "test_track test_budgets_runs"),
+    ("touch_no_barrier", TRACK, "        set_bits(t, &n.slots[s2_node_index(t, &n, first) + i], bits);\n    s2_port_barrier(t->port, S2_DSB_ISHST);\n",
+     "        set_bits(t, &n.slots[s2_node_index(t, &n, first) + i], bits);\n", "no DSB after a fault has recorded an access", "test_budgets_runs"),
+    ("harvest_unflushed", TRACK, "    s2_gather_add(j->g, extent.start.v, extent.end.v, n->level, true);\n", "", "after a harvest the next write is not seen", "test_track"),
+    ("harvest_local", TRACK, "extent.end.v, n->level, true);\n", "extent.end.v, n->level, false);\n", "after a harvest the next write on another CPU is not seen", "test_budgets_runs"),
+    ("harvest_goes_on", TRACK, "    return j->fn(j->arg, &leaf);\n", "    (void)j->fn(j->arg, &leaf);\n    return true;\n", "a harvest that was stopped goes on", "test_track"),
+    ("harvest_one_member", TRACK, "was = take_recorded(j, slot, members);", "was = take_recorded(j, slot, 1);", "a harvest looks at one member of a run (I_NFFSV)", "test_track test_budgets_runs"),
+]
+
 FRAMES_AND_SPACES = [
     ("scrub_nothing", SCRUB, "        s2_port_zero(port, va, (size_t)n);\n", "", "the next owner reads the last one's memory (O3)",
      "test_frames test_space"),
@@ -352,7 +440,7 @@ FRAMES_AND_SPACES = [
      "    return left;\n", "a space goes while its tables are still being given back", "test_dispose"),
     ("taken_passes_for_zero", TPOOL, "    page->flags = 0;\n", "", "a page that is taken counts as zero, for what it was before",
      "test_tpool"),
-    ("node_not_zeroed", ENGINE, "    if (!(page->flags & S2_TPAGE_ZERO)) {\n", "    if (false) {\n",
+    ("node_not_zeroed", ENGINE, "    if (!(page->flags & S2_TPAGE_ZERO) && last", "    if (false && last",
      "a new table holds what its page held before", "test_table test_dispose"),
     ("op_side_first", OP, "    return &op->side[op->side[0].space != space];\n", "    return &op->side[0];\n",
      "what the second space of an operation needs is asked of the first", "test_op"),
@@ -461,7 +549,7 @@ ALL_OR_NOTHING = [
      "each fault keeps nodes of the ledger promised", "test_all_or_nothing test_fault"),
     ("init_keeps_cut", SPACE, "        s2_cut_release(sp);\n        s2_table_fini(&sp->table);\n", "        s2_table_fini(&sp->table);\n",
      "a space that cannot begin keeps part of its reserve (A5)", "test_all_or_nothing test_space_life"),
-    ("borders_cut", SPACE, "range.end.v == goes.end.v && ", "", "where areas meet in one run of frames, an unmap needs nodes",
+    ("borders_cut", SPACE, "    if (range.end.v == goes.end.v &&\n", "    if (", "where areas meet in one run of frames, an unmap needs nodes",
      "test_never_lacks"),
     ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(p->op); ", "        (void)0; ",
      "a protect that moves a border into a block lacks table pages", "test_never_lacks test_all_or_nothing"),
@@ -582,4 +670,4 @@ EVENTS = [
     ("trace_cas_failed", TRACE, 'e->n ? "done" : "failed"', 'e->n ? "done" : "done"', "a race that was lost is shown as won", "test_trace"),
 ]
 
-MUTATIONS = INVALIDATION + TABLES + FRAMES_AND_SPACES + ALL_OR_NOTHING + PROMISES + KINDS + INTERVAL_MAP + EVENTS
+MUTATIONS = INVALIDATION + TABLES + LARGE_LEAVES + FRAMES_AND_SPACES + ALL_OR_NOTHING + PROMISES + KINDS + INTERVAL_MAP + EVENTS

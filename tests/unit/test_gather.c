@@ -557,6 +557,25 @@ static void a_borrowed_number_is_kept(void **state)
     }
 }
 
+/* A table that lost its last leaf translated more than that: another one in its place waits for the flush, wherever its leaf is. */
+static void a_table_in_the_place_of_another(void **state)
+{
+    struct edit e;
+
+    (void)state;
+    create(&(struct machine_config){0});
+    table_map(&m, &m.t, span(GIB + 5 * PAGE, PAGE), PA0, S2_RW);
+    assert_int_equal(model_access(m.port, GIB + 5 * PAGE, MODEL_READ, false).result, MODEL_DONE);
+    model_reset_counters(m.port);
+    e = edit_begin(&m, &m.t);
+    edit_reserve(&e, s2_table_need_map(&m.t, span(GIB + 3 * PAGE, PAGE), S2_PA(PA0), true));
+    s2_table_unmap(&m.t, &e.stash, &e.g, span(GIB + 5 * PAGE, PAGE));
+    s2_table_map(&m.t, &e.stash, &e.g, span(GIB + 3 * PAGE, PAGE), S2_PA(PA0), S2_ATTR(S2_RW));
+    edit_end(&e);
+    expect(and_make(by_ipa));
+    machine_destroy(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +587,7 @@ int main(void)
         cmocka_unit_test(two_edges),
         cmocka_unit_test(write_protect),
         cmocka_unit_test(remap),
+        cmocka_unit_test(a_table_in_the_place_of_another),
         cmocka_unit_test(relax),
         cmocka_unit_test(destroy),
         cmocka_unit_test(freed_in_steps),
