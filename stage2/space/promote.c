@@ -50,7 +50,8 @@ __attribute__((noinline)) static void promote_and_unlock(struct s2_space *sp)
 
     (void)s2_promote(sp, &g, S2_PROMOTE_BUDGET);
     s2_space_unlock(sp);
-    s2_gather_free(&sp->table, &g);
+    if (g.detached) /* else nothing keeps the table alive (destroy.c) */
+        s2_gather_free(&sp->table, &g);
 }
 
 void s2_unlock_promoting(struct s2_space *sp)
@@ -83,6 +84,7 @@ bool s2_space_promote_step(struct s2_space *sp, unsigned budget)
     s2_space_lock(sp);
     more = s2_promote(sp, &g, budget);
     s2_space_unlock(sp);
-    s2_gather_free(&sp->table, &g);
+    if (g.detached) /* else nothing keeps the table alive (destroy.c) */
+        s2_gather_free(&sp->table, &g);
     return more;
 }
