@@ -316,7 +316,7 @@ LARGE_LEAVES = [
      "promotion under long work", "test_promote_space"),
     ("promote_when_off", SPACE_PROMOTE, "__atomic_load_n(&sp->promotion_off, __ATOMIC_RELAXED) ||", "false ||", "promotion that was turned off", "test_promote_space"),
     ("promote_unbounded", PROMOTE, "    j->budget--;\n    for (uint32_t i = 0", "    for (uint32_t i = 0", "a hold of the lock folds as many runs as there are (A8)", "test_promote test_promote_space"),
-    ("promote_folds_first", PROMOTE, "            if (!collapse(j, n, slot, desc, &child))\n                promote_node(j, &child, at, next);\n",
+    ("promote_folds_first", PROMOTE, "            if (j->budget && !collapse(j, n, slot, desc, &child))\n                promote_node(j, &child, at, next);\n",
      "            promote_node(j, &child, at, next);\n            (void)collapse(j, n, slot, desc, &child);\n",
      "a table whose last run was just folded never becomes a block", "test_promote"),
     ("fold_unlike", PROMOTE, "        !s2_leaves_congruent(t, slot, members, s2_entry_bytes(t, n->level)) || !in_one", "        !in_one",
