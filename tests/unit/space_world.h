@@ -25,6 +25,9 @@ enum { VM = S2_OWNER_FIRST_VM, OTHER = S2_OWNER_FIRST_VM + 1 };
 #define FRAME_BYTES MIB(32)
 #define DEVICE_BASE 0x09000000ull
 #define DEVICE_SIZE 0x10000ull
+/* Of granules above 4K, whose tables take more. */
+#define BIG_TABLE_BASE  0x80000000ull
+#define BIG_TABLE_BYTES MIB(24)
 
 struct world_config {
     struct s2_caps caps;
@@ -33,6 +36,8 @@ struct world_config {
     uint64_t frame_quota;
     bool small_leaves, not_strict, access_flag, dirty;
     uint8_t chunk_log2;
+    enum s2_granule granule; /* 0: 4K */
+    bool wide;               /* DS though the IPA size does not ask for it */
 };
 
 struct world {
@@ -77,25 +82,37 @@ static inline void *world_alloc(size_t bytes)
     return p;
 }
 
+/* The pool of table pages. */
+static inline void world_tables(struct world *w, enum s2_granule granule)
+{
+    uint64_t base = granule == S2_4K ? RAM_BASE : BIG_TABLE_BASE;
+    uint64_t bytes = granule == S2_4K ? TABLE_BYTES : BIG_TABLE_BYTES;
+
+    w->meta = world_alloc((bytes >> granule) * sizeof(struct s2_tpage));
+    assert_int_equal(s2_tpool_init(&w->tables, w->port, S2_PA(base), bytes, granule, w->meta), S2_OK);
+}
+
 /* The machine without the space. */
 static inline struct world *world_machine(const struct world_config *wc)
 {
     struct world *w = world_alloc(sizeof *w);
     struct model_config mc = {.cpus = wc->cpus ? wc->cpus : 2, .strict = !wc->not_strict, .caps = wc->caps};
-    struct s2_geometry_request req = {
-        .granule = S2_4K, .ipa_bits = (uint8_t)wc->ipa_bits, .access_flag = wc->access_flag, .dirty = wc->dirty};
+    struct s2_geometry_request req = {.granule = wc->granule ? wc->granule : S2_4K,
+                                      .ipa_bits = (uint8_t)wc->ipa_bits,
+                                      .wide = wc->wide,
+                                      .access_flag = wc->access_flag,
+                                      .dirty = wc->dirty};
     struct s2_ledger_entry hyp = ledger_entry(RAM_BASE, TABLE_BYTES, S2_OWNER_HYP, S2_HYP);
     struct s2_ledger_entry ram = ledger_entry(FRAME_BASE, FRAME_BYTES, S2_OWNER_NONE, S2_FREE);
     struct s2_ledger_entry dev = ledger_entry(DEVICE_BASE, DEVICE_SIZE, S2_OWNER_NONE, S2_DEVICE);
-    uint32_t table_pages = (uint32_t)(TABLE_BYTES / PAGE);
 
     memset(w, 0, sizeof *w);
     mc.bank[0] = (struct model_bank){RAM_BASE, TABLE_BYTES + FRAME_BYTES};
     mc.bank[1] = (struct model_bank){DEVICE_BASE, DEVICE_SIZE};
+    mc.bank[2] = (struct model_bank){BIG_TABLE_BASE, req.granule == S2_4K ? 0 : BIG_TABLE_BYTES};
     w->port = model_create(&mc);
     w->caps = wc->caps;
-    w->meta = world_alloc(table_pages * sizeof(struct s2_tpage));
-    assert_int_equal(s2_tpool_init(&w->tables, w->port, S2_PA(RAM_BASE), TABLE_BYTES, S2_4K, w->meta), S2_OK);
+    world_tables(w, req.granule);
     s2_vmids_init(&w->vmids, w->port, w->caps.vmid_bits);
     s2_frames_init(&w->frames, w->port);
     w->frame_mem = world_alloc(s2_frames_meta_bytes(S2_PA(FRAME_BASE), FRAME_BYTES));
