@@ -24,23 +24,22 @@ static void set_bits(struct s2_table *t, uint64_t *slot, uint64_t bits)
 bool s2_table_touch(struct s2_table *t, s2_ipa ipa, bool write)
 {
     struct s2_node n = s2_node_root(t, ipa.v);
-    uint64_t *slot = &n.slots[s2_node_index(t, &n, ipa.v)], desc = s2_port_pte_load(t->port, slot), bits;
+    uint64_t desc = s2_port_pte_load(t->port, &n.slots[s2_node_index(t, &n, ipa.v)]), first = ipa.v, bits;
     unsigned members = 1;
 
     while (s2_desc_is_table(n.level, desc)) {
         n = s2_node_child(t, &n, ipa.v, desc);
-        slot = &n.slots[s2_node_index(t, &n, ipa.v)];
-        desc = s2_port_pte_load(t->port, slot);
+        desc = s2_port_pte_load(t->port, &n.slots[s2_node_index(t, &n, ipa.v)]);
     }
     bits = desc & DESC_VALID ? missing(t, desc, write) : 0;
     if (!bits)
         return false;
     if (desc & DESC_CONTIGUOUS) { /* a run is alike throughout */
-        slot = &n.slots[s2_node_index(t, &n, s2_run_around(t, n.level, ipa.v).start.v)];
+        first = s2_run_around(t, n.level, ipa.v).start.v;
         members = 1u << t->geo.run_log2[n.level + 1];
     }
     for (unsigned i = 0; i < members; i++)
-        set_bits(t, &slot[i], bits);
+        set_bits(t, &n.slots[s2_node_index(t, &n, first) + i], bits);
     s2_port_barrier(t->port, S2_DSB_ISHST);
     return true;
 }
