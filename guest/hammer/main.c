@@ -41,7 +41,7 @@ static uint64_t mix(uint64_t x)
 
 static uint64_t slot(uint64_t page, unsigned cpu)
 {
-    return page + (1 + cpu) * SLOT_BYTES;
+    return page + (1ull + cpu) * SLOT_BYTES;
 }
 
 static uint64_t value(uint64_t page, unsigned cpu, uint32_t count)
@@ -74,7 +74,7 @@ static void visit(unsigned cpu, bool kept, unsigned n, uint64_t round)
         else
             t->found_zero++;
     }
-    switch (mix(round + n * 4 + cpu) % 3) {
+    switch (mix(round + n * 4ull + cpu) % 3) {
     case 0: /* a read was all */
         *last = found ? *last : 0;
         break;

@@ -26,14 +26,14 @@ static uint64_t word(uint64_t address, uint64_t step)
 
 static void fill(uint64_t step)
 {
-    for (uint64_t at = keeper.memory.base; at < keeper.memory.base + keeper.memory.size; at += WORDS_APART * 8)
+    for (uint64_t at = keeper.memory.base; at < keeper.memory.base + keeper.memory.size; at += WORDS_APART * 8ull)
         store64(at, word(at, step));
 }
 
 static uint64_t wrong_words(uint64_t step)
 {
     uint64_t wrong = 0;
-    for (uint64_t at = keeper.memory.base; at < keeper.memory.base + keeper.memory.size; at += WORDS_APART * 8)
+    for (uint64_t at = keeper.memory.base; at < keeper.memory.base + keeper.memory.size; at += WORDS_APART * 8ull)
         wrong += load64(at) != word(at, step);
     return wrong;
 }
