@@ -141,6 +141,27 @@ static void two_areas_stay_two(void **state)
     end(w);
 }
 
+/* Memory of two areas that lies together is one chunk, and still two areas. */
+static void one_chunk_of_two_areas(void **state)
+{
+    struct world_config wc = world_defaults();
+    struct world *w = world_create(&wc);
+
+    (void)state;
+    for (uint16_t i = 0; i < 2; i++) {
+        struct s2_area a = area_alloc(MIB(2) + i * MIB(1), MIB(1), S2_RW, 0);
+
+        a.name = (uint16_t)(i + 1);
+        assert_int_equal(map_new(w, a), S2_OK);
+    }
+    assert_int_equal(w->space.chunks.count, 1);
+    assert_int_equal(leaf_at(w, MIB(3)).pa.v, leaf_at(w, MIB(2)).pa.v + MIB(1));
+    assert_int_equal(leaf_at(w, MIB(2)).pa.v & (MIB(2) - 1), 0);
+    something_else(w);
+    assert_int_equal(leaf_at(w, MIB(2)).level, 3);
+    end(w);
+}
+
 static void pages_only_stay_pages(void **state)
 {
     struct world *w = make(true, 2);
@@ -263,10 +284,15 @@ static void nobody_waits_for_the_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_last_fault_of_a_run),  cmocka_unit_test(a_protect_that_takes_back),
-        cmocka_unit_test(a_map_that_fills_a_block), cmocka_unit_test(two_areas_stay_two),
-        cmocka_unit_test(pages_only_stay_pages),    cmocka_unit_test(off_and_on),
-        cmocka_unit_test(long_work_first),          cmocka_unit_test(nobody_waits_for_the_lock),
+        cmocka_unit_test(the_last_fault_of_a_run),
+        cmocka_unit_test(a_protect_that_takes_back),
+        cmocka_unit_test(a_map_that_fills_a_block),
+        cmocka_unit_test(two_areas_stay_two),
+        cmocka_unit_test(one_chunk_of_two_areas),
+        cmocka_unit_test(pages_only_stay_pages),
+        cmocka_unit_test(off_and_on),
+        cmocka_unit_test(long_work_first),
+        cmocka_unit_test(nobody_waits_for_the_lock),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

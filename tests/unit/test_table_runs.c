@@ -106,6 +106,8 @@ static void row_outputs_carry(void)
         begin();
         map(AT, 3 * run, offset, MARKED);
         piece_at(AT, 3 * run, offset, MARKED, 3, !off);
+        for (uint64_t i = 0; i < 3; i++) /* as the MMU reads it */
+            assert_int_equal(model_access(m, AT + i * run, MODEL_WRITE, false).pa, AT + i * run + offset);
         protect(AT, 3 * run, OTHER);
         piece_at(AT, 3 * run, offset, OTHER, 3, !off);
         unmap(AT + 2 * run, PAGE);
