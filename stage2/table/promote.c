@@ -88,8 +88,7 @@ static bool collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uin
     }
     if (!at_once(t))
         s2_gather_make(t, j->g, slot, 0, block, range);
-    if (s2_run_bytes(t, n->level)) /* the next call looks whether it completes one */
-        s2_mark(t, s2_run_around(t, n->level, range.start.v));
+    s2_mark(t, range); /* the next call looks whether it completes a run, or a table */
     return true;
 }
 
@@ -104,10 +103,12 @@ static uint64_t fold_runs(struct job *j, const struct s2_node *n, uint64_t start
 }
 
 /* Tables first: what becomes a block may be part of a run, or of a larger block. Of a table that becomes one no run is folded
- * before: it would be broken until the flush, and the table not be full. j->start follows. */
+ * before: it would be broken until the flush, and the table not be full. j->start follows; what lies before a table is done with
+ * first, as budget or looks may end in there. */
 static void promote_node(struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
 {
     struct s2_table *t = j->t;
+    uint64_t done = start;
 
     if (!j->looks)
         return;
@@ -119,13 +120,14 @@ static void promote_node(struct job *j, const struct s2_node *n, uint64_t start,
         if (s2_desc_is_table(n->level, desc)) {
             struct s2_node child = s2_node_child(t, n, at, desc);
 
-            if (!collapse(j, n, slot, desc, &child))
+            j->start = done = fold_runs(j, n, done, at);
+            if (j->budget && !collapse(j, n, slot, desc, &child))
                 promote_node(j, &child, at, next);
             if (!j->looks || !j->budget)
                 return;
         }
     }
-    j->start = fold_runs(j, n, start, end);
+    j->start = fold_runs(j, n, done, end);
 }
 
 bool s2_table_promote(struct s2_table *t, struct s2_gather *g, unsigned budget, s2_within_fn *within, void *arg)

@@ -144,6 +144,27 @@ static void row_run_of_blocks(void)
     }
 }
 
+/* Where one call ends among pages, the run of blocks before them is not forgotten. */
+static void row_run_before_pages(void)
+{
+    uint64_t pages = AT + run_bytes(2);
+
+    begin();
+    map(AT, run_bytes(2) - BLOCK, 0, MARKED);
+    map(AT + run_bytes(2) - BLOCK, BLOCK, 0, MARKED);
+    for (unsigned i = 0; i < 6; i++) {
+        uint64_t run = pages + i * run_bytes(3);
+
+        all_but(run, run_bytes(3), run, BY_MAP);
+        complete(run, run_bytes(3), run, BY_MAP);
+    }
+    (void)promote_all();
+    assert_true(leaf_at(AT).contiguous && leaf_at(AT).level == 2);
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(leaf_at(pages + i * run_bytes(3)).contiguous);
+    finish();
+}
+
 /* What was written in any leaf was written in the block. */
 static void row_dirty_kept(void)
 {
@@ -405,6 +426,7 @@ int main(void)
         ROW(row_block_of_pages),
         ROW(row_block_of_blocks),
         ROW(row_run_of_blocks),
+        ROW(row_run_before_pages),
         ROW(row_dirty_kept),
         ROW(row_tracked_apart),
         ROW(row_unlike),
