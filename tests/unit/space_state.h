@@ -130,7 +130,9 @@ static inline void note_tables(struct state *s, struct world *w, enum sight sigh
         note(s, i);
         note(s, (uint64_t)m->valid | (uint64_t)m->space << 16 | (uint64_t)(uint8_t)m->level << 32 |
                     (uint64_t)m->roots << 40);
-        note(s, hash(model_ram(w->port, s2_tpool_pa(p, i).v), PAGE));
+        note(s, m->tables);
+        note(s, m->sum);
+        note(s, hash(model_ram(w->port, s2_tpool_pa(p, i).v), 1ull << p->granule_log2));
     }
 }
 
@@ -164,6 +166,8 @@ static inline void note_space(struct state *s, struct s2_space *sp)
     note(s, sp->table.quota.used);
     note(s, sp->table.quota.promised);
     note(s, sp->table.detached);
+    note(s, sp->table.marked_start);
+    note(s, sp->table.marked_end);
     note(s, sp->frames_held);
     note(s, sp->frames_promised);
     note(s, sp->taken.count);
