@@ -10,46 +10,64 @@ struct cut {
     const struct s2_part *part;
 };
 
-/* The leaves of `node` from `at` to `end` that say what `desc` (of the first one) says; 0 makes holes. Returns end. */
-static uint64_t fill(const struct cut *c, const struct s2_node *node, uint64_t at, uint64_t end, uint64_t desc)
+/* The entries [at, end) of the table, which is nobody's yet: from desc on, 0: holes. */
+static void set(const struct cut *c, const struct s2_node *node, uint64_t at, uint64_t end, uint64_t desc)
 {
     unsigned shift = s2_level_shift(&c->t->geo, node->level);
 
-    if (desc)
-        s2_leaves_fill(c->t, node, at, end, desc); /* all of them: a block's outputs differ in their low bits only */
-    else
-        s2_port_pte_fill(c->t->port, &node->slots[s2_node_index(c->t, node, at)], (unsigned)((end - at) >> shift), 0,
-                         0);
-    return end;
+    if (at < end)
+        s2_port_pte_fill(c->t->port, &node->slots[s2_node_index(c->t, node, at)], (unsigned)((end - at) >> shift), desc,
+                         desc ? 1ull << shift : 0);
+}
+
+/* n leaves that each added `sum` are gone. */
+static void uncount(const struct s2_node *node, uint64_t n, uint64_t sum)
+{
+    node->page->valid = (uint16_t)(node->page->valid - n);
+    node->page->sum -= n * sum;
+}
+
+/* The runs that the range cuts become single leaves. first: the table's first leaf. */
+static void cut_runs(const struct cut *c, const struct s2_node *node, struct s2_ipa_range range, uint64_t first)
+{
+    uint64_t run = s2_run_bytes(c->t, node->level), low = range.start.v & ~(run - 1);
+
+    if (!run)
+        return;
+    set(c, node, low, range.start.v, first + (low - node->base));
+    set(c, node, range.end.v, (range.end.v + run - 1) & ~(run - 1), first + (range.end.v - node->base));
 }
 
 /* The table in place of `block`, a leaf at `level` that translates [base, base + its size) and that the part covers in
- * part. Returns the descriptor that links it. */
+ * part: all of it first, in one go, and then the part. Returns the descriptor that links it. */
 static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint64_t block)
 {
     uint64_t end = base + s2_entry_bytes(c->t, level), size = s2_entry_bytes(c->t, level + 1);
     uint64_t from = s2_max_u64(c->part->range.start.v, base), to = s2_min_u64(c->part->range.end.v, end);
+    uint64_t low = from & ~(size - 1), high = (to + size - 1) & ~(size - 1);
     uint64_t first = s2_desc_lower(level, block), table;
     struct s2_node node = s2_node_new(c->t, c->stash, level + 1, base, base, end, &table);
-    uint64_t at = base, next;
+    uint64_t sum = s2_leaf_sum(c->t, &node, base, first);
 
-    for (; at < end; at = next) {
+    s2_leaves_fill(c->t, &node, base, end, first); /* to its end: a block's outputs differ in their low bits only */
+    cut_runs(c, &node, (struct s2_ipa_range){S2_IPA(low), S2_IPA(high)}, first);
+    for (uint64_t at = low, next; at < high; at = next) {
         uint64_t desc = first + (at - base);
 
-        if (at + size <= from) {
-            next = fill(c, &node, at, from & ~(size - 1), desc);
-        } else if (at >= to) {
-            next = fill(c, &node, at, end, desc);
-        } else if (at >= from && at + size <= to) {
-            desc = c->part->keep ? s2_desc_change(c->t, desc, c->part->attr_bits) : 0;
-            next = fill(c, &node, at, to & ~(size - 1), desc);
-        } else {
+        if (at < from || at + size > to) {
             next = at + size;
-            desc = replacement(c, level + 1, at, desc);
-            s2_port_pte_store(c->t->port, &node.slots[s2_node_index(c->t, &node, at)], desc);
+            uncount(&node, 1, sum);
+            set(c, &node, at, next, replacement(c, level + 1, at, desc));
             node.page->valid++;
             node.page->tables++;
+            continue;
         }
+        next = to & ~(size - 1);
+        uncount(&node, (next - at) / size, sum);
+        if (c->part->keep)
+            s2_leaves_fill(c->t, &node, at, next, s2_desc_change(c->t, desc, c->part->attr_bits));
+        else
+            set(c, &node, at, next, 0);
     }
     return table;
 }
