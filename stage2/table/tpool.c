@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The pool of table pages: a free list through the metadata, so that a free page is touched by nobody. */
+#include <stage2/geometry.h>
 #include <stage2/tpool.h>
 
 #include <s2_port.h>
 
 #include "base/bits.h"
+
+#define PA_END (1ull << 52) /* no address of any geometry is higher */
 
 enum {
     DESCRIPTOR_LOG2 = 3,
@@ -16,9 +19,10 @@ enum {
 enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes, unsigned granule_log2,
                           struct s2_tpage *meta)
 {
-    uint64_t below = (1ull << granule_log2) - 1;
-
-    if ((base.v | bytes) & below)
+    if ((granule_log2 != S2_4K && granule_log2 != S2_16K && granule_log2 != S2_64K) ||
+        bytes >> granule_log2 >= S2_TPAGE_NONE || base.v > PA_END - bytes)
+        return S2_EINVAL;
+    if ((base.v | bytes) & ((1ull << granule_log2) - 1))
         return S2_EALIGN;
     *p = (struct s2_tpool){
         .port = port,

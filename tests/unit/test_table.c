@@ -443,6 +443,13 @@ static void init_refused(void **state)
     assert_int_equal(s2_table_init(&t, m.port, &m.caps, &geo, &m.pool, &m.vmids, 1, 2), S2_EQUOTA);
     geo.granule_log2 = 16;
     assert_int_equal(s2_table_init(&t, m.port, &m.caps, &geo, &m.pool, &m.vmids, 9, 2), S2_EINVAL);
+    geo.granule_log2 = 12;
+    /* Tables where descriptors cannot point: the pool ends at POOL_PA and 600 pages. */
+    geo.pa_bits = 30;
+    assert_int_equal(s2_table_init(&t, m.port, &m.caps, &geo, &m.pool, &m.vmids, 9, 2), S2_EINVAL);
+    geo.pa_bits = 31;
+    assert_int_equal(s2_table_init(&t, m.port, &m.caps, &geo, &m.pool, &m.vmids, 9, 2), S2_OK);
+    s2_table_fini(&t);
     machine_destroy(&m);
 }
 

@@ -54,10 +54,25 @@ static void assert_zero(struct fixture *f, uint64_t pa, uint64_t bytes)
 static void refuses_bad_banks(void **state)
 {
     struct fixture *f = *state;
+    struct s2_tpage one[1];
     struct s2_tpool p;
 
     assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(BASE + 8), PAGE, 12, f->meta), S2_EALIGN);
     assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(BASE), PAGE + 8, 12, f->meta), S2_EALIGN);
+    for (unsigned log2 = 0; log2 < 80; log2++)
+        if (log2 != 12 && log2 != 14 && log2 != 16)
+            assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(0), 0, log2, f->meta), S2_EINVAL);
+    for (unsigned log2 = 14; log2 <= 16; log2 += 2) {
+        assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(PAGE), 1ull << log2, log2, f->meta), S2_EALIGN);
+        assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(0), (1ull << log2) + PAGE, log2, f->meta), S2_EALIGN);
+    }
+    /* Beyond every address there is, or so that the end wraps; more pages than can be told apart. */
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(1ull << 52), PAGE, 12, f->meta), S2_EINVAL);
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA((1ull << 52) - PAGE), 2 * PAGE, 12, f->meta), S2_EINVAL);
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(0 - PAGE), PAGE, 12, f->meta), S2_EINVAL);
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(0), (size_t)0 - PAGE, 12, f->meta), S2_EINVAL);
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA(0), S2_TPAGE_NONE * PAGE, 12, f->meta), S2_EINVAL);
+    assert_int_equal(s2_tpool_init(&p, f->port, S2_PA((1ull << 52) - PAGE), PAGE, 12, one), S2_OK);
 }
 
 static void init_touches_no_page(void **state)

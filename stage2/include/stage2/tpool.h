@@ -53,7 +53,8 @@ struct s2_tstash {
 };
 #define S2_TSTASH_EMPTY ((struct s2_tstash){S2_TPAGE_NONE, 0})
 
-/* base: granule-aligned, bytes a multiple of it; meta: one struct s2_tpage per page. Writes no page. S2_EALIGN. */
+/* base: granule-aligned, bytes a multiple of it, else S2_EALIGN; below 2^52, fewer pages than S2_TPAGE_NONE and of a size that a
+ * granule has (enum s2_granule), else S2_EINVAL. meta: one struct s2_tpage per page. Writes no page; on an error nothing. */
 S2_NODISCARD enum s2_err s2_tpool_init(struct s2_tpool *p, struct s2_port *port, s2_pa base, size_t bytes,
                                        unsigned granule_log2, struct s2_tpage *meta);
 /* Adds n pages, with whatever is in them, to the stash, charged to q. All or nothing: S2_EQUOTA (limit - used - promised is
