@@ -175,7 +175,7 @@ void s2_space_dump_areas(struct s2_space *sp, s2_line_fn *line, void *arg)
 
 /* --- tables -------------------------------------------------------------------------------------------------------------- */
 
-/* Leaves of one level and attribute, each following the one before it at both addresses. */
+/* Leaves of one level and attribute, with the Contiguous bit or without, each following the one before it at both addresses. */
 struct run {
     const struct s2_space *sp;
     s2_line_fn *line;
@@ -201,6 +201,7 @@ static void run_line(const struct run *r)
     put_size(&t, 1ull << s2_level_shift(&r->sp->cfg.geometry, r->first.level));
     pad(&t, COLUMN_ATTR);
     put_attr(&t, r->first.attr);
+    put(&t, r->first.contiguous ? " contiguous" : "");
     r->line(r->arg, t.line);
 }
 
@@ -208,7 +209,7 @@ static bool add_leaf(void *arg, const struct s2_leaf *leaf)
 {
     struct run *r = arg;
     bool follows = r->leaves && leaf->level == r->last.level && s2_attr_eq(leaf->attr, r->last.attr) &&
-                   leaf->range.start.v == r->last.range.end.v &&
+                   leaf->contiguous == r->last.contiguous && leaf->range.start.v == r->last.range.end.v &&
                    leaf->pa.v == r->last.pa.v + s2_range_bytes(r->last.range);
 
     if (!follows) {

@@ -110,6 +110,88 @@ static void runs_of_leaves_are_one_line(void **state)
     world_destroy(w);
 }
 
+/* 19 pages of which 16 are a run; a block and one page more than a run, of 64K. */
+static void runs_of_contiguous_leaves_say_so(void **state)
+{
+    struct world_config wc = world_defaults();
+    uint64_t pa = FRAME_BASE + MIB(16);
+    struct world *w = make(36);
+    struct lines l;
+
+    (void)state;
+    world_give(w, pa, MIB(8), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(MIB(16) - PAGE, 19 * PAGE, pa + MIB(1) - PAGE, S2_RW)), S2_OK);
+    l = tables_of(w);
+    assert_int_equal(l.n, 3);
+    assert_string_equal(l.line[0], "0xfff000-0x1000000            -> 0x412ff000       1x4K          rw-- wb");
+    assert_string_equal(l.line[1],
+                        "0x1000000-0x1010000           -> 0x41300000       16x4K         rw-- wb contiguous");
+    assert_string_equal(l.line[2], "0x1010000-0x1012000           -> 0x41310000       2x4K          rw-- wb");
+    world_destroy(w);
+    wc.granule = S2_64K;
+    w = world_create(&wc);
+    world_give(w, pa, MIB(8), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(MIB(16), MIB(4) + KIB(64), pa, S2_RX)), S2_OK);
+    l = tables_of(w);
+    assert_int_equal(l.n, 2);
+    assert_string_equal(l.line[0],
+                        "0x1000000-0x1400000           -> 0x41200000       64x64K        r-xu wb contiguous");
+    assert_string_equal(l.line[1], "0x1400000-0x1410000           -> 0x41600000       1x64K         r-xu wb");
+    world_destroy(w);
+}
+
+/* --- and in numbers ------------------------------------------------------------------------------------------------------ */
+
+/* By level, from -1. */
+static void expect_counts(struct world *w, const uint64_t leaves[5], const uint64_t tables[5], uint64_t per_gib)
+{
+    struct s2_space_stats s;
+
+    s2_space_stats(&w->space, &s);
+    assert_memory_equal(s.table.leaves, leaves, sizeof s.table.leaves);
+    assert_memory_equal(s.table.tables, tables, sizeof s.table.tables);
+    assert_int_equal(s.table_bytes_per_gib, per_gib);
+}
+
+static void leaves_and_tables_are_counted(void **state)
+{
+    struct world_config wc = world_defaults();
+    uint64_t pa = FRAME_BASE + MIB(16);
+    struct world *w = make(40);
+    struct s2_space_stats s;
+
+    (void)state;
+    /* Two roots at level 1. Below a MiB the ratio says nothing. */
+    expect_counts(w, (const uint64_t[5]){0, 0, 0, 0, 0}, (const uint64_t[5]){0, 0, 2, 0, 0}, 0);
+    world_give(w, pa, MIB(8), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(MIB(16), MIB(1) - PAGE, pa + PAGE, S2_RW)), S2_OK);
+    expect_counts(w, (const uint64_t[5]){0, 0, 0, 0, 255}, (const uint64_t[5]){0, 0, 2, 1, 1}, 0);
+    assert_int_equal(map_new(w, area_linear(MIB(32), MIB(4), pa + MIB(2), S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear((1ull << 40) - PAGE, PAGE, pa, S2_RW)), S2_OK);
+    /* 5 MiB in 6 pages of tables: 24 KiB * 1024 / 5. */
+    expect_counts(w, (const uint64_t[5]){0, 0, 0, 2, 256}, (const uint64_t[5]){0, 0, 2, 2, 2}, 24 * 1024 * 1024 / 5);
+    s2_space_stats(&w->space, &s);
+    assert_int_equal(s.areas, 3);
+    assert_int_equal(s.mapped_bytes, MIB(5));
+    assert_int_equal(s.table_pages, 6 + s2_cut_tables(&w->cfg.geometry));
+    assert_int_equal(s.frames_held, 0);
+    world_check(w);
+    world_destroy(w);
+
+    wc.ipa_bits = 44; /* four roots at level 2 */
+    wc.granule = S2_64K;
+    w = world_create(&wc);
+    world_give(w, pa, MIB(8), VM, S2_RWX);
+    assert_int_equal(map_new(w, area_linear(MIB(16), MIB(8), pa, S2_RW)), S2_OK);
+    expect_counts(w, (const uint64_t[5]){0, 0, 0, 0, 128}, (const uint64_t[5]){0, 0, 0, 4, 1},
+                  5 * 64 * 1024 * 1024 / 8);
+    s2_space_stats(&w->space, &s);
+    assert_int_equal(s.table_pages, 5 + s2_cut_tables(&w->cfg.geometry));
+    assert_int_equal(unmap(w, MIB(16), MIB(8)), S2_OK);
+    expect_counts(w, (const uint64_t[5]){0, 0, 0, 0, 0}, (const uint64_t[5]){0, 0, 0, 4, 0}, 0);
+    world_destroy(w);
+}
+
 /* The largest unit there is. */
 static void sizes_have_the_largest_unit_that_divides_them(void **state)
 {
@@ -169,6 +251,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_area_has_its_line),
         cmocka_unit_test(runs_of_leaves_are_one_line),
+        cmocka_unit_test(runs_of_contiguous_leaves_say_so),
+        cmocka_unit_test(leaves_and_tables_are_counted),
         cmocka_unit_test(sizes_have_the_largest_unit_that_divides_them),
         cmocka_unit_test(a_long_line_is_cut_off),
     };

@@ -214,7 +214,7 @@ void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t le
 /* Text, line by line without the newline, to `line`. */
 typedef void s2_line_fn(void *arg, const char *line);
 void s2_space_dump_areas(struct s2_space *sp, s2_line_fn *line, void *arg);
-void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg); /* equal runs grouped */
+void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg); /* equal leaves grouped, contiguous ones apart */
 
 /* The areas are the truth, the tables their projection: every valid leaf is one that the area tree (with chunks and
  * ledger) would produce; nothing populated is missing; counts, quotas and ledger agree. Null when consistent, else a
