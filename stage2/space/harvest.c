@@ -12,6 +12,7 @@ static bool tracks(const struct s2_geometry *g, unsigned what)
 enum s2_err s2_space_harvest(struct s2_space *sp, struct s2_ipa_range range, unsigned what, s2_leaf_fn *fn, void *arg)
 {
     const struct s2_geometry *g = &sp->cfg.geometry;
+    enum s2_err err = S2_OK;
     struct s2_gather gather;
 
     if (!tracks(g, what))
@@ -21,8 +22,11 @@ enum s2_err s2_space_harvest(struct s2_space *sp, struct s2_ipa_range range, uns
         return S2_EINVAL;
     s2_gather_init(&gather);
     s2_space_lock(sp);
-    s2_table_harvest(&sp->table, &gather, range, what, fn, arg);
+    if (sp->dying)
+        err = S2_EDYING;
+    else
+        s2_table_harvest(&sp->table, &gather, range, what, fn, arg);
     s2_gather_flush(&sp->table, &gather);
     s2_space_unlock(sp);
-    return S2_OK;
+    return err;
 }

@@ -155,7 +155,7 @@ bool s2_space_promote_step(struct s2_space *sp, unsigned budget);
 /* Tells of every leaf in range that was accessed (S2_TOUCH_ACCESS) or written (S2_TOUCH_WRITE) since it was mapped or last told
  * of, and begins anew: a write that comes after fn heard of the leaf is told next time, or its bytes can be seen once this
  * returned. Until fn says false. The lock is held exclusively: fn calls nothing of the space. S2_EUNSUP: the geometry does not
- * track `what`; S2_EINVAL: unaligned, wrapping, or beyond the IPA size. */
+ * track `what`; S2_EINVAL: unaligned, wrapping, or beyond the IPA size; S2_EDYING. */
 S2_NODISCARD enum s2_err s2_space_harvest(struct s2_space *sp, struct s2_ipa_range range, unsigned what, s2_leaf_fn *fn,
                                           void *arg);
 
