@@ -73,8 +73,9 @@ static bool allowed(const struct s2_space *sp, const struct s2_area *a, const st
 static enum s2_answer good_now(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f)
 {
     const struct s2_geometry *g = &sp->cfg.geometry;
+    bool write = f->access == S2_ACCESS_WRITE || f->maintenance; /* DC IVAC wants the right to write (C5.3) */
 
-    if ((g->track_access || g->track_dirty) && s2_table_touch(&sp->table, f->ipa, f->access == S2_ACCESS_WRITE))
+    if ((g->track_access || g->track_dirty) && s2_table_touch(&sp->table, f->ipa, write))
         cache->last = S2_IPA_NONE; /* something changed, however often it is made to wait again */
     if (f->kind != S2_FAULT_PERMISSION)
         return S2_RETRY;

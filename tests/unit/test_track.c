@@ -192,6 +192,26 @@ static void asked_for_ever(void **state)
     }
 }
 
+/* An invalidation by address may want the right to write, though it counts as a read: a clean leaf must not keep it for ever. */
+static void cache_maintenance_gets_on(void **state)
+{
+    struct world *w = make(false, true);
+    struct s2_fault f = {.kind = S2_FAULT_PERMISSION,
+                         .access = S2_ACCESS_READ,
+                         .maintenance = true,
+                         .has_ipa = true,
+                         .ipa = S2_IPA(PAGE)};
+    struct s2_fault_result r;
+    struct s2_leaf leaf;
+
+    (void)state;
+    assert_true(guest(w, PAGE, MODEL_READ).done);
+    assert_int_equal(s2_space_fault(&w->space, &w->cache, &f, &r), S2_RETRY_FLUSHED);
+    assert_true(s2_space_translate(&w->space, S2_IPA(PAGE), &leaf));
+    assert_true(leaf.dirty);
+    world_destroy(w);
+}
+
 /* Marks that wait while promotion is off are not looked at once the space is being taken down. */
 static void a_dying_space_promotes_nothing(void **state)
 {
@@ -220,9 +240,13 @@ static void a_dying_space_promotes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_page_once),       cmocka_unit_test(as_large_as_they_are),
-        cmocka_unit_test(only_what_is_tracked), cmocka_unit_test(visits),
-        cmocka_unit_test(asked_for_ever),       cmocka_unit_test(a_dying_space_promotes_nothing),
+        cmocka_unit_test(each_page_once),
+        cmocka_unit_test(as_large_as_they_are),
+        cmocka_unit_test(only_what_is_tracked),
+        cmocka_unit_test(visits),
+        cmocka_unit_test(asked_for_ever),
+        cmocka_unit_test(cache_maintenance_gets_on),
+        cmocka_unit_test(a_dying_space_promotes_nothing),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
