@@ -152,7 +152,7 @@ static inline void note_frames(struct state *s, const struct s2_frames *f, enum 
     }
 }
 
-static inline void note_space(struct state *s, struct s2_space *sp)
+static inline void note_space(struct state *s, struct s2_space *sp, enum sight sight)
 {
     struct s2_space_stats stats;
 
@@ -166,8 +166,10 @@ static inline void note_space(struct state *s, struct s2_space *sp)
     note(s, sp->table.quota.used);
     note(s, sp->table.quota.promised);
     note(s, sp->table.detached);
-    note(s, sp->table.marked_start);
-    note(s, sp->table.marked_end);
+    if (sight == EXACT) { /* where promotion is to look is a hint */
+        note(s, sp->table.marked_start);
+        note(s, sp->table.marked_end);
+    }
     note(s, sp->frames_held);
     note(s, sp->frames_promised);
     note(s, sp->taken.count);
@@ -181,7 +183,7 @@ static inline void state_take(struct state *s, struct world *w, enum sight sight
 
     s->n = s->headings = 0;
     under(s, "the space");
-    note_space(s, sp);
+    note_space(s, sp, sight);
     under(s, "the cut reserve");
     note(s, sp->cut.count);
     note(s, sp->cut_nodes);
