@@ -129,7 +129,7 @@ static void hasten(const struct s2_imap *map, const struct s2_imap_leaf *leaf)
 }
 
 /* The leaf of the first entry with end > key, and its rank there. */
-static inline const struct s2_imap_leaf *locate(const struct s2_imap *map, uint64_t key, unsigned *rank)
+S2_INLINE const struct s2_imap_leaf *locate(const struct s2_imap *map, uint64_t key, unsigned *rank)
 {
     const void *node = &map->root;
     const struct s2_imap_leaf *leaf;

@@ -30,6 +30,7 @@
 
 #include <stage2/imap.h>
 
+#include "base/bits.h"
 #include "base/pool.h"
 
 enum {
@@ -43,16 +44,53 @@ enum {
 #define S2_IMAP_UNUSED   UINT64_MAX                   /* in `end` of slots that hold nothing */
 #define S2_IMAP_IN_ORDER UINT64_C(0xfedcba9876543210) /* entry i in slot i */
 
-/* How many of the n keys are <= x; n is a multiple of 4. Without a branch, over unused slots too. */
+static inline unsigned s2_imap_slot(const struct s2_imap_leaf *l, unsigned rank)
+{
+    return (unsigned)(l->order >> (4 * rank)) & 15u;
+}
+
+/* Two ways to search a node. Where the code is to be small, by halves: fewest instructions, too, when loops are not unrolled.
+ * Else by counting, over unused slots too, without a branch that could be mispredicted. */
+#if defined(__OPTIMIZE_SIZE__) || !defined(__OPTIMIZE__)
+
+/* The child through which the search for the first entry with end > key goes: the last one when there is no such entry. */
+static inline unsigned s2_imap_inner_from(const struct s2_imap_inner *n, uint64_t key)
+{
+    unsigned from = 0, to = n->count - 1u;
+
+    while (from < to) {
+        unsigned mid = (from + to) / 2;
+
+        if (n->end[mid] <= key)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
+/* The rank of that entry in a leaf; count when it is not there. */
+S2_INLINE unsigned s2_imap_leaf_from(const struct s2_imap_leaf *l, uint64_t key)
+{
+    unsigned from = 0, to = l->count;
+    uint64_t order = l->order;
+
+    while (from < to) {
+        unsigned mid = (from + to) / 2;
+
+        if (l->end[order >> (4 * mid) & 15u] <= key)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
+#else
+
+/* How many of the n keys are <= x; n is a multiple of 4. */
 static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
 {
-#ifdef __OPTIMIZE_SIZE__
-    unsigned rank = 0;
-
-    for (unsigned i = 0; i < n; i++)
-        rank += key[i] <= x;
-    return rank;
-#else
     int rank[4] = {0}; /* four sums that do not wait for each other; signed, or a compiler may make one of them */
 
 #pragma GCC unroll 7
@@ -63,10 +101,8 @@ static inline unsigned s2_imap_rank(const uint64_t *key, unsigned n, uint64_t x)
         rank[3] += key[i + 3] <= x;
     }
     return (unsigned)(rank[0] + rank[1] + (rank[2] + rank[3]));
-#endif
 }
 
-/* The child through which the search for the first entry with end > key goes: the last one when there is no such entry. */
 static inline unsigned s2_imap_inner_from(const struct s2_imap_inner *n, uint64_t key)
 {
     unsigned slot = s2_imap_rank(n->end, S2_IMAP_INNER, key);
@@ -74,7 +110,6 @@ static inline unsigned s2_imap_inner_from(const struct s2_imap_inner *n, uint64_
     return slot < n->count ? slot : n->count - 1u;
 }
 
-/* The rank of that entry in a leaf; count when it is not there. */
 static inline unsigned s2_imap_leaf_from(const struct s2_imap_leaf *l, uint64_t key)
 {
     unsigned rank = s2_imap_rank(l->end, S2_IMAP_LEAF, key);
@@ -82,10 +117,7 @@ static inline unsigned s2_imap_leaf_from(const struct s2_imap_leaf *l, uint64_t 
     return rank < l->count ? rank : l->count;
 }
 
-static inline unsigned s2_imap_slot(const struct s2_imap_leaf *l, unsigned rank)
-{
-    return (unsigned)(l->order >> (4 * rank)) & 15u;
-}
+#endif
 
 /* The digits of the entries from `rank` on. In two steps: 16 digits at once are a shift by 64. */
 static inline uint64_t s2_imap_order_from(const struct s2_imap_leaf *l, unsigned rank)

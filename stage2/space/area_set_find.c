@@ -15,9 +15,12 @@ static bool answer(bool found, const struct s2_ient *e, struct s2_area *out)
 bool s2_area_set_find(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out)
 {
     struct s2_ient e;
-    bool found = s2_imap_find(&set->map, ipa.v, &e);
 
-    return answer(found, &e, out);
+    if (!s2_imap_find(&set->map, ipa.v, &e))
+        return false;
+    if (out)
+        *out = s2_area_unpack(&e);
+    return true;
 }
 
 bool s2_area_set_find_from(const struct s2_area_set *set, s2_ipa ipa, struct s2_area *out)

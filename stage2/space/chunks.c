@@ -56,7 +56,10 @@ bool s2_chunk_around(const struct s2_space *sp, const struct s2_area *area, s2_i
 
     if (!s2_imap_find(&sp->chunks, ipa.v, &e))
         return false;
-    return s2_chunk_next(&sp->chunks, s2_range_meet(area->range, unpack(&e).range), out);
+    *out = unpack(&e);
+    out->range = s2_range_meet(out->range, area->range);
+    out->pa.v += out->range.start.v - e.start;
+    return true;
 }
 
 /* --- taking --------------------------------------------------------------------------------------------------------- */

@@ -105,33 +105,31 @@ static enum s2_answer install(struct s2_space *sp, struct s2_cache *cache, const
     return S2_NEED_REFILL;
 }
 
-enum resolution { RESOLVED, NEEDS_CHUNK };
-
-/* Lock held shared. */
-static enum resolution resolve(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f,
-                               struct s2_fault_result *out, enum s2_answer *answer)
+/* Lock held shared. False: needs a chunk first. */
+static bool resolve(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f, struct s2_fault_result *out,
+                    enum s2_answer *answer)
 {
-    struct s2_leaf leaf;
     struct s2_chunk c;
 
     out->has_area = !sp->dying && s2_area_set_find(&sp->areas, f->ipa, &out->area);
     if (!out->has_area) {
-        *answer = violation(out, S2_NO_AREA);
+        *answer = violation(out, f->ipa.v < s2_ipa_limit(&sp->cfg.geometry) ? S2_NO_AREA : S2_BEYOND_IPA);
     } else if (out->area.backend->emulates) {
         out->offset = f->ipa.v - out->area.range.start.v;
         *answer = f->isv ? S2_EMULATE : violation(out, S2_NO_SYNDROME);
     } else if (!allowed(sp, &out->area, f)) {
         *answer = violation(out, S2_NO_PERMISSION);
-    } else if (s2_table_lookup(&sp->table, f->ipa, &leaf)) {
+    } else if (!(f->kind == S2_FAULT_TRANSLATION && s2_area_lazy(&out->area)) &&
+               s2_table_has(&sp->table, f->ipa)) { /* a touch of lazy memory finds out while it installs */
         *answer = good_now(sp, cache, f);
     } else if (!s2_area_lazy(&out->area)) {
         *answer = violation(out, S2_NOT_OURS);
     } else {
         if (!s2_chunk_around(sp, &out->area, f->ipa, &c))
-            return NEEDS_CHUNK;
+            return false;
         *answer = install(sp, cache, &out->area, &c, f->ipa);
     }
-    return RESOLVED;
+    return true;
 }
 
 /* All may have changed since the shared lock was dropped. */
@@ -151,22 +149,18 @@ enum s2_err s2_lazy_fetch(struct s2_space *sp, s2_ipa ipa)
 static enum s2_answer map_fault(struct s2_space *sp, struct s2_cache *cache, const struct s2_fault *f,
                                 struct s2_fault_result *out)
 {
-    enum s2_answer answer = S2_RETRY;
-    enum resolution r;
+    enum s2_answer answer = S2_RETRY; /* unmapped and mapped anew while a chunk came: the guest will come back */
+    bool resolved, fetched = false;
 
-    if (f->ipa.v >= s2_ipa_limit(&sp->cfg.geometry))
-        return violation(out, S2_BEYOND_IPA);
-    s2_space_lock_shared(sp);
-    r = resolve(sp, cache, f, out, &answer);
-    s2_space_unlock_shared(sp);
-    if (r == RESOLVED)
-        return answer;
-    if (s2_lazy_fetch(sp, f->ipa))
-        return violation(out, S2_NO_MEMORY);
-    s2_space_lock_shared(sp);
-    r = resolve(sp, cache, f, out, &answer);
-    s2_space_unlock_shared(sp);
-    return r == RESOLVED ? answer : S2_RETRY; /* unmapped and mapped anew in between: the guest will come back */
+    for (;; fetched = true) {
+        s2_space_lock_shared(sp);
+        resolved = resolve(sp, cache, f, out, &answer);
+        s2_space_unlock_shared(sp);
+        if (resolved || fetched)
+            return answer;
+        if (s2_lazy_fetch(sp, f->ipa))
+            return violation(out, S2_NO_MEMORY);
+    }
 }
 
 /* A vCPU that comes back for one page again and again, and nothing changed. */
@@ -222,7 +216,8 @@ enum s2_answer s2_space_fault(struct s2_space *sp, struct s2_cache *cache, const
 
     *out = (struct s2_fault_result){0};
     answer = watch(cache, fault, answer_to(sp, cache, fault, out), out);
-    s2_promote_after_fault(sp);
+    if (!sp->cfg.small_leaves && s2_table_marked(&sp->table))
+        s2_promote_after_fault(sp);
     return answer;
 }
 

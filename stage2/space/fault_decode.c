@@ -47,25 +47,18 @@ enum { PAR_PA_HIGH = 51, PAR_PA_LOW = 12 };
 
 static void classify(unsigned fsc, struct s2_fault *out)
 {
+    static const uint8_t of_a_level[] = {S2_FAULT_ADDRESS_SIZE, S2_FAULT_TRANSLATION, S2_FAULT_ACCESS_FLAG,
+                                         S2_FAULT_PERMISSION};
+    unsigned group = fsc & ~(unsigned)FSC_LEVEL_MASK;
+
     out->level = (int8_t)(fsc & FSC_LEVEL_MASK);
-    switch (fsc & ~(unsigned)FSC_LEVEL_MASK) {
-    case FSC_ADDRESS_SIZE:
-        out->kind = S2_FAULT_ADDRESS_SIZE;
-        return;
-    case FSC_TRANSLATION:
-        out->kind = S2_FAULT_TRANSLATION;
-        return;
-    case FSC_ACCESS_FLAG:
-        out->kind = S2_FAULT_ACCESS_FLAG;
-        return;
-    case FSC_PERMISSION:
-        out->kind = S2_FAULT_PERMISSION;
-        return;
-    case FSC_EXTERNAL_WALK:
-    case FSC_PARITY_WALK:
-        out->kind = S2_FAULT_EXTERNAL;
+    if (fsc < FSC_EXTERNAL) {
+        out->kind = (enum s2_fault_kind)of_a_level[fsc / (FSC_LEVEL_MASK + 1)];
         return;
     }
+    out->kind = S2_FAULT_EXTERNAL;
+    if (group == FSC_EXTERNAL_WALK || group == FSC_PARITY_WALK)
+        return;
     out->level = -1;
     switch (fsc) {
     case FSC_ADDRESS_SIZE_MINUS_1:
@@ -84,7 +77,6 @@ static void classify(unsigned fsc, struct s2_fault *out)
     case FSC_EXTERNAL_WALK_MINUS_1:
     case FSC_PARITY:
     case FSC_PARITY_WALK_MINUS_1:
-        out->kind = S2_FAULT_EXTERNAL;
         break;
     default:
         out->kind = S2_FAULT_OTHER;

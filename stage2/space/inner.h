@@ -75,7 +75,7 @@ static inline s2_pa s2_ledger_goes(const struct s2_ledger_entry *e, s2_pa at, s2
 /* The memory behind ipa, which is in the area, by its kind. The lock held shared is enough. */
 bool s2_area_memory(const struct s2_space *sp, const struct s2_area *area, s2_ipa ipa, struct s2_ipa_range *run,
                     s2_pa *pa);
-static inline bool s2_area_lazy(const struct s2_area *a)
+S2_INLINE bool s2_area_lazy(const struct s2_area *a)
 {
     return a->backend == &s2_backend_alloc && (a->flags & S2_AREA_LAZY);
 }

@@ -5,12 +5,14 @@
 
 #include <stddef.h>
 
+#include "base/bits.h"
+
 static bool runs(uint32_t bits)
 {
     return bits & (S2_X | S2_UX);
 }
 
-static bool one_level_runs(uint32_t bits)
+S2_INLINE bool one_level_runs(uint32_t bits)
 {
     return !(bits & S2_X) != !(bits & S2_UX);
 }

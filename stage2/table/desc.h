@@ -47,7 +47,7 @@ s2_attr s2_desc_attr(const struct s2_table *t, uint64_t desc);
 uint64_t s2_desc_leaf_bits(const struct s2_table *t, int level);
 
 /* The output address of a page, a block without nT, or a table; and such an address as descriptors hold it. */
-static inline s2_pa s2_desc_oa(const struct s2_table *t, uint64_t desc)
+S2_INLINE s2_pa s2_desc_oa(const struct s2_table *t, uint64_t desc)
 {
     return S2_PA((desc & t->format.oa_low) | (desc & t->format.oa_high) << t->format.oa_up);
 }
@@ -55,7 +55,7 @@ static inline uint64_t s2_desc_pa(const struct s2_table *t, uint64_t pa)
 {
     return (pa & t->format.oa_low) | (pa >> t->format.oa_up & t->format.oa_high);
 }
-static inline bool s2_desc_is_table(int level, uint64_t desc)
+S2_INLINE bool s2_desc_is_table(int level, uint64_t desc)
 {
     return level < S2_LAST_LEVEL && (desc & (DESC_VALID | DESC_TYPE)) == (DESC_VALID | DESC_TYPE);
 }
@@ -106,7 +106,7 @@ static inline uint64_t s2_sum_output(const struct s2_table *t, uint64_t leaf, ui
 {
     return s2_hash((leaf & (t->format.oa_low | t->format.oa_high)) - below);
 }
-static inline uint64_t s2_sum_attr(const struct s2_table *t, uint64_t leaf)
+S2_INLINE uint64_t s2_sum_attr(const struct s2_table *t, uint64_t leaf)
 {
     return s2_hash(~(leaf & t->format.attr & ~(leaf & DESC_DBM ? DESC_WRITE : 0)));
 }

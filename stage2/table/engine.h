@@ -51,7 +51,7 @@ static inline bool s2_entry_whole(const struct s2_table *t, int level, uint64_t 
     return end - start == s2_entry_bytes(t, level);
 }
 /* May a leaf at `level` stand at `start`, inside `end`, when outputs are `delta` (wrapping) above inputs? */
-static inline bool s2_leaf_fits(const struct s2_table *t, int level, uint64_t start, uint64_t end, uint64_t delta)
+S2_INLINE bool s2_leaf_fits(const struct s2_table *t, int level, uint64_t start, uint64_t end, uint64_t delta)
 {
     uint64_t size = s2_entry_bytes(t, level);
 
@@ -152,6 +152,8 @@ static inline bool s2_run_cut(const struct s2_table *t, const struct s2_node *n,
 void s2_leaf_break(struct s2_table *t, uint64_t *slot, uint64_t bits);
 /* The leaves [at, end), the first of which says desc, are new or say something new: marks what may be promoted now. */
 void s2_mark_leaves(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc);
+/* The same for one leaf, without the Contiguous bit. */
+void s2_mark_leaf(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc);
 void s2_mark(struct s2_table *t, struct s2_ipa_range range);
 /* Do all n leaves from slot on, which lie `size` apart, say what the first says, and is its output a multiple of n * size? Not
  * asked of the Contiguous bit, nor of what hardware writes. */
@@ -190,6 +192,8 @@ void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gathe
 
 /* --- walk.c -------------------------------------------------------------------------------------------------------- */
 
+/* Where a walk of ipa, which is below the IPA limit, ends: the entry, what it says, and the node that it is in. */
+uint64_t *s2_descend(const struct s2_table *t, uint64_t ipa, struct s2_node *out, uint64_t *desc);
 /* What a descriptor that was met at ipa says. */
 void s2_leaf_describe(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, struct s2_leaf *out);
 

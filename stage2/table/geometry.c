@@ -95,6 +95,8 @@ static const char *plan(const struct s2_caps *caps, const struct s2_geometry_req
         .pa_bits = caps->pa_bits < carried ? caps->pa_bits : carried,
         .ds = ds,
     };
+    for (int level = LAST_LEVEL, shift = g->granule_log2; level >= FIRST_LEVEL; level--, shift += g->stride)
+        g->shift[level - FIRST_LEVEL] = (uint8_t)shift;
     if (!usable[row(req->granule)])
         return "needs a granule that a CPU lacks at stage 2";
     if (ipa_bits > caps->pa_bits)

@@ -26,19 +26,19 @@ static int leaf_level(const struct job *j, int level)
 /* The leaf at `leaf`, inside as many new tables as there are levels from `level` to it. */
 static uint64_t build(const struct job *j, int level, int leaf)
 {
-    uint64_t start = j->ipa & ~(s2_entry_bytes(j->t, leaf) - 1);
-    uint64_t desc = s2_desc_leaf(j->t, leaf, start + j->delta, j->attr_bits) | DESC_AF, link; /* it is being accessed */
+    unsigned shift = s2_level_shift(&j->t->geo, leaf), stride = j->t->geo.stride;
+    uint64_t pa = (j->ipa >> shift << shift) + j->delta;
+    uint64_t desc = s2_desc_leaf(j->t, leaf, pa, j->attr_bits) | DESC_AF, link; /* it is being accessed */
 
-    for (; leaf > level; leaf--) {
-        uint64_t size = s2_entry_bytes(j->t, leaf), at = j->ipa & ~(size - 1);
-        uint64_t base = j->ipa & ~(s2_node_bytes(j->t, leaf) - 1);
-        struct s2_node n = s2_node_new(j->t, j->cache, leaf, base, at, at + size, &link);
+    for (; leaf > level; leaf--, shift += stride) {
+        uint64_t base = j->ipa >> shift >> stride << stride << shift;
+        struct s2_node n = s2_node_new(j->t, j->cache, leaf, base, j->ipa, j->ipa + 1, &link);
 
-        s2_port_pte_store(j->t->port, &n.slots[s2_node_index(j->t, &n, j->ipa)], desc);
+        s2_port_pte_store(j->t->port, &n.slots[(j->ipa - base) >> shift], desc);
         n.page->valid = 1;
         n.page->tables = s2_desc_is_table(leaf, desc);
         if (!n.page->tables)
-            n.page->sum = s2_leaf_sum(j->t, &n, at, desc);
+            n.page->sum = s2_leaf_sum(j->t, &n, j->ipa, desc);
         desc = link;
     }
     return desc;
@@ -66,15 +66,14 @@ static void unbuild(const struct job *j, const struct s2_node *parent, uint64_t 
 /* The leaf, or the tables around it, stand in n now. The sum first: who makes the count full finds all of it. */
 static void account(const struct job *j, const struct s2_node *n, int leaf, uint64_t desc)
 {
-    uint64_t at = j->ipa & ~(s2_entry_bytes(j->t, n->level) - 1);
-
-    if (leaf == n->level)
-        __atomic_fetch_add(&n->page->sum, s2_leaf_sum(j->t, n, at, desc), __ATOMIC_RELAXED);
-    else
+    if (leaf == n->level) {
+        __atomic_fetch_add(&n->page->sum, s2_leaf_sum(j->t, n, j->ipa, desc), __ATOMIC_RELAXED);
+        __atomic_fetch_add(&n->page->valid, 1, __ATOMIC_ACQ_REL);
+        s2_mark_leaf(j->t, n, j->ipa, desc);
+    } else {
         __atomic_fetch_add(&n->page->tables, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&n->page->valid, 1, __ATOMIC_ACQ_REL);
-    if (leaf == n->level)
-        s2_mark_leaves(j->t, n, at, at + s2_entry_bytes(j->t, leaf), desc);
+        __atomic_fetch_add(&n->page->valid, 1, __ATOMIC_ACQ_REL);
+    }
 }
 
 enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, struct s2_ipa_range within, s2_ipa ipa,
@@ -82,20 +81,16 @@ enum s2_install s2_table_install(struct s2_table *t, struct s2_tstash *cache, st
 {
     uint64_t page = s2_granule_bytes(&t->geo) - 1;
     struct job j = {t, cache, within, ipa.v & ~page, (pa.v & ~page) - (ipa.v & ~page), s2_desc_attr_bits(t, attr)};
-    struct s2_node n = s2_node_root(t, ipa.v);
 
-    /* Each turn is one level down, or one entry that somebody else filled meanwhile: at most two per level. */
+    /* A further turn: somebody else filled the entry meanwhile. At most one for each level. */
     for (;;) {
-        uint64_t *slot = &n.slots[s2_node_index(t, &n, ipa.v)];
-        uint64_t desc = s2_port_pte_load(t->port, slot), mine;
-        int leaf = leaf_level(&j, n.level);
+        struct s2_node n;
+        uint64_t mine, was, *slot = s2_descend(t, ipa.v, &n, &was);
+        int leaf;
 
-        if (s2_desc_is_table(n.level, desc)) {
-            n = s2_node_child(t, &n, ipa.v, desc);
-            continue;
-        }
-        if (desc)
+        if (was)
             return S2_WAS_THERE;
+        leaf = leaf_level(&j, n.level);
         if (cache->count < (uint32_t)(leaf - n.level)) {
             *need = (uint32_t)(leaf - n.level);
             return S2_NO_TABLE;

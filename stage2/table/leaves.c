@@ -117,50 +117,70 @@ void s2_mark(struct s2_table *t, struct s2_ipa_range range)
         continue;
 }
 
-/* Both ends of the run say, without the Contiguous bit, what desc (of the leaf at `at`) and its neighbours would. */
-static bool ends_agree(const struct s2_table *t, const struct s2_node *n, struct s2_ipa_range run, uint64_t at,
-                       uint64_t desc)
+/* Could one leaf of that size say what is said around the one at ipa, as far as the output's alignment goes? */
+static bool aligned(const struct s2_table *t, int level, uint64_t ipa, uint64_t desc, uint64_t bytes)
+{
+    return !((s2_desc_oa(t, desc).v - ipa) & (bytes - 1) & ~(s2_entry_bytes(t, level) - 1));
+}
+
+/* The run that the leaf at `at` is one of, which says desc without the Contiguous bit, if both ends say what it and its
+ * neighbours would. Most runs lack an end, so that is asked first. */
+static void mark_run(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc)
 {
     const uint64_t same = t->format.oa_low | t->format.oa_high | (t->format.attr & ~DESC_WRITE) | DESC_CONTIGUOUS |
                           DESC_VALID | DESC_TYPE;
-    uint64_t last = run.end.v - s2_entry_bytes(t, n->level), from_first = at - run.start.v, to_last = last - at;
-    uint64_t a = s2_port_pte_load(t->port, &n->slots[s2_node_index(t, n, run.start.v)]);
-    uint64_t b = s2_port_pte_load(t->port, &n->slots[s2_node_index(t, n, last)]);
+    unsigned shift = s2_level_shift(&t->geo, n->level), log2 = t->geo.run_log2[n->level + 1];
+    uint64_t others = (1ull << log2) - 1, index = s2_node_index(t, n, at), below = (index & others) << shift;
+    uint64_t a = s2_port_pte_load(t->port, &n->slots[index & ~others]), b;
 
-    return !((a ^ (desc - from_first)) & same) && !((b ^ (desc + to_last)) & same);
+    if (!a)
+        return;
+    b = s2_port_pte_load(t->port, &n->slots[index | others]);
+    if (b && !((a ^ (desc - below)) & same) && !((b ^ (desc - below + (others << shift))) & same) &&
+        aligned(t, n->level, at, desc, (others + 1) << shift))
+        s2_mark(t, s2_run_around(t, n->level, at));
 }
 
 static void mark_runs(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc)
 {
     uint64_t bytes = s2_run_bytes(t, n->level), last;
 
-    if (!bytes || (s2_desc_oa(t, desc).v - at) & (bytes - 1))
+    if (!bytes || !aligned(t, n->level, at, desc, bytes))
         return;
     last = (end - 1) & ~(bytes - 1);
     if (!(desc & DESC_CONTIGUOUS) && last - (at & ~(bytes - 1)) > bytes) {
         s2_mark(t, (struct s2_ipa_range){S2_IPA(at), S2_IPA(end)}); /* whole runs between the two at the ends */
         return;
     }
-    for (uint64_t in = at;; in = last, desc += last - at) {
-        struct s2_ipa_range run = s2_run_around(t, n->level, in);
+    desc &= ~DESC_CONTIGUOUS;
+    mark_run(t, n, at, desc);
+    if (last > at)
+        mark_run(t, n, last, desc + (last - at));
+}
 
-        if (ends_agree(t, n, run, in, desc & ~DESC_CONTIGUOUS))
-            s2_mark(t, run);
-        if (run.end.v >= end)
-            break;
-    }
+static void mark_table(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc)
+{
+    unsigned entries = s2_entries(t);
+    uint64_t bytes;
+
+    if (__atomic_load_n(&n->page->valid, __ATOMIC_RELAXED) != entries || n->level <= t->geo.start_level ||
+        n->level <= t->geo.block_level)
+        return;
+    bytes = s2_node_bytes(t, n->level);
+    if (aligned(t, n->level, at, desc, bytes) &&
+        __atomic_load_n(&n->page->sum, __ATOMIC_RELAXED) == entries * s2_leaf_sum(t, n, at, desc))
+        s2_mark(t, (struct s2_ipa_range){S2_IPA(n->base), S2_IPA(n->base + bytes)});
 }
 
 void s2_mark_leaves(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc)
 {
-    unsigned entries = s2_entries(t);
-    uint64_t bytes = s2_node_bytes(t, n->level);
-
     mark_runs(t, n, at, end, desc);
-    if (n->level <= t->geo.start_level || n->level <= t->geo.block_level)
-        return;
-    if (__atomic_load_n(&n->page->valid, __ATOMIC_RELAXED) == entries &&
-        !((s2_desc_oa(t, desc).v - at) & (bytes - 1)) &&
-        __atomic_load_n(&n->page->sum, __ATOMIC_RELAXED) == entries * s2_leaf_sum(t, n, at, desc))
-        s2_mark(t, (struct s2_ipa_range){S2_IPA(n->base), S2_IPA(n->base + bytes)});
+    mark_table(t, n, at, desc);
+}
+
+void s2_mark_leaf(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc)
+{
+    if (t->geo.run_log2[n->level + 1])
+        mark_run(t, n, at, desc);
+    mark_table(t, n, at, desc);
 }

@@ -44,6 +44,8 @@ void s2_table_protect(struct s2_table *t, struct s2_tstash *stash, struct s2_gat
 
 /* Lock shared. True when a valid leaf translates ipa; *out is filled either way. */
 bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out);
+/* Whether there is one, and no more. pre: ipa is below the limit. */
+bool s2_table_has(const struct s2_table *t, s2_ipa ipa);
 /* Ascending, every valid leaf that meets range, until fn says false. */
 void s2_table_visit(const struct s2_table *t, struct s2_ipa_range range, s2_leaf_fn *fn, void *arg);
 

@@ -51,6 +51,39 @@ static inline struct found descend(const struct s2_table *t, uint64_t ipa, struc
     }
 }
 
+/* Not through s2_node_child, nor descend(): of most tables on the way no more than one entry is wanted, and of the last one all. */
+uint64_t *s2_descend(const struct s2_table *t, uint64_t ipa, struct s2_node *out, uint64_t *desc)
+{
+    unsigned stride = t->geo.stride, mask = (1u << stride) - 1;
+    int level = t->geo.start_level;
+    unsigned shift = s2_level_shift(&t->geo, level);
+    s2_pa pa = {t->root.v + (ipa >> shift >> stride << t->geo.granule_log2)};
+
+    for (;; level++, shift -= stride) {
+        uint64_t *slots = s2_port_table(t->port, pa), *slot = &slots[ipa >> shift & mask];
+        uint64_t says = s2_port_pte_load(t->port, slot);
+
+        if (!s2_desc_is_table(level, says)) {
+            *desc = says;
+            out->slots = slots;
+            out->page = &t->pool->meta[s2_tpool_index(t->pool, pa)];
+            out->base = ipa >> shift >> stride << stride << shift;
+            out->level = level;
+            return slot;
+        }
+        pa = s2_desc_oa(t, says);
+    }
+}
+
+bool s2_table_has(const struct s2_table *t, s2_ipa ipa)
+{
+    struct s2_node n;
+    uint64_t desc;
+
+    s2_descend(t, ipa.v, &n, &desc);
+    return desc & DESC_VALID;
+}
+
 bool s2_table_lookup(const struct s2_table *t, s2_ipa ipa, struct s2_leaf *out)
 {
     struct found f;

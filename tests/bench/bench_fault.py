@@ -22,7 +22,8 @@ import harness  # noqa: E402  (found through the line above)
 IMAGE = harness.variant("measure")
 ELF = os.path.splitext(IMAGE)[0] + ".elf"
 GUEST_ELF = os.path.join(harness.BUILD, "guest/cost.elf")
-BUNDLES = {"cost": "memory in pages", "cost-blocks": "memory in the largest leaves"}
+BUNDLES = {"cost": "memory in pages", "cost-runs": "memory in pages that may become runs",
+           "cost-blocks": "memory in the largest leaves"}
 
 # What a function belongs to; the first pattern that fits, of the innermost function of the source first, then of those it was
 # inlined into.

@@ -121,6 +121,8 @@ static struct world *make_16k(void)
     assert_int_equal(s2_tpool_init(&w->tables, w->port, S2_PA(RAM_BASE), TABLE_BYTES, S2_16K, w->meta), S2_OK);
     w->cfg.geometry.granule_log2 = S2_16K;
     w->cfg.geometry.stride = 11;
+    for (unsigned i = 0; i < 5; i++)
+        w->cfg.geometry.shift[i] = (uint8_t)(S2_16K + (4 - i) * 11);
     w->cfg.geometry.start_level = w->cfg.geometry.block_level = 2;
     w->cfg.geometry.roots = 1;
     assert_int_equal(s2_space_init(&w->space, &w->cfg, &w->d), S2_OK);

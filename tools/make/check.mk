@@ -68,5 +68,5 @@ format:
 bench: hyp $(B)/linux.itb $(B)/linux-lazy.itb
 	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_boot.py
 .PHONY: bench-fault
-bench-fault: measure-image $(B)/cost.itb $(B)/cost-blocks.itb
+bench-fault: measure-image $(B)/cost.itb $(B)/cost-blocks.itb $(B)/cost-runs.itb
 	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_fault.py $(BENCH_ARGS)

@@ -21,8 +21,9 @@ struct s2_geometry {
     int8_t block_level;   /* L: the lowest level number at which leaves may be blocks; 3: pages only */
     uint8_t stride;       /* index bits per level: granule_log2 - 3 */
     uint16_t roots;       /* concatenated root tables: 1, 2, 4, 8, 16 */
-    uint8_t
-        run_log2[5];   /* by level + 1: leaves in a contiguous run (D8.7.1); 0: there the Contiguous bit is not used */
+    /* By level + 1: log2 of the bytes that an entry covers; and of the leaves in a contiguous run (D8.7.1), 0 where the
+     * Contiguous bit is not used. */
+    uint8_t shift[5], run_log2[5];
     bool ds;           /* VTCR_EL2.DS: 52-bit descriptors of 4K and 16K granules (FEAT_LPA2) */
     bool track_access; /* leaves begin with AF = 0; the CPU sets it (HA), or a fault does */
     bool track_dirty;  /* writable leaves begin clean; the CPU marks them (HD), or a fault does */
@@ -48,7 +49,7 @@ S2_NODISCARD enum s2_err s2_geometry_make(const struct s2_caps *caps, const stru
 /* log2 of the bytes that one entry at `level` covers. */
 static inline unsigned s2_level_shift(const struct s2_geometry *g, int level)
 {
-    return g->granule_log2 + (unsigned)(3 - level) * g->stride;
+    return g->shift[level + 1];
 }
 static inline uint64_t s2_granule_bytes(const struct s2_geometry *g)
 {
