@@ -311,7 +311,7 @@ LARGE_LEAVES = [
     ("marks_dropped", PROMOTE, "    if (j.start < j.end)\n        s2_mark(", "    if (false)\n        s2_mark(", "what one call leaves is never promoted", "test_promote test_promote_space"),
     ("promote_across_areas", PROMOTE, "    return in.start.v <= range.start.v && in.end.v >= range.end.v;", "    return true;",
      "one leaf in two areas", "test_promote"),
-    ("promote_beyond_area", SPACE_PROMOTE, "    return s2_range_meet(area.range, run);", "    return run;", "a larger leaf than the area", "test_promote_space"),
+    ("promote_beyond_area", SPACE_PROMOTE, "    return s2_range_meet(area.range, run);", "    return (struct s2_ipa_range){S2_IPA(0), S2_IPA(UINT64_MAX)};", "a larger leaf than the area", "test_promote_space"),
     ("promote_beside_long_work", SPACE_PROMOTE, "    return !__atomic_load_n(&sp->longs, __ATOMIC_RELAXED);", "    return true;",
      "promotion under long work", "test_promote_space"),
     ("promote_when_off", SPACE_PROMOTE, "__atomic_load_n(&sp->promotion_off, __ATOMIC_RELAXED) ||", "false ||", "promotion that was turned off", "test_promote_space"),
