@@ -6,25 +6,46 @@
 
 #include "space_world.h"
 
-enum { PAGES = 8192, OWN_PAGES = 1024 };
-#define OWN_PA (FRAME_BASE + MIB(24))
+enum { PAGES_MOST = 8192, OWN_MOST = 1024 };
+#define SPACE_BYTES MIB(32)
+#define OWN_PA      (FRAME_BASE + MIB(24))
+#define OWN_BYTES   MIB(4)
+#define LARGE       MIB(2) /* what blocks or runs of some granule are */
+
+/* Of the granule that is tried now. */
+static uint64_t page_bytes, all_pages, own_pages;
 
 enum kind { NONE, LINEAR, ALLOC, LAZY, OVERCOMMIT, TRAP };
-enum { UNMAP = TRAP + 1, PROTECT, EXTEND, SWAP, RENAME, EXPECTED, POPULATED, ABORTED, PROTECTED, BUSY, DONE };
+enum {
+    UNMAP = TRAP + 1,
+    PROTECT,
+    EXTEND,
+    SWAP,
+    RENAME,
+    EXPECTED,
+    POPULATED,
+    ABORTED,
+    PROTECTED,
+    BUSY,
+    FOLDED,
+    TOLD,
+    DONE
+};
 struct page {
     enum kind kind;
     uint32_t attr;
     uint16_t name;
     uint64_t backing; /* linear: PA; trap: handle */
     unsigned char byte;
+    bool written; /* by the guest, and not told of since */
 };
 
 struct run {
     struct world *w;
     uint64_t seed;
-    struct page page[PAGES];
-    unsigned char own[OWN_PAGES]; /* content of the linear frames */
-    bool own_mapped[OWN_PAGES];
+    struct page page[PAGES_MOST];
+    unsigned char own[OWN_MOST]; /* content of the linear frames */
+    bool own_mapped[OWN_MOST];
     struct s2_long work; /* at `busy`, if that is not empty */
     struct s2_ipa_range busy;
     unsigned done[DONE], refused;
@@ -43,13 +64,13 @@ static const uint32_t attrs[] = {S2_RW, S2_R, S2_RWX, S2_RX, 0, S2_RW | S2_MT_NO
 /* A range that is often of whole blocks and often of a few pages. */
 static inline struct s2_ipa_range random_range(struct run *r)
 {
-    uint64_t unit = below(r, 3) ? 1 + below(r, 40) : 512, start, pages;
+    uint64_t unit = below(r, 3) ? 1 + below(r, 40) : LARGE / page_bytes, start, pages;
 
-    start = below(r, PAGES / unit) * unit;
+    start = below(r, all_pages / unit) * unit;
     pages = (1 + below(r, 4)) * unit;
-    if (start + pages > PAGES)
-        pages = PAGES - start;
-    return ipa_range(start * PAGE, pages * PAGE);
+    if (start + pages > all_pages)
+        pages = all_pages - start;
+    return ipa_range(start * page_bytes, pages * page_bytes);
 }
 
 /* --- the oracle ------------------------------------------------------------------------------------------------------ */
@@ -61,7 +82,7 @@ static inline bool is_own(const struct page *p)
 
 static inline uint64_t own_index(uint64_t pa)
 {
-    return (pa - OWN_PA) / PAGE;
+    return (pa - OWN_PA) / page_bytes;
 }
 
 static inline void forget(struct run *r, uint64_t first, uint64_t end)
@@ -69,7 +90,7 @@ static inline void forget(struct run *r, uint64_t first, uint64_t end)
     for (uint64_t i = first; i < end; i++) {
         if (is_own(&r->page[i]))
             r->own_mapped[own_index(r->page[i].backing)] = false;
-        r->page[i] = (struct page){NONE, 0, 0, 0, 0};
+        r->page[i] = (struct page){.kind = NONE};
     }
 }
 
@@ -88,7 +109,7 @@ static inline bool short_of_something(enum s2_err err)
 
 static inline bool is_busy(const struct run *r, uint64_t first, uint64_t end)
 {
-    return first * PAGE < r->busy.end.v && r->busy.start.v < end * PAGE;
+    return first * page_bytes < r->busy.end.v && r->busy.start.v < end * page_bytes;
 }
 
 /* Does page i go on in the area of the page before it? */
@@ -97,7 +118,7 @@ static inline bool goes_on(const struct run *r, uint64_t i)
     const struct page *low = &r->page[i - 1], *high = &r->page[i];
 
     return low->kind != NONE && low->kind == high->kind && low->attr == high->attr && low->name == high->name &&
-           low->backing + (low->kind == LINEAR ? PAGE : 0) == high->backing;
+           low->backing + (low->kind == LINEAR ? page_bytes : 0) == high->backing;
 }
 
 /* All pages of the area that has page i: equal neighbours are one. */
@@ -105,7 +126,7 @@ static inline void area_around(const struct run *r, uint64_t i, uint64_t *first,
 {
     for (*first = i; *first > 0 && goes_on(r, *first); --*first)
         ;
-    for (*end = i + 1; *end < PAGES && goes_on(r, *end); ++*end)
+    for (*end = i + 1; *end < all_pages && goes_on(r, *end); ++*end)
         ;
 }
 
@@ -126,16 +147,16 @@ static inline void compare_areas(struct run *r)
     struct s2_area a;
 
     for (s2_ipa from = S2_IPA(0); s2_space_next(&r->w->space, from, &a); from = a.range.end) {
-        for (; at < a.range.start.v / PAGE; at++)
+        for (; at < a.range.start.v / page_bytes; at++)
             assert_true(r->page[at].kind == NONE || is_busy(r, at, at + 1));
-        if (!is_busy(r, 0, PAGES)) {
+        if (!is_busy(r, 0, all_pages)) {
             area_around(r, at, &first, &end);
             assert_int_equal(first, at);
-            assert_int_equal(end, a.range.end.v / PAGE);
+            assert_int_equal(end, a.range.end.v / page_bytes);
         }
-        for (; at < a.range.end.v / PAGE; at++) {
+        for (; at < a.range.end.v / page_bytes; at++) {
             const struct page *p = &r->page[at];
-            uint64_t off = at * PAGE - a.range.start.v;
+            uint64_t off = at * page_bytes - a.range.start.v;
 
             if (is_busy(r, at, at + 1))
                 continue;
@@ -149,7 +170,7 @@ static inline void compare_areas(struct run *r)
                 assert_int_equal(a.backing, p->backing);
         }
     }
-    for (; at < PAGES; at++)
+    for (; at < all_pages; at++)
         assert_true(r->page[at].kind == NONE || is_busy(r, at, at + 1));
 }
 
@@ -157,16 +178,17 @@ static inline void compare_areas(struct run *r)
 
 static inline struct s2_area random_area(struct run *r, struct s2_ipa_range range, enum kind *kind)
 {
-    uint64_t bytes = range.end.v - range.start.v, own = below(r, 2) ? 512 * below(r, 2) : below(r, OWN_PAGES);
+    uint64_t bytes = range.end.v - range.start.v,
+             own = below(r, 2) ? LARGE / page_bytes * below(r, 2) : below(r, own_pages);
     uint32_t attr = attrs[below(r, sizeof attrs / sizeof *attrs)];
     struct s2_area a;
 
     *kind = (enum kind)(1 + below(r, 5));
-    if (*kind == LINEAR && bytes > OWN_PAGES * PAGE)
+    if (*kind == LINEAR && bytes > own_pages * page_bytes)
         *kind = ALLOC;
     switch (*kind) {
     case LINEAR:
-        a = area_linear(range.start.v, bytes, OWN_PA + own * PAGE, attr);
+        a = area_linear(range.start.v, bytes, OWN_PA + own * page_bytes, attr);
         break;
     case TRAP:
         a = area_trap(range.start.v, bytes, below(r, 3));
@@ -188,15 +210,15 @@ static inline struct s2_area random_area(struct run *r, struct s2_ipa_range rang
 /* Are the frames of this linear area mapped elsewhere, or not the VM's? What lies in the replaced range goes. */
 static inline bool frames_taken(const struct run *r, const struct s2_area *a, enum s2_map_mode mode)
 {
-    uint64_t first = a->range.start.v / PAGE, end = a->range.end.v / PAGE;
+    uint64_t first = a->range.start.v / page_bytes, end = a->range.end.v / page_bytes;
 
-    if (a->backing < OWN_PA || a->backing + (end - first) * PAGE > OWN_PA + OWN_PAGES * PAGE)
+    if (a->backing < OWN_PA || a->backing + (end - first) * page_bytes > OWN_PA + own_pages * page_bytes)
         return true;
-    for (uint64_t i = 0; i < PAGES; i++) {
+    for (uint64_t i = 0; i < all_pages; i++) {
         bool goes = mode == S2_MAP_REPLACE && i >= first && i < end;
 
         if (is_own(&r->page[i]) && !goes && r->page[i].backing >= a->backing &&
-            r->page[i].backing < a->backing + (end - first) * PAGE)
+            r->page[i].backing < a->backing + (end - first) * page_bytes)
             return true;
     }
     return false;
@@ -204,9 +226,9 @@ static inline bool frames_taken(const struct run *r, const struct s2_area *a, en
 
 static inline bool same_already(const struct run *r, const struct s2_area *a, enum kind kind)
 {
-    for (uint64_t i = a->range.start.v / PAGE; i < a->range.end.v / PAGE; i++) {
+    for (uint64_t i = a->range.start.v / page_bytes; i < a->range.end.v / page_bytes; i++) {
         const struct page *p = &r->page[i];
-        uint64_t backing = kind == LINEAR ? a->backing + i * PAGE - a->range.start.v : a->backing;
+        uint64_t backing = kind == LINEAR ? a->backing + i * page_bytes - a->range.start.v : a->backing;
 
         if (p->kind != kind || p->attr != a->attr.bits || p->name != a->name || p->backing != backing)
             return false;
@@ -228,13 +250,13 @@ static inline bool refused_as_busy(struct run *r, uint64_t first, uint64_t end, 
 /* The pages become the area's. */
 static inline void remember(struct run *r, const struct s2_area *a, enum kind kind)
 {
-    uint64_t first = a->range.start.v / PAGE, end = a->range.end.v / PAGE;
+    uint64_t first = a->range.start.v / page_bytes, end = a->range.end.v / page_bytes;
 
     forget(r, first, end);
     for (uint64_t i = first; i < end; i++) {
-        r->page[i] = (struct page){kind, a->attr.bits, a->name, a->backing, 0};
+        r->page[i] = (struct page){kind, a->attr.bits, a->name, a->backing, 0, false};
         if (kind == LINEAR) {
-            r->page[i].backing += (i - first) * PAGE;
+            r->page[i].backing += (i - first) * page_bytes;
             r->own_mapped[own_index(r->page[i].backing)] = true;
         }
     }

@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Random operations on a space, against an oracle that knows one page at a time and nothing of trees, chunks or tables.
  * After every step the checker runs, the model has seen no stale translation, and the areas are those of the oracle. */
-#include "random_space.h"
+#include "random_guest.h"
 
 enum { STEPS = 1000 };
 
@@ -12,7 +12,7 @@ static void step_map(struct run *r)
 {
     enum s2_map_mode mode = below(r, 2) ? S2_MAP_NEW : S2_MAP_REPLACE;
     struct s2_ipa_range range = random_range(r);
-    uint64_t first = range.start.v / PAGE, end = range.end.v / PAGE;
+    uint64_t first = range.start.v / page_bytes, end = range.end.v / page_bytes;
     enum kind kind;
     struct s2_area a = random_area(r, range, &kind);
     enum s2_err err = s2_space_map(&r->w->space, &a, mode, &r->w->d), want = S2_OK;
@@ -39,10 +39,10 @@ static void step_unmap(struct run *r)
     struct s2_ipa_range range = random_range(r);
     enum s2_err err = s2_space_unmap(&r->w->space, range, &r->w->d);
 
-    if (refused_as_busy(r, range.start.v / PAGE, range.end.v / PAGE, err))
+    if (refused_as_busy(r, range.start.v / page_bytes, range.end.v / page_bytes, err))
         return;
     assert_int_equal(err, S2_OK);
-    forget(r, range.start.v / PAGE, range.end.v / PAGE);
+    forget(r, range.start.v / page_bytes, range.end.v / page_bytes);
     r->done[UNMAP]++;
 }
 
@@ -58,12 +58,13 @@ static bool by_name(void *arg, const struct s2_area *area, s2_attr *attr)
 
 static void now_by_name(struct run *r, struct s2_ipa_range range)
 {
-    for (uint64_t i = range.start.v / PAGE; i < range.end.v / PAGE; i++) {
+    for (uint64_t i = range.start.v / page_bytes; i < range.end.v / page_bytes; i++) {
         struct page *p = &r->page[i];
 
         if (p->kind == NONE || p->kind == TRAP || !(p->attr & S2_R))
             continue;
         p->attr = p->name ? p->attr & ~(uint32_t)S2_W : p->attr | S2_W;
+        p->written = p->written && !p->name;
     }
 }
 
@@ -72,7 +73,7 @@ static void step_protect(struct run *r)
     struct s2_ipa_range range = random_range(r);
     enum s2_err err = s2_space_protect(&r->w->space, range, by_name, NULL, &r->w->d);
 
-    if (refused_as_busy(r, range.start.v / PAGE, range.end.v / PAGE, err))
+    if (refused_as_busy(r, range.start.v / page_bytes, range.end.v / page_bytes, err))
         return;
     if (short_of_something(err)) {
         r->refused++;
@@ -94,7 +95,7 @@ static bool area_at(const struct run *r, uint64_t i, struct s2_area *a)
     if (p->kind == NONE)
         return false;
     area_around(r, i, &first, &end);
-    *a = (struct s2_area){.range = ipa_range(first * PAGE, (end - first) * PAGE),
+    *a = (struct s2_area){.range = ipa_range(first * page_bytes, (end - first) * page_bytes),
                           .backend = backend_of(p->kind),
                           .backing = r->page[first].backing,
                           .attr = S2_ATTR(p->attr),
@@ -109,7 +110,7 @@ static uint64_t random_page(struct run *r)
     uint64_t i, first, end;
 
     for (unsigned tries = 0;; tries++) {
-        i = below(r, PAGES);
+        i = below(r, all_pages);
         area_around(r, i, &first, &end);
         if ((r->page[i].kind != NONE || tries > 15) && !is_busy(r, first ? first - 1 : 0, end + 1))
             return i;
@@ -125,13 +126,13 @@ static void step_extend(struct run *r)
     bool there = area_at(r, i, &a);
 
     if (!there)
-        a = area_trap(i * PAGE, PAGE, 0);
-    first = a.range.start.v / PAGE;
-    end = a.range.end.v / PAGE;
+        a = area_trap(i * page_bytes, page_bytes, 0);
+    first = a.range.start.v / page_bytes;
+    end = a.range.end.v / page_bytes;
     low = low > first ? first : low;
-    high = high > PAGES - end ? PAGES - end : high;
-    to = ipa_range((first - low) * PAGE, (low + end - first + high) * PAGE);
-    err = s2_space_extend(&r->w->space, S2_IPA(i * PAGE), to, &r->w->d);
+    high = high > all_pages - end ? all_pages - end : high;
+    to = ipa_range((first - low) * page_bytes, (low + end - first + high) * page_bytes);
+    err = s2_space_extend(&r->w->space, S2_IPA(i * page_bytes), to, &r->w->d);
     if (refused_as_busy(r, first - low, end + high, err))
         return;
     if (!there)
@@ -139,9 +140,9 @@ static void step_extend(struct run *r)
     else if (meets(r, first - low, first) || meets(r, end, end + high))
         want = S2_EEXIST;
     if (want == S2_OK && a.backend == &s2_backend_linear) {
-        struct s2_area below_it = area_linear(to.start.v, low * PAGE, a.backing - low * PAGE, 0);
+        struct s2_area below_it = area_linear(to.start.v, low * page_bytes, a.backing - low * page_bytes, 0);
         struct s2_area above_it =
-            area_linear(a.range.end.v, high * PAGE, a.backing + (a.range.end.v - a.range.start.v), 0);
+            area_linear(a.range.end.v, high * page_bytes, a.backing + (a.range.end.v - a.range.start.v), 0);
 
         if ((low && frames_taken(r, &below_it, S2_MAP_NEW)) || (high && frames_taken(r, &above_it, S2_MAP_NEW)))
             want = S2_EPERM;
@@ -156,9 +157,9 @@ static void step_extend(struct run *r)
     for (uint64_t k = first - low; k < end + high; k++) {
         if (k >= first && k < end)
             continue;
-        r->page[k] = (struct page){r->page[i].kind, a.attr.bits, a.name, a.backing, 0};
+        r->page[k] = (struct page){r->page[i].kind, a.attr.bits, a.name, a.backing, 0, false};
         if (a.backend == &s2_backend_linear) {
-            r->page[k].backing += k * PAGE - a.range.start.v;
+            r->page[k].backing += k * page_bytes - a.range.start.v;
             r->own_mapped[own_index(r->page[k].backing)] = true;
         }
     }
@@ -175,17 +176,17 @@ static void step_swap(struct run *r)
     enum kind kind;
 
     if (!area_at(r, i, &is))
-        is = area_trap(i * PAGE, PAGE, 0);
+        is = area_trap(i * page_bytes, page_bytes, 0);
     expected = below(r, 8) ? is.backend : &s2_backend_trap;
     range = is.range;
     if (below(r, 2))
-        range.start.v += below(r, (range.end.v - range.start.v) / PAGE) * PAGE;
+        range.start.v += below(r, (range.end.v - range.start.v) / page_bytes) * page_bytes;
     if (below(r, 2))
-        range.end.v -= below(r, (range.end.v - range.start.v) / PAGE) * PAGE;
-    if (!below(r, 8) && range.end.v < PAGES * PAGE)
-        range.end.v += PAGE;
-    first = range.start.v / PAGE;
-    end = range.end.v / PAGE;
+        range.end.v -= below(r, (range.end.v - range.start.v) / page_bytes) * page_bytes;
+    if (!below(r, 8) && range.end.v < all_pages * page_bytes)
+        range.end.v += page_bytes;
+    first = range.start.v / page_bytes;
+    end = range.end.v / page_bytes;
     a = random_area(r, range, &kind);
     err = s2_space_swap(&r->w->space, &a, expected, &r->w->d);
     if (refused_as_busy(r, first, end, err))
@@ -211,12 +212,12 @@ static void step_rename(struct run *r)
     uint16_t name = (uint16_t)below(r, 2);
     struct s2_area a;
     bool there = area_at(r, i, &a);
-    enum s2_err err = s2_space_rename(&r->w->space, S2_IPA(i * PAGE + below(r, PAGE)), name, &r->w->d);
+    enum s2_err err = s2_space_rename(&r->w->space, S2_IPA(i * page_bytes + below(r, page_bytes)), name, &r->w->d);
 
     assert_int_equal(err, there ? S2_OK : S2_ENOENT);
     if (!there)
         return;
-    for (uint64_t k = a.range.start.v / PAGE; k < a.range.end.v / PAGE; k++)
+    for (uint64_t k = a.range.start.v / page_bytes; k < a.range.end.v / page_bytes; k++)
         r->page[k].name = name;
     r->done[RENAME]++;
 }
@@ -228,7 +229,7 @@ static void step_expected(struct run *r)
     struct s2_area a;
 
     if (!area_at(r, i, &a)) {
-        a = area_trap(i * PAGE, PAGE, 0);
+        a = area_trap(i * page_bytes, page_bytes, 0);
         want = S2_ENOENT;
     } else if (below(r, 4) == 0) {
         a.name ^= 1;
@@ -237,7 +238,7 @@ static void step_expected(struct run *r)
     assert_int_equal(s2_space_unmap_expected(&r->w->space, &a, &r->w->d), want);
     if (want)
         return;
-    forget(r, a.range.start.v / PAGE, a.range.end.v / PAGE);
+    forget(r, a.range.start.v / page_bytes, a.range.end.v / page_bytes);
     r->done[EXPECTED]++;
 }
 
@@ -253,7 +254,7 @@ static void begin_work(struct run *r)
     a.name = (uint16_t)below(r, 2);
     err = populate ? s2_space_map_begin(&r->w->space, &r->work, &a, &r->w->d)
                    : s2_space_protect_begin(&r->w->space, &r->work, range, by_name, NULL, &r->w->d);
-    if (populate && meets(r, range.start.v / PAGE, range.end.v / PAGE))
+    if (populate && meets(r, range.start.v / page_bytes, range.end.v / page_bytes))
         want = S2_EEXIST;
     if (want == S2_OK && short_of_something(err)) {
         r->refused++;
@@ -296,87 +297,6 @@ static void step_work(struct run *r)
     r->busy = ipa_range(0, 0);
 }
 
-/* --- steps of the guest ------------------------------------------------------------------------------------------------ */
-
-static unsigned char *content(struct run *r, struct page *p)
-{
-    return is_own(p) ? &r->own[own_index(p->backing)] : &p->byte;
-}
-
-static void step_access(struct run *r)
-{
-    uint64_t i = below(r, PAGES);
-    struct page *p = &r->page[i];
-    enum model_kind kind = (enum model_kind)below(r, 3);
-    static const uint32_t right[] = {S2_R, S2_W, S2_X};
-    bool allowed = p->kind != NONE && p->kind != TRAP && (p->attr & right[kind]);
-    struct attempt a;
-
-    if (is_busy(r, i, i + 1))
-        return;
-    model_set_cpu(r->w->port, (unsigned)below(r, 2));
-    world_run(r->w);
-    a = guest(r->w, i * PAGE, kind);
-    if (allowed && !a.done) {
-        /* Only what nobody promised may run out. */
-        assert_true(p->kind == OVERCOMMIT && (a.answer == S2_NEED_REFILL || a.result.why == S2_NO_MEMORY));
-        r->refused++;
-        return;
-    }
-    assert_int_equal(a.done, allowed);
-    if (!allowed) {
-        assert_int_equal(a.result.why, p->kind == NONE   ? S2_NO_AREA
-                                       : p->kind == TRAP ? S2_NO_SYNDROME
-                                                         : S2_NO_PERMISSION);
-        return;
-    }
-    if (p->kind == LINEAR)
-        assert_int_equal(a.pa, p->backing);
-    unsigned char *byte = model_ram(r->w->port, a.pa);
-    assert_int_equal(*byte, *content(r, p));
-    if (kind == MODEL_WRITE)
-        *byte = *content(r, p) = (unsigned char)below(r, 256);
-}
-
-static void step_copy(struct run *r)
-{
-    static unsigned char bytes[16 * PAGE];
-    uint64_t first = below(r, PAGES - 16), n = 1 + below(r, 15);
-    bool in = below(r, 2), there = true, promised = true;
-    enum s2_err err;
-
-    for (uint64_t i = first; i < first + n; i++) {
-        there &= r->page[i].kind != NONE && r->page[i].kind != TRAP;
-        promised &= r->page[i].kind != OVERCOMMIT;
-    }
-    if (is_busy(r, first, first + n))
-        return;
-    memset(bytes, (int)below(r, 256), sizeof bytes);
-    err = in ? s2_space_copy_in(&r->w->space, S2_IPA(first * PAGE), bytes, n * PAGE, 0, true, &r->w->d)
-             : s2_space_copy_out(&r->w->space, bytes, S2_IPA(first * PAGE), n * PAGE, 0, &r->w->d);
-    assert_int_equal(err == S2_EPERM || err == S2_ENOENT, !there);
-    if (!there)
-        return;
-    if (err) {
-        assert_false(promised);
-        assert_true(short_of_something(err));
-        /* What was copied before memory ran out is there. */
-        for (uint64_t i = first; in && i < first + n; i++) {
-            unsigned char now;
-
-            if (s2_space_copy_out(&r->w->space, &now, S2_IPA(i * PAGE), 1, 0, NULL) == S2_OK)
-                *content(r, &r->page[i]) = now;
-        }
-        return;
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        if (in)
-            *content(r, &r->page[first + i]) = bytes[0];
-        else
-            assert_int_equal(bytes[i * PAGE], *content(r, &r->page[first + i]));
-    }
-}
-
 static void run(const struct world_config *wc, uint64_t seed)
 {
     struct run *r = world_alloc(sizeof *r);
@@ -384,11 +304,16 @@ static void run(const struct world_config *wc, uint64_t seed)
     memset(r, 0, sizeof *r);
     r->seed = seed;
     r->w = world_create(wc);
+    if (wc->dirty && !wc->caps.hdbs)
+        model_set_tracking(r->w->port, true, true);
+    page_bytes = s2_granule_bytes(&r->w->cfg.geometry);
+    all_pages = SPACE_BYTES / page_bytes;
+    own_pages = OWN_BYTES / page_bytes;
     memset(model_ram(r->w->port, FRAME_BASE), 0xa5, FRAME_BYTES);
     memset(r->own, 0xa5, sizeof r->own);
-    world_give(r->w, OWN_PA, OWN_PAGES * PAGE, VM, S2_RWX);
+    world_give(r->w, OWN_PA, own_pages * page_bytes, VM, S2_RWX);
     for (unsigned i = 0; i < STEPS; i++) {
-        switch (below(r, 16)) {
+        switch (below(r, 18)) {
         case 0:
         case 1:
             step_map(r);
@@ -418,14 +343,22 @@ static void run(const struct world_config *wc, uint64_t seed)
         case 10:
             step_work(r);
             break;
+        case 11:
+            step_sweep(r);
+            break;
+        case 12:
+            step_harvest(r);
+            break;
         default:
             step_access(r);
         }
         world_check(r->w);
         compare_areas(r);
     }
-    for (unsigned i = LINEAR; i < DONE; i++)
+    for (unsigned i = LINEAR; i < FOLDED; i++)
         assert_true(r->done[i] > 0);
+    assert_true(r->done[FOLDED] > 0 || wc->chunk_log2 < 16);
+    assert_int_equal(r->done[TOLD] > 0, wc->dirty);
     model_set_cpu(r->w->port, 0);
     world_destroy(r->w);
     free(r);
@@ -458,7 +391,7 @@ static void with_small_chunks_and_little_of_anything(void **state)
     wc.small_leaves = true;
     wc.table_pages = 40;
     wc.nodes = 72;
-    wc.frame_quota = MIB(8) / PAGE;
+    wc.frame_quota = MIB(8) / S2_FRAME;
     run(&wc, 0x94d049bb133111eb);
 }
 
@@ -471,6 +404,38 @@ static void with_hardware_access_and_dirty_state(void **state)
     run(&wc, 0xbf58476d1ce4e5b9);
 }
 
+/* Chunks smaller than what faults complete together. */
+static void small_chunks(enum s2_granule granule, uint8_t chunk_log2, bool tracked, uint64_t seed)
+{
+    struct world_config wc = world_defaults();
+
+    wc.granule = granule;
+    wc.chunk_log2 = chunk_log2;
+    wc.access_flag = wc.dirty = tracked;
+    wc.caps.haf = wc.caps.hdbs = false;
+    wc.caps.bbm = (uint8_t)(seed % 3);
+    run(&wc, seed);
+}
+
+static void where_faults_complete_runs(void **state)
+{
+    (void)state;
+    small_chunks(S2_4K, 16, false, 0x2545f4914f6cdd1d);
+    small_chunks(S2_4K, 17, true, 0x9e6c63d0876a9a47);
+}
+static void with_pages_of_16k(void **state)
+{
+    (void)state;
+    small_chunks(S2_16K, 0, false, 11);
+    small_chunks(S2_16K, 21, true, 11);
+}
+static void with_pages_of_64k(void **state)
+{
+    (void)state;
+    small_chunks(S2_64K, 0, true, 16);
+    small_chunks(S2_64K, 21, true, 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +443,9 @@ int main(void)
         cmocka_unit_test(with_the_oldest_cpu),
         cmocka_unit_test(with_small_chunks_and_little_of_anything),
         cmocka_unit_test(with_hardware_access_and_dirty_state),
+        cmocka_unit_test(where_faults_complete_runs),
+        cmocka_unit_test(with_pages_of_16k),
+        cmocka_unit_test(with_pages_of_64k),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
