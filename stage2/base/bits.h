@@ -9,7 +9,11 @@
 #include <stage2/addr.h> /* s2_is_pow2 */
 
 /* For what is small and asked often: built for size, gcc takes a call for smaller than what stands around it. */
+#ifdef __OPTIMIZE_SIZE__
 #define S2_INLINE static inline __attribute__((always_inline))
+#else
+#define S2_INLINE static inline
+#endif
 
 static inline uint64_t s2_min_u64(uint64_t a, uint64_t b)
 {
