@@ -11,10 +11,11 @@ struct job {
     void *arg;
     uint64_t start, end; /* the marks, as far as they are not looked at yet */
     unsigned budget;     /* folds and collapses */
-    unsigned looks;      /* table pages to look at */
+    unsigned looks;      /* tables to look at, by up to LOOK_ENTRIES_LOG2 entries */
 };
 
-enum { LOOKS = 64 }; /* table pages looked at for each that may be promoted: bounds the hold of the lock, too */
+/* Looks for each that may be promoted: they bound the hold of the lock, too. The widest way down, four tables of 64K, takes 68. */
+enum { LOOKS = 128, LOOK_ENTRIES_LOG2 = 9 };
 
 static bool in_one(const struct job *j, struct s2_ipa_range range)
 {
@@ -108,11 +109,13 @@ static uint64_t fold_runs(struct job *j, const struct s2_node *n, uint64_t start
 static void promote_node(struct job *j, const struct s2_node *n, uint64_t start, uint64_t end)
 {
     struct s2_table *t = j->t;
-    uint64_t done = start;
+    uint64_t done = start, cost = 1 + ((end - start) >> (s2_level_shift(&t->geo, n->level) + LOOK_ENTRIES_LOG2));
 
-    if (!j->looks)
+    if (j->looks < cost) {
+        j->looks = 0;
         return;
-    j->looks--;
+    }
+    j->looks -= (unsigned)cost;
     for (uint64_t at = start, next; n->level < S2_LAST_LEVEL && at < end; at = next) {
         uint64_t *slot = &n->slots[s2_node_index(t, n, at)], desc = s2_port_pte_load(t->port, slot);
 
