@@ -144,18 +144,21 @@ static void mark_run(struct s2_table *t, const struct s2_node *n, uint64_t at, u
 static void mark_runs(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc)
 {
     uint64_t bytes = s2_run_bytes(t, n->level), last;
+    bool filled = desc & DESC_CONTIGUOUS, fits;
 
-    if (!bytes || !aligned(t, n->level, at, desc, bytes))
+    if (!bytes)
         return;
+    fits = aligned(t, n->level, at, desc, bytes);
     last = (end - 1) & ~(bytes - 1);
-    if (!(desc & DESC_CONTIGUOUS) && last - (at & ~(bytes - 1)) > bytes) {
+    if (!filled && fits && last - (at & ~(bytes - 1)) > bytes) {
         s2_mark(t, (struct s2_ipa_range){S2_IPA(at), S2_IPA(end)}); /* whole runs between the two at the ends */
         return;
     }
-    desc &= ~DESC_CONTIGUOUS;
-    mark_run(t, n, at, desc);
-    if (last > at)
-        mark_run(t, n, last, desc + (last - at));
+    if (filled && !fits)
+        return;
+    mark_run(t, n, at, desc & ~DESC_CONTIGUOUS);
+    if (last > at) /* a row that was changed need not continue what its first leaf began */
+        mark_run(t, n, last, s2_port_pte_load(t->port, &n->slots[s2_node_index(t, n, last)]) & ~DESC_CONTIGUOUS);
 }
 
 static void mark_table(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc)
