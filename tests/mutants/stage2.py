@@ -163,6 +163,8 @@ TABLES = [
      "size and attributes change in one step (rule 12)", "test_gather test_table_random"),
     ("split_table_count", SPLIT, "    n->page->tables++;\n", "", "a table does not count the one that a split puts into it",
      "test_table"),
+    ("unfold_records", LEAVES, "    if (s2_desc_hardware_writes(t))\n        share_records(t, slot, members);\n", "",
+     "what hardware recorded in one member of a run stays there alone when it is unfolded", "test_table_random"),
     ("leaf_not_congruent", ENGINE, "!((start | (start + delta)) & (size - 1))", "!(start & (size - 1))",
      "blocks whose output is not aligned (G4)", "test_table"),
     ("leaf_beyond_the_end", ENGINE, "!((start | (start + delta)) & (size - 1)) && end - start >= size",
