@@ -111,9 +111,12 @@ static void hold(struct s2_tpage *page)
     page->flags = 0;
 }
 
-/* n of the pages that were charged go to the stash. */
+/* n of the pages that were charged go to the stash, in the order of the free list: pages that lie side by side are filled side by
+ * side. */
 static void take_batch(struct s2_tpool *p, uint32_t n, struct s2_tstash *stash)
 {
+    uint32_t first = S2_TPAGE_NONE, *end = &first;
+
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t index = p->free_head;
@@ -124,8 +127,12 @@ static void take_batch(struct s2_tpool *p, uint32_t n, struct s2_tstash *stash)
         }
         p->free_head = p->meta[index].link;
         hold(&p->meta[index]);
-        s2_tstash_push(p, stash, index);
+        *end = index;
+        end = &p->meta[index].link;
     }
+    *end = stash->head;
+    stash->head = first;
+    stash->count += n;
     s2_port_unlock(p->port, &p->lock);
 }
 
