@@ -165,6 +165,23 @@ static void row_run_before_pages(void)
     finish();
 }
 
+/* A row of leaves that change alike need not have outputs that go on: what its first leaf is part of says nothing of its last. */
+static void row_of_runs_that_differ(void)
+{
+    uint64_t run = run_bytes(3), low = AT, high = AT + run;
+
+    begin();
+    map(low, run, PAGE, S2_RW); /* not congruent, and so no run */
+    map(high, run, 0, S2_RW);
+    assert_true(leaf_at(high).contiguous);
+    protect(low, run + run / 2, S2_R);
+    assert_false(leaf_at(high).contiguous);
+    protect(low, run + run / 2, S2_RW);
+    (void)promote_all();
+    assert_true(leaf_at(high).contiguous);
+    finish();
+}
+
 /* What was written in any leaf was written in the block. */
 static void row_dirty_kept(void)
 {
@@ -427,6 +444,7 @@ int main(void)
         ROW(row_block_of_blocks),
         ROW(row_run_of_blocks),
         ROW(row_run_before_pages),
+        ROW(row_of_runs_that_differ),
         ROW(row_dirty_kept),
         ROW(row_tracked_apart),
         ROW(row_unlike),
