@@ -253,9 +253,12 @@ enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     err = charge(p, q, n, q->promised);
     if (!err) {
-        do
+        first = find_run(p, n);
+        if (first == p->pages) { /* perhaps in what was given back as trees */
+            while (exhume(p))
+                continue;
             first = find_run(p, n);
-        while (first == p->pages && exhume(p));
+        }
         if (first == p->pages) {
             q->used -= n;
             p->free += n;
