@@ -5,7 +5,7 @@
 
 import harness
 
-for cpu, bootargs in (("cortex-a53", ""), ("cortex-a72", ""), ("max", ""), ("max", "mask=ttl,bbm,range,fwb")):
+for cpu, bootargs in (("cortex-a53", ""), ("cortex-a72", ""), ("max", ""), ("max", "mask=ttl,bbm,tlbirange,fwb")):
     label = f"probe-{cpu}" + ("-masked" if bootargs else "")
     with harness.boot("probe", cpu=cpu, bootargs=bootargs, label=label) as m:
         for vm in ("probe", "pages"):
