@@ -25,7 +25,7 @@ struct s2_geometry {
      * Contiguous bit is not used. */
     uint8_t shift[5], run_log2[5];
     bool ds;           /* VTCR_EL2.DS: 52-bit descriptors of 4K and 16K granules (FEAT_LPA2) */
-    bool track_access; /* leaves begin with AF = 0; the CPU sets it (HA), or a fault does */
+    bool track_access; /* leaves that no fault installs begin with AF = 0; the CPU sets it (HA), or a fault does */
     bool track_dirty;  /* writable leaves begin clean; the CPU marks them (HD), or a fault does */
     uint64_t vtcr;     /* the value for VTCR_EL2, VS and HA/HD included */
 };
@@ -34,8 +34,10 @@ struct s2_geometry_request {
     enum s2_granule granule;
     uint8_t ipa_bits;
     uint8_t most_roots; /* root tables to concatenate at most: 1, 2, 4, 8, 16; 0: as many as help (16) */
-    bool wide;    /* 52-bit descriptors (DS) also where the IPA size does not ask for them, for outputs above 48 bits */
-    bool no_runs; /* never the Contiguous bit */
+    /* 52-bit descriptors (DS) also where the IPA size does not ask for them, for outputs above 48 bits. At 64K, which has those
+     * without DS, nothing. */
+    bool wide;
+    bool no_runs;            /* never the Contiguous bit */
     bool access_flag, dirty; /* track accesses, writes: by the CPU where it can (HAFDBS), else by faults */
 };
 

@@ -23,9 +23,9 @@
 
 struct s2_space_config {
     struct s2_port *port;
-    const struct s2_caps *caps;
-    struct s2_geometry geometry;
-    uint16_t id; /* the VM's owner number in the ledger; also orders locks */
+    const struct s2_caps *caps;  /* copied */
+    struct s2_geometry geometry; /* s2_geometry_make's, for the same capabilities */
+    uint16_t id;                 /* the VM's owner number in the ledger; also orders locks */
     struct s2_tpool *tables;
     uint32_t table_pages; /* quota: root, cut reserve and what vCPUs' caches hold included; s2_table_quota */
     struct s2_vmids *vmids;
@@ -214,7 +214,8 @@ void s2_space_leaves(struct s2_space *sp, struct s2_ipa_range range, uint64_t le
 /* Text, line by line without the newline, to `line`. */
 typedef void s2_line_fn(void *arg, const char *line);
 void s2_space_dump_areas(struct s2_space *sp, s2_line_fn *line, void *arg);
-void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg); /* equal leaves grouped, contiguous ones apart */
+/* Equal leaves in a row are one line, contiguous ones apart. */
+void s2_space_dump_tables(struct s2_space *sp, s2_line_fn *line, void *arg);
 
 /* The areas are the truth, the tables their projection: every valid leaf is one that the area tree (with chunks and
  * ledger) would produce; nothing populated is missing; counts, quotas and ledger agree. Null when consistent, else a

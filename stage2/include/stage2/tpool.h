@@ -15,8 +15,9 @@
 
 #define S2_TPAGE_NONE UINT32_MAX
 
-/* Per table page. `valid` counts entries that are not zero, `tables` those of them that lead to tables, `sum` adds up what its leaves say (table/desc.h): both tell, without
- * a look at the table, whether it is full of leaves that one block could say. Under the shared lock they are changed atomically. */
+/* Per table page. `valid` counts entries that are not zero, `tables` those of them that lead to tables, `sum` adds up what its
+ * leaves say (table/desc.h): together they tell, without a look at the table, whether it is full of leaves that one block could
+ * say. Under the space's shared lock they are changed atomically. */
 struct s2_tpage {
     uint64_t sum;
     uint16_t valid, tables;
@@ -24,7 +25,7 @@ struct s2_tpage {
     int8_t level;   /* of the table, or one of the two below */
     uint8_t flags;  /* S2_TPAGE_SEEN, S2_TPAGE_ZERO */
     uint16_t roots; /* first page of a root: how many */
-    uint32_t link;  /* free list, stash, cache or gather */
+    uint32_t link;  /* free list, list of trees, stash, cache or gather */
 };
 #define S2_TPAGE_FREE INT8_MIN       /* in the pool */
 #define S2_TPAGE_HELD (INT8_MIN + 1) /* taken, in a stash */
@@ -68,7 +69,8 @@ void s2_tpool_give(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *st
 /* Takes back trees of tables that no walker can reach, by their first pages: each table of pages, or one level above, and all
  * below it. Costs as much as there are trees: what lies below is looked for when it is needed. */
 void s2_tpool_give_trees(struct s2_tpool *p, struct s2_tquota *q, struct s2_tstash *trees);
-/* n contiguous zeroed pages aligned to n pages, for a root; returns the PA. */
+/* n contiguous zeroed pages aligned to n pages, for a root; n: 1, 2, 4, 8, 16. S2_EQUOTA; S2_ETABLES, also when enough are free
+ * but not n together. */
 S2_NODISCARD enum s2_err s2_tpool_take_root(struct s2_tpool *p, struct s2_tquota *q, unsigned n, s2_pa *root);
 void s2_tpool_give_root(struct s2_tpool *p, struct s2_tquota *q, s2_pa root);
 
