@@ -4,7 +4,7 @@
  * a hypervisor with CONFIG_MEASURE_FAULTS and QEMU's -icount, which makes the numbers exact.
  *
  * Words name regions. new: lazy memory that nobody has touched. loaded, far: the same, but an image is in its first bytes, so that
- * the hypervisor holds memory for it and has no leaf; far in a GiB where there is nothing else. step=N: pages lie beside each other.
+ * the hypervisor holds memory for it and has no leaf; far where there is no table of theirs yet. step=N: pages lie beside each other.
  * Waits for a key before each kind, so that somebody may watch from outside. */
 #include "lib/guest.h"
 
@@ -118,7 +118,7 @@ void guest_main(const void *dtb)
         measure("read of a page beside it", of_read, loaded.base + step, step, TIMES);
         measure("write to a page beside it", of_write, loaded.base + (TIMES + 1) * step, step, TIMES);
     }
-    measure("first touch in another GiB", of_read, far.base, 0, 1);
+    measure("first touch further away", of_read, far.base, 0, 1);
     measure("what is there already", of_spurious, loaded.base, step, TIMES);
     measure("permission that is there already", of_good_now, loaded.base, step, TIMES);
     measure("UART register, read", of_word, UART_FLAGS, 0, TIMES);
