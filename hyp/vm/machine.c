@@ -27,9 +27,10 @@ struct walk {
     int skip_below; /* nodes deeper than this belong to a subtree that holds no devices; 0: none */
 };
 
-/* Peripherals without a bus master, by what their device tree calls them. */
+/* Peripherals without a bus master, by what their device tree calls them. One byte more than is told of: libfdt compares as many
+ * bytes as what is looked for has, and one, when the list has no more left than that without the one. */
 static const char no_dma[] = "arm,pl011\0arm,pl031\0arm,pl061\0arm,sp804\0arm,sp805\0"
-                             "arm,sbsa-uart\0arm,sbsa-gwdt\0ns16550a\0snps,dw-apb-uart";
+                             "arm,sbsa-uart\0arm,sbsa-gwdt\0ns16550a\0snps,dw-apb-uart\0";
 
 /* `cells` cells from the cell number `at` on. */
 static uint64_t read_cells(const uint8_t *p, int at, int cells)
@@ -123,7 +124,7 @@ static void add_device(struct walk *w, int node, int depth)
         dev->node = node;
         dev->name = fdt_get_name(m->fdt, node, NULL);
         dev->compatible = text_of(m->fdt, node, "compatible");
-        dev->no_dma = dev->compatible != NULL && fdt_stringlist_contains(no_dma, sizeof(no_dma), dev->compatible);
+        dev->no_dma = dev->compatible != NULL && fdt_stringlist_contains(no_dma, sizeof(no_dma) - 1, dev->compatible);
         read_interrupts(m->fdt, node, dev);
     }
 }

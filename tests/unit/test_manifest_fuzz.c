@@ -76,7 +76,8 @@ static void test_bundle(void **state)
     free(blob);
 }
 
-/* What it has found: a count of cells below zero, and a version of the format that libfdt mishandles. */
+/* What it has found: a count of cells below zero, a version of the format that libfdt mishandles, and a name as long as the last
+ * one of a list, with its end, of which libfdt reads one byte more. */
 static void test_found(void **state)
 {
     (void)state;
@@ -91,6 +92,13 @@ static void test_found(void **state)
     fdt_set_version(blob, 3);
     fdt_set_last_comp_version(blob, 2);
     assert_false(machine_parse(&m, blob, bytes, &p));
+    free(blob);
+    blob = compile_dts("/dts-v1/; / { #address-cells = <1>; #size-cells = <1>; device { reg = <0x1000 0x1000>; "
+                       "compatible = \"seventeen-letters\"; }; };",
+                       &bytes);
+    (void)machine_parse(&m, blob, bytes, &p);
+    assert_int_equal(m.devices, 1);
+    assert_false(m.device[0].no_dma);
     free(blob);
 }
 
