@@ -34,13 +34,13 @@ def members(archive):
 
 
 def text_at(data, at):
-    return data[at:data.index(b"\0", at)].decode()
+    return bytes(data[at:data.index(b"\0", at)]).decode()
 
 
 class Section:
     def __init__(self, fields, elf):
         (self.name, self.type, self.flags, _, self.offset, self.size, self.link, self.info, self.align, _) = fields
-        self.data = elf[self.offset:self.offset + self.size]
+        self.data = bytearray(elf[self.offset:self.offset + self.size])
         self.relocations = {}
         self.functions = []
         self.marks = set()
@@ -114,6 +114,7 @@ class Object:
                     if width != 26:
                         sys.exit(f"{label}: a conditional branch leaves it")
                     s.relocations[at] = (RELOCATIONS[CALL26 if word >> 31 else JUMP26], self.place(s, target), 0)
+                    struct.pack_into("<I", s.data, at, word & ~((1 << width) - 1 << low))  # lld adds to what is there instead of replacing it
 
     def write(self, out):
         for label, _, section, _ in self.symbols[1:]:  # the first is none
