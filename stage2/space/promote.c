@@ -64,7 +64,6 @@ void s2_unlock_promoting(struct s2_space *sp)
 
 void s2_promote_after_fault(struct s2_space *sp)
 {
-    /* cover: another CPU may be at work, in suites with threads */
     if (wanted(sp) && s2_port_trylock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id))
         s2_unlock_promoting(sp);
 }

@@ -100,13 +100,14 @@ uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_ipa_range range, s2_pa pa
     struct s2_pa_range run = s2_pa_run(pa, s2_range_bytes(range));
     struct s2_ledger_entry e = {0};
     uint32_t cuts = 0;
+    bool same;
 
     /* cover: what is unmapped was mapped, so that the ledger has it */
     if (range.start.v == goes.start.v && s2_ledger_find(sp->cfg.ledger, run.start, &e))
         cuts += e.range.start.v < run.start.v;
-    /* cover: the same of its end, which the same entry may hold */
-    if (range.end.v == goes.end.v &&
-        (e.range.end.v >= run.end.v || s2_ledger_find(sp->cfg.ledger, S2_PA(run.end.v - 1), &e)))
+    same = e.range.end.v >= run.end.v;
+    /* cover: the same of its end, which may lie in the same entry */
+    if (range.end.v == goes.end.v && (same || s2_ledger_find(sp->cfg.ledger, S2_PA(run.end.v - 1), &e)))
         cuts += e.range.end.v > run.end.v;
     return cuts;
 }

@@ -17,7 +17,7 @@ for cpu in ("cortex-a57", "max"):
                         "what they led to is told", everywhere=True)
         if faults:
             harness.note(f"{m.label}: {faults.group(1)}")
-            harness.ok(int(faults.group(3)) > 0 and int(faults.group(4)) > 0, f"{m.label}: CPUs met in faults, and with edits")
+            harness.ok(int(faults.group(3)) + int(faults.group(4)) > 0, f"{m.label}: CPUs met in faults, or with edits")
             harness.ok(faults.group(6) == "consistent", f"{m.label}: areas, tables and ledger agreed each time")
         harness.guest_tap(m, "hammer", "the guest's view")
         m.ended("the machine goes off when the last VM has")

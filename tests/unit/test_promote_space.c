@@ -116,6 +116,27 @@ static void a_map_that_fills_a_block(void **state)
     end(w);
 }
 
+/* A step gives back the table of what it made a block. */
+static void a_step_that_makes_a_block(void **state)
+{
+    struct world *w = make(false, 0);
+    uint32_t pages;
+
+    (void)state;
+    world_give(w, FRAME_BASE + MIB(8), MIB(2), VM, S2_RWX);
+    s2_space_promotion(&w->space, false);
+    assert_int_equal(map_new(w, area_linear(0, MIB(1), FRAME_BASE + MIB(8), S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MIB(1), MIB(1), FRAME_BASE + MIB(9), S2_RW)), S2_OK);
+    assert_int_equal(leaf_at(w, 0).level, 3);
+    s2_space_promotion(&w->space, true);
+    pages = w->space.table.quota.used;
+    while (s2_space_promote_step(&w->space, 4))
+        ;
+    assert_int_equal(leaf_at(w, 0).level, 2);
+    assert_int_equal(w->space.table.quota.used, pages - 1);
+    end(w);
+}
+
 /* --- where not -------------------------------------------------------------------------------------------------------- */
 
 static void two_areas_stay_two(void **state)
@@ -284,15 +305,11 @@ static void nobody_waits_for_the_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_last_fault_of_a_run),
-        cmocka_unit_test(a_protect_that_takes_back),
-        cmocka_unit_test(a_map_that_fills_a_block),
-        cmocka_unit_test(two_areas_stay_two),
-        cmocka_unit_test(one_chunk_of_two_areas),
-        cmocka_unit_test(pages_only_stay_pages),
-        cmocka_unit_test(off_and_on),
-        cmocka_unit_test(long_work_first),
-        cmocka_unit_test(nobody_waits_for_the_lock),
+        cmocka_unit_test(the_last_fault_of_a_run),  cmocka_unit_test(a_protect_that_takes_back),
+        cmocka_unit_test(a_map_that_fills_a_block), cmocka_unit_test(a_step_that_makes_a_block),
+        cmocka_unit_test(two_areas_stay_two),       cmocka_unit_test(one_chunk_of_two_areas),
+        cmocka_unit_test(pages_only_stay_pages),    cmocka_unit_test(off_and_on),
+        cmocka_unit_test(long_work_first),          cmocka_unit_test(nobody_waits_for_the_lock),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
