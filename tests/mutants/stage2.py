@@ -549,7 +549,7 @@ ALL_OR_NOTHING = [
      "each fault keeps nodes of the ledger promised", "test_all_or_nothing test_fault"),
     ("init_keeps_cut", SPACE, "        s2_cut_release(sp);\n        s2_table_fini(&sp->table);\n", "        s2_table_fini(&sp->table);\n",
      "a space that cannot begin keeps part of its reserve (A5)", "test_all_or_nothing test_space_life"),
-    ("borders_cut", SPACE, "    if (range.end.v == goes.end.v &&\n", "    if (", "where areas meet in one run of frames, an unmap needs nodes",
+    ("borders_cut", SPACE, "    if (range.end.v == goes.end.v && (same", "    if ((same", "where areas meet in one run of frames, an unmap needs nodes",
      "test_never_lacks"),
     ("protect_may_not_cut", AREAS_PROTECT, "        s2_op_may_cut(p->op); ", "        (void)0; ",
      "a protect that moves a border into a block lacks table pages", "test_never_lacks test_all_or_nothing"),
