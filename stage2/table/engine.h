@@ -58,6 +58,13 @@ S2_INLINE bool s2_leaf_fits(const struct s2_table *t, int level, uint64_t start,
     return level >= t->geo.block_level && !((start | (start + delta)) & (size - 1)) && end - start >= size;
 }
 
+/* May a leaf's size change in one step, with nothing else, and be flushed then (FEAT_BBM level 2, rule 12)? Not where hardware may
+ * write into it meanwhile. */
+static inline bool s2_size_in_place(const struct s2_table *t)
+{
+    return t->caps.bbm == 2 && !s2_desc_hardware_writes(t);
+}
+
 /* --- nodes --------------------------------------------------------------------------------------------------------- */
 
 static inline struct s2_node s2_node_at(const struct s2_table *t, s2_pa pa, int level, uint64_t base)
@@ -122,13 +129,15 @@ static inline struct s2_ipa_range s2_run_around(const struct s2_table *t, int le
 
     return (struct s2_ipa_range){S2_IPA(start), S2_IPA(start + bytes)};
 }
-/* What the leaf at ipa adds to the sum of its table; of each leaf of a run of `n` that continue each other, the same. */
+/* What the leaf at ipa adds to the sum of its table; of leaves that continue each other, each the same. */
 static inline uint64_t s2_leaf_sum(const struct s2_table *t, const struct s2_node *n, uint64_t ipa, uint64_t leaf)
 {
     uint64_t below = (ipa - n->base) & ~(s2_entry_bytes(t, n->level) - 1);
 
     return s2_sum_output(t, leaf, below) + s2_sum_attr(t, leaf);
 }
+/* The entries [at, end), if there are any: desc and what continues it, or, when that is 0, holes. Not counted. */
+void s2_entries_set(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc);
 /* Where [at, end) holds nothing valid that a walker reaches: leaves, the first of which says `desc` without the Contiguous bit,
  * each one output behind the last, the bit set in all full runs; counted. Returns where they end: before `end` only where the
  * upper bits of the output change. */
@@ -150,7 +159,8 @@ static inline bool s2_run_cut(const struct s2_table *t, const struct s2_node *n,
 }
 /* Clears DESC_VALID, and `bits`, losing no update by hardware (I_GXGZY). */
 void s2_leaf_break(struct s2_table *t, uint64_t *slot, uint64_t bits);
-/* The leaves [at, end), the first of which says desc, are new or say something new: marks what may be promoted now. */
+/* The leaves [at, end), the first of which says desc, are new or say something new: marks what may be promoted now. desc with the
+ * Contiguous bit: full runs among them have it already. */
 void s2_mark_leaves(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc);
 /* The same for one leaf, without the Contiguous bit. */
 void s2_mark_leaf(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t desc);

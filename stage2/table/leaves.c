@@ -6,13 +6,13 @@
 
 /* --- filling --------------------------------------------------------------------------------------------------------- */
 
-static void fill(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc)
+void s2_entries_set(struct s2_table *t, const struct s2_node *n, uint64_t at, uint64_t end, uint64_t desc)
 {
     unsigned shift = s2_level_shift(&t->geo, n->level);
 
     if (at < end)
         s2_port_pte_fill(t->port, &n->slots[s2_node_index(t, n, at)], (unsigned)((end - at) >> shift), desc,
-                         1ull << shift);
+                         desc ? 1ull << shift : 0);
 }
 
 /* How far outputs from pa on count up in the low bits of a descriptor. */
@@ -33,9 +33,9 @@ uint64_t s2_leaves_fill(struct s2_table *t, const struct s2_node *n, uint64_t at
         from = s2_min_u64((at + run - 1) & ~(run - 1), end);
         to = s2_max_u64(end & ~(run - 1), from);
     }
-    fill(t, n, at, from, desc);
-    fill(t, n, from, to, (desc + (from - at)) | DESC_CONTIGUOUS);
-    fill(t, n, to, end, desc + (to - at));
+    s2_entries_set(t, n, at, from, desc);
+    s2_entries_set(t, n, from, to, (desc + (from - at)) | DESC_CONTIGUOUS);
+    s2_entries_set(t, n, to, end, desc + (to - at));
     count = (end - at) >> s2_level_shift(&t->geo, n->level);
     n->page->valid = (uint16_t)(n->page->valid + count);
     n->page->sum += count * s2_leaf_sum(t, n, at, desc);
@@ -72,7 +72,7 @@ void s2_run_unfold(struct s2_table *t, struct s2_gather *g, const struct s2_node
     struct s2_ipa_range run = s2_run_around(t, n->level, ipa);
     uint64_t *slot = &n->slots[s2_node_index(t, n, run.start.v)];
     uint32_t members = 1u << t->geo.run_log2[n->level + 1];
-    bool in_place = t->caps.bbm == 2 && same && !s2_desc_hardware_writes(t);
+    bool in_place = same && s2_size_in_place(t);
 
     for (uint32_t i = 0; i < members; i++) {
         if (in_place)

@@ -144,38 +144,25 @@ uint64_t s2_table_leaf_bytes(const struct s2_table *t, struct s2_ipa_range range
     return s2_entry_bytes(t, level);
 }
 
-/* The node whose entry ends a walk of `at`, and that entry. */
-static struct s2_node last_node(const struct s2_table *t, uint64_t at, uint64_t *desc)
-{
-    struct s2_node n = s2_node_root(t, at);
-
-    for (;;) {
-        *desc = s2_port_pte_load(t->port, &n.slots[s2_node_index(t, &n, at)]);
-        if (!s2_desc_is_table(n.level, *desc))
-            return n;
-        n = s2_node_child(t, &n, at, *desc);
-        __builtin_prefetch(n.page, 1); /* the edit will count in it */
-    }
-}
-
 /* Tables for cutting the block that translates `at`, if one does and the range covers it in part. *block: its extent. */
 static uint32_t need_at(const struct s2_table *t, struct s2_ipa_range range, uint64_t at, struct s2_ipa_range *block)
 {
     uint64_t start, end, size, desc;
+    struct s2_node n;
     uint32_t need = 0;
-    int leaf;
 
     *block = (struct s2_ipa_range){range.end, range.end};
     if (at >= s2_ipa_limit(&t->geo))
         return 0;
-    leaf = last_node(t, at, &desc).level;
+    s2_descend(t, at, &n, &desc);
+    __builtin_prefetch(n.page, 1); /* the edit will count in it */
     if (!(desc & DESC_VALID))
         return 0;
-    size = s2_entry_bytes(t, leaf);
+    size = s2_entry_bytes(t, n.level);
     *block = (struct s2_ipa_range){S2_IPA(at & ~(size - 1)), S2_IPA((at | (size - 1)) + 1)};
     start = s2_max_u64(range.start.v, block->start.v);
     end = s2_min_u64(range.end.v, block->end.v);
-    for (int level = leaf; level < S2_LAST_LEVEL; level++)
+    for (int level = n.level; level < S2_LAST_LEVEL; level++)
         need += s2_entries_cut(t, level, start, end);
     return need;
 }

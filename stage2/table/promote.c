@@ -24,11 +24,6 @@ static bool in_one(const struct job *j, struct s2_ipa_range range)
     return in.start.v <= range.start.v && in.end.v >= range.end.v;
 }
 
-static bool at_once(const struct s2_table *t)
-{
-    return t->caps.bbm == 2 && !s2_desc_hardware_writes(t);
-}
-
 /* The leaves of the run at `run` get the Contiguous bit, if they may. */
 static void fold(struct job *j, const struct s2_node *n, struct s2_ipa_range run)
 {
@@ -41,12 +36,12 @@ static void fold(struct job *j, const struct s2_node *n, struct s2_ipa_range run
         return;
     j->budget--;
     for (uint32_t i = 0; i < members; i++)
-        if (at_once(t))
+        if (s2_size_in_place(t))
             s2_port_pte_store(t->port, &slot[i], s2_port_pte_load(t->port, &slot[i]) | DESC_CONTIGUOUS);
         else
             s2_leaf_break(t, &slot[i], 0);
     s2_gather_add(j->g, run.start.v, run.end.v, n->level, true); /* every member (T4) */
-    if (!at_once(t))
+    if (!s2_size_in_place(t))
         s2_gather_make(t, j->g, slot, members, DESC_VALID | DESC_CONTIGUOUS, run);
 }
 
@@ -77,7 +72,7 @@ static bool collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uin
     block = s2_desc_upper(block);
     n->page->sum += s2_leaf_sum(t, n, child->base, block);
     n->page->tables--;
-    if (at_once(t))
+    if (s2_size_in_place(t))
         s2_port_pte_store_release(t->port, slot, block);
     else
         s2_port_pte_store(t->port, slot, t->caps.bbm == 1 && !s2_desc_hardware_writes(t) ? block | DESC_NT : 0);
@@ -87,7 +82,7 @@ static bool collapse(struct job *j, const struct s2_node *n, uint64_t *slot, uin
         s2_gather_flush(t, j->g);
         block |= harvest(t, child);
     }
-    if (!at_once(t))
+    if (!s2_size_in_place(t))
         s2_gather_make(t, j->g, slot, 0, block, range);
     s2_mark(t, range); /* the next call looks whether it completes a run, or a table */
     return true;

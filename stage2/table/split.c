@@ -10,16 +10,6 @@ struct cut {
     const struct s2_part *part;
 };
 
-/* The entries [at, end) of the table, which is nobody's yet: from desc on, 0: holes. */
-static void set(const struct cut *c, const struct s2_node *node, uint64_t at, uint64_t end, uint64_t desc)
-{
-    unsigned shift = s2_level_shift(&c->t->geo, node->level);
-
-    if (at < end)
-        s2_port_pte_fill(c->t->port, &node->slots[s2_node_index(c->t, node, at)], (unsigned)((end - at) >> shift), desc,
-                         desc ? 1ull << shift : 0);
-}
-
 /* n leaves that each added `sum` are gone. */
 static void uncount(const struct s2_node *node, uint64_t n, uint64_t sum)
 {
@@ -34,8 +24,8 @@ static void cut_runs(const struct cut *c, const struct s2_node *node, struct s2_
 
     if (!run)
         return;
-    set(c, node, low, range.start.v, first + (low - node->base));
-    set(c, node, range.end.v, (range.end.v + run - 1) & ~(run - 1), first + (range.end.v - node->base));
+    s2_entries_set(c->t, node, low, range.start.v, first + (low - node->base));
+    s2_entries_set(c->t, node, range.end.v, (range.end.v + run - 1) & ~(run - 1), first + (range.end.v - node->base));
 }
 
 /* The table in place of `block`, a leaf at `level` that translates [base, base + its size) and that the part covers in
@@ -57,7 +47,7 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
         if (at < from || at + size > to) {
             next = at + size;
             uncount(&node, 1, sum);
-            set(c, &node, at, next, replacement(c, level + 1, at, desc));
+            s2_entries_set(c->t, &node, at, next, replacement(c, level + 1, at, desc));
             node.page->valid++;
             node.page->tables++;
             continue;
@@ -67,7 +57,7 @@ static uint64_t replacement(const struct cut *c, int level, uint64_t base, uint6
         if (c->part->keep)
             s2_leaves_fill(c->t, &node, at, next, s2_desc_change(c->t, desc, c->part->attr_bits));
         else
-            set(c, &node, at, next, 0);
+            s2_entries_set(c->t, &node, at, next, 0);
     }
     return table;
 }
@@ -79,7 +69,7 @@ static bool at_once(const struct s2_table *t, const struct s2_part *part, uint64
 {
     bool same = !part->keep || s2_desc_change(t, block, part->attr_bits) == block;
 
-    return t->caps.bbm == 2 && same && !s2_desc_hardware_writes(t) && block & DESC_VALID;
+    return same && block & DESC_VALID && s2_size_in_place(t);
 }
 
 void s2_split_block(struct s2_table *t, struct s2_tstash *stash, struct s2_gather *g, const struct s2_node *n,

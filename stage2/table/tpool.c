@@ -12,7 +12,6 @@
 
 enum {
     DESCRIPTOR_LOG2 = 3,
-    GRANULE_64K_LOG2 = 16,
     BATCH = 64, /* pages moved per hold of the lock */
 };
 
@@ -52,7 +51,7 @@ static void set_free(struct s2_tpool *p, uint32_t index)
  * are zero in those that have none (D8.3.1). */
 static uint32_t linked(const struct s2_tpool *p, uint64_t desc)
 {
-    uint64_t pa = p->granule_log2 == GRANULE_64K_LOG2
+    uint64_t pa = p->granule_log2 == S2_64K
                       ? (desc & s2_bits_mask(47, 16)) | (desc & s2_bits_mask(15, 12)) << 36
                       : (desc & s2_bits_mask(49, p->granule_log2)) | (desc & s2_bits_mask(9, 8)) << 42;
 

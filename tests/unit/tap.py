@@ -3,6 +3,7 @@
 """What the scripts that read the tree share: where it is, its files, and verdicts as TAP."""
 
 import os
+import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +25,16 @@ def ok(problems, name):
     print(f"{'not ok' if problems else 'ok'} {_count} - {name}")
     for problem in problems:
         print(f"# {problem}", file=sys.stderr)
+
+
+def run(program, *args, **env):
+    return subprocess.run([program, *args], capture_output=True, text=True, check=False, env={**os.environ, **env})
+
+
+def seen(good, name, done=None):
+    """One test of what a program did: when it is not good, the end of what it printed goes to standard error."""
+    printed = (done.stdout + done.stderr).splitlines()[-20:] if done else []
+    ok([] if good else printed or ["nothing was printed"], name)
 
 
 def end():

@@ -5,9 +5,9 @@
 
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
+
+from tap import end, run, seen
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BULKHEAD_BUILD", TOP / "build")) / "bench/area"
@@ -45,46 +45,28 @@ __attribute__((constructor)) static void make(void)
 }
 """
 
-count = 0
-failed = 0
-
-
-def ok(good, name, done=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
-    if not good and done:
-        print("".join(f"# {line}\n" for line in (done.stdout + done.stderr).splitlines()[-20:]), file=sys.stderr)
-
-
-def run(program, *args, **env):
-    return subprocess.run([program, *args], capture_output=True, text=True, check=False, env={**os.environ, **env})
-
-
 def main():
     done = run(BUILD / "bench-area-check", *SMALL)
-    ok(done.returncode == 0, "all containers agree", done)
-    ok(all(row in done.stdout for row in ROWS), "every row of the table is there", done)
+    seen(done.returncode == 0, "all containers agree", done)
+    seen(all(row in done.stdout for row in ROWS), "every row of the table is there", done)
     if "std::map" in done.stdout:
-        ok("best peer" in done.stdout, "ratios to the best peer are printed", done)
+        seen("best peer" in done.stdout, "ratios to the best peer are printed", done)
     else:
         print("# without g++: no peer beside Bulkhead's own")
     done = run(BUILD / "bench-area", *SMALL, "--markdown")
-    ok(done.returncode == 0 and "|---|---:|---:|" in done.stdout, "the tables come as Markdown too", done)
+    seen(done.returncode == 0 and "|---|---:|---:|" in done.stdout, "the tables come as Markdown too", done)
     with tempfile.TemporaryDirectory() as tmp:
         source = pathlib.Path(tmp, "wrong.c")
         source.write_text(WRONG)
         objects = [o for o in sorted((BUILD / "tests/bench").glob("*/*.o"))
                    if not o.stem.startswith("peer_") or o.stem in ("peer_imap", "peer_areaset", "peer_limit")]
         done = run("cc", "-I", TOP / "tests/bench/area", "-o", f"{tmp}/wrong", source, *objects, BUILD / "libstage2.a")
-        ok(done.returncode == 0, "a container that lies is linked in", done)
+        seen(done.returncode == 0, "a container that lies is linked in", done)
         for what in ("nothing", "find", "insert", "split", "find_free", "iterate"):
             done = run(f"{tmp}/wrong", *SMALL, WRONG=what)
             blamed = "bench: wrong at N = " in done.stderr
-            ok(blamed == (done.returncode == 1) == (what != "nothing"), f"it lies about {what}: said, by exit status too", done)
-    print(f"1..{count}")
-    return failed > 0
+            seen(blamed == (done.returncode == 1) == (what != "nothing"), f"it lies about {what}: said, by exit status too", done)
 
 
-sys.exit(main())
+main()
+end()

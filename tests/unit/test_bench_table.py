@@ -7,9 +7,9 @@ looks at time."""
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import tempfile
+
+from tap import end, run, seen
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BULKHEAD_BUILD", TOP / "build")) / "bench/table"
@@ -71,46 +71,28 @@ ERRS = {
     "leaks": "so is a table page too many",
 }
 
-count = 0
-failed = 0
-
-
-def ok(good, name, done=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
-    if not good and done:
-        print("".join(f"# {line}\n" for line in (done.stdout + done.stderr).splitlines()[-20:]), file=sys.stderr)
-
-
-def run(program, *args, **env):
-    return subprocess.run([program, *args], capture_output=True, text=True, check=False, env={**os.environ, **env})
-
-
 def main():
     done = run(BUILD / "bench-table", *SMALL)
-    ok(done.returncode == 0, "after each workload the tables are what they should be", done)
-    ok(all(row in done.stdout for row in ROWS), "every workload is there", done)
-    ok("whole address space" in done.stdout, "so is the whole address space", done)
+    seen(done.returncode == 0, "after each workload the tables are what they should be", done)
+    seen(all(row in done.stdout for row in ROWS), "every workload is there", done)
+    seen("whole address space" in done.stdout, "so is the whole address space", done)
     for name in ("engine", "space"):
-        ok(re.search(rf"^{name} +refused +0 +0$", done.stdout, re.M), f"{name}: what is refused leaves nothing behind", done)
+        seen(re.search(rf"^{name} +refused +0 +0$", done.stdout, re.M), f"{name}: what is refused leaves nothing behind", done)
     done = run(BUILD / "bench-table", *SMALL, "--markdown")
-    ok(done.returncode == 0 and "|---|---:|---:|" in done.stdout, "the tables come as Markdown too", done)
+    seen(done.returncode == 0 and "|---|---:|---:|" in done.stdout, "the tables come as Markdown too", done)
     done = run(BUILD / "bench-table", "--rounds", "0")
-    ok(done.returncode == 2 and "usage:" in done.stderr, "a wrong argument is refused", done)
+    seen(done.returncode == 2 and "usage:" in done.stderr, "a wrong argument is refused", done)
     with tempfile.TemporaryDirectory() as tmp:
         source = pathlib.Path(tmp, "wrong.c")
         source.write_text(WRONG)
         objects = [o for o in sorted((BUILD / "tests/bench").glob("*/*.o")) if o.stem != "subject_kvm"]
         done = run("cc", "-I", TOP / "tests/bench/table", "-o", f"{tmp}/wrong", source, *objects, BUILD / "libstage2.a")
-        ok(done.returncode == 0, "an engine that errs is linked in", done)
+        seen(done.returncode == 0, "an engine that errs is linked in", done)
         for what, name in ERRS.items():
             done = run(f"{tmp}/wrong", *SMALL, WRONG=what)
             blamed = "bench: wrong: wrong after W" in done.stderr
-            ok(blamed == (done.returncode == 1) == (what != "agrees"), name, done)
-    print(f"1..{count}")
-    return failed > 0
+            seen(blamed == (done.returncode == 1) == (what != "agrees"), name, done)
 
 
-sys.exit(main())
+main()
+end()
