@@ -10,20 +10,13 @@
 
 #include <stage2/caps.h>
 #include <stage2/error.h>
+#include <stage2/rights.h>
 
 typedef struct {
     uint32_t bits;
 } s2_attr;
 
 enum {
-    S2_R = 1u << 0,
-    S2_W = 1u << 1,
-    S2_X = 1u << 2,  /* execute at EL1 */
-    S2_UX = 1u << 3, /* execute at EL0 */
-    S2_RW = S2_R | S2_W,
-    S2_RX = S2_R | S2_X | S2_UX,
-    S2_RWX = S2_RW | S2_X | S2_UX,
-    S2_PERM_MASK = S2_RWX,
     S2_STRICTER_OK = 1u << 4, /* X != UX may be rounded down to neither where FEAT_XNX is absent */
 
     S2_MT_SHIFT = 8, /* memory type, 3 bits */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The ledger: who owns which frame. RAM and device frames alike; one interval map over physical addresses.
+/* The ledger: who owns which frame, and who else may use it. RAM and device frames alike; one interval map over physical addresses,
+ * so that it costs bytes per VM and not per page. The map path asks it: no descriptor exists without a right.
  *
  *   FREE --take--> OWNED(vm) --give back--> FREE       (RAM: give back only after unmap, flush; it is dirty then)
  *   DEVICE(none) --take--> DEVICE(vm) --give back--> DEVICE(none)
  *   HYP: the hypervisor's image, stacks, tables, the bundle. Never given away.
- *   SHARED, LENT: reserved for sharing between VMs.
+ *   OWNED(vm) --share--> SHARED(vm) --unshare--> OWNED(vm)                          (share.h draws the states of a share)
+ *   OWNED(vm) --lend, donate--> LENT(vm) --reclaim--> OWNED(vm)
+ *                               LENT(vm) --retrieve of a donation--> OWNED(receiver)
  *
  * A range that no entry covers is no memory that the machine told us of; nothing maps it. */
 #ifndef STAGE2_LEDGER_H
@@ -28,7 +31,7 @@ struct s2_ledger_entry {
     uint16_t owner;
     uint8_t state;  /* enum s2_frame_state */
     uint8_t rights; /* S2_R | S2_W | S2_X | S2_UX: the most that a leaf may allow */
-    uint32_t share; /* handle in the share table; 0: none */
+    uint32_t share; /* SHARED, LENT: its handle (share.h); else 0 */
     s2_ipa ipa;     /* where the owner maps range.start; S2_IPA_NONE while it does not */
     bool pooled;    /* an alloc area's, from the frame allocator, to which it goes back with the area */
 };
@@ -42,11 +45,15 @@ struct s2_claim {
     struct s2_claim *next;
 };
 
+struct s2_share;
+
 struct s2_ledger {
     struct s2_lock lock;
     struct s2_port *port;
     struct s2_imap map;
     struct s2_claim *pending;
+    struct s2_share *share; /* the table (share.h) */
+    unsigned shares, shares_each;
 };
 
 void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits);
@@ -73,10 +80,13 @@ void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want);
 S2_NODISCARD enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes);
 void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes);
 
-/* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED or DEVICE) and allows
- * `rights`; else S2_EPERM or S2_ENOENT with detail. */
+/* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED, DEVICE, or SHARED by it) and
+ * allows `rights`; else S2_EPERM or S2_ENOENT with detail. What is another's and shared with it: s2_ledger_right. */
 S2_NODISCARD enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range, uint8_t rights,
                                          struct s2_detail *d);
+/* What that VM may do with the frame at pa, and where it has it mapped (S2_IPA_NONE: nowhere): its own, or shared with or lent
+ * to it. *end: as far as the answer holds. Rights 0: nothing. */
+uint8_t s2_ledger_right(struct s2_ledger *l, uint16_t vm, s2_pa pa, s2_ipa *at, s2_pa *end);
 bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out);
 /* First entry with end > pa; for iteration. Takes and drops the lock at each call. */
 bool s2_ledger_next(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out);

@@ -51,6 +51,7 @@ struct s2_op {
     struct s2_detail *detail; /* may be null */
     struct s2_ahead *ahead;   /* may be null */
     uint32_t ahead_nodes;     /* drawn from there */
+    uint32_t share;           /* the handle, when it moves memory into or out of a share; 0: none */
     unsigned sides;
     struct s2_op_side side[S2_OP_SIDES];
     struct s2_op_pool pool[S2_OP_POOLS];

@@ -19,6 +19,7 @@
 #include <stage2/frames.h>
 #include <stage2/ledger.h>
 #include <stage2/long.h>
+#include <stage2/share.h>
 #include <stage2/table_types.h>
 
 struct s2_space_config {
@@ -52,7 +53,8 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    struct s2_long *longs; /* long work under way, in ranges that do not meet */
+    uint64_t frames_shared; /* in shares and loans of this VM's, charged to it */
+    struct s2_long *longs;  /* long work under way, in ranges that do not meet */
     bool promotion_off;
     bool dying;            /* being destroyed: */
     s2_ipa gone;           /* memory and rights of everything below are given back */
@@ -158,6 +160,30 @@ bool s2_space_promote_step(struct s2_space *sp, unsigned budget);
  * track `what`; S2_EINVAL: unaligned, wrapping, or beyond the IPA size; S2_EDYING. */
 S2_NODISCARD enum s2_err s2_space_harvest(struct s2_space *sp, struct s2_ipa_range range, unsigned what, s2_leaf_fn *fn,
                                           void *arg);
+
+/* --- sharing (share.h has the states) ------------------------------------------------------------------------------- */
+
+/* Offers memory of this VM to others, by what `o` says. All of it must lie in one alloc or linear area of RAM, normal memory, that
+ * allows what is offered; lazy memory is populated first. Shared: the owner's area becomes one of kind "shared", mapped as it was.
+ * Lent: it stays as a placeholder without rights, and nothing is mapped there. Donated: it goes. Where the call returns, translations
+ * are flushed. Errors: s2_share_begin's and s2_share_add's, a map's and an unmap's; S2_EPERM: not memory of that kind, or a donation
+ * of memory at a chosen place; S2_ENOENT: in part in no area. */
+S2_NODISCARD enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32_t *handle,
+                                        struct s2_detail *d);
+/* Maps what was offered to this VM, at an address where nothing is: an area of kind "shared" with rights that were offered, or for
+ * a donation one of kind "alloc" that is this VM's own and counts in its quota. Errors: s2_share_take_begin's, a map's; S2_EALIGN:
+ * also frames that this space's granule cannot map; S2_EPERM: also a donation from another allocator than cfg.frames. */
+S2_NODISCARD enum s2_err s2_space_retrieve(struct s2_space *sp, uint32_t handle, s2_ipa at, uint8_t rights,
+                                           uint16_t name, struct s2_detail *d);
+/* The borrower gives it up: unmapped and flushed. It may be retrieved again while it is offered. S2_ENOENT: does not hold it. */
+S2_NODISCARD enum s2_err s2_space_relinquish(struct s2_space *sp, uint32_t handle, struct s2_detail *d);
+/* The same, whatever the borrower thinks; nothing when it does not hold it. Never fails, and when it returns no CPU reaches the
+ * memory through this space, be it dying or not. */
+void s2_space_revoke(struct s2_space *sp, uint32_t handle);
+/* The owner ends it: s2_share_end_begin; then whoever calls revokes each borrower, and s2_space_reclaim closes it: the memory is
+ * where it was, as it was. S2_EBUSY while somebody holds it or it is being scrubbed, S2_EEXIST when something else is at its place
+ * now, else a map's errors; then it stays ending, and may be tried again. */
+S2_NODISCARD enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_detail *d);
 
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
