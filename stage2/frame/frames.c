@@ -23,12 +23,21 @@ static uint64_t frames_in(uint64_t start, uint64_t end)
     return (end - start) / S2_FRAME;
 }
 
+/* The number of the bank that has pa; f->regions: none has. */
+static unsigned bank_of(const struct s2_frames *f, uint64_t pa)
+{
+    unsigned i = 0;
+
+    while (i < f->regions && !s2_region_holds(&f->region[i], pa))
+        i++;
+    return i;
+}
+
 static struct s2_frame_region *region_of(struct s2_frames *f, uint64_t pa)
 {
-    for (unsigned i = 0; i < f->regions; i++)
-        if (s2_region_holds(&f->region[i], pa))
-            return &f->region[i];
-    return NULL;
+    unsigned i = bank_of(f, pa);
+
+    return i < f->regions ? &f->region[i] : NULL;
 }
 
 void s2_frames_init(struct s2_frames *f, struct s2_port *port)
@@ -273,15 +282,43 @@ void s2_frames_put_clean(struct s2_frames *f, struct s2_pa_range range)
 
 /* --- for tests, the console, the checker --------------------------------------------------------------------------- */
 
+void s2_frames_stats(struct s2_frames *f, struct s2_frames_stats *out)
+{
+    lock(f);
+    *out = (struct s2_frames_stats){.total = f->total,
+                                    .free = f->free,
+                                    .clean = f->clean,
+                                    .reserved = f->reserved,
+                                    .largest_order = S2_FRAME_ORDERS};
+    for (unsigned o = S2_FRAME_ORDERS; o-- > 0;) {
+        out->blocks[o] = s2_frames_free_blocks(f, o);
+        out->usable[o] = out->blocks[o] << o;
+        if (out->blocks[o] && out->largest_order == S2_FRAME_ORDERS)
+            out->largest_order = o;
+        if (o + 1 < S2_FRAME_ORDERS)
+            out->usable[o] += out->usable[o + 1];
+    }
+    unlock(f);
+}
+
+bool s2_frames_holds(const struct s2_frames *f, struct s2_pa_range range)
+{
+    unsigned i;
+
+    for (uint64_t pa = range.start.v; pa < range.end.v; pa = s2_region_end(&f->region[i])) {
+        i = bank_of(f, pa);
+        if (i == f->regions)
+            return false;
+    }
+    return range.start.v < range.end.v;
+}
+
 bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa)
 {
-    unsigned order;
+    unsigned order, i = bank_of(f, pa.v);
     uint64_t end;
 
-    for (unsigned i = 0; i < f->regions; i++)
-        if (s2_region_holds(&f->region[i], pa.v))
-            return s2_region_block(&f->region[i], pa.v, &order, &end);
-    return false;
+    return i < f->regions && s2_region_block(&f->region[i], pa.v, &order, &end);
 }
 
 uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order)

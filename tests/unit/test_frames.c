@@ -324,6 +324,59 @@ static void test_zero(void **state)
     assert_false(all_zero(x, pa + 6 * S2_FRAME, 1));
 }
 
+/* How much is free in how large pieces: 3 MiB free as 2 + 1, and one frame of the 2 taken. */
+static void test_stats(void **state)
+{
+    struct fixture *x = *state;
+    struct s2_frames_stats s;
+    bool clean;
+
+    add_bank(x, 0, BASE, 4 * MIB);
+    s2_frames_stats(&x->f, &s);
+    assert_int_equal(s.largest_order, S2_FRAME_ORDERS);
+    assert_int_equal(s2_frames_fragmentation(&s, 9), 0);
+    give_all(x, BASE, 3 * MIB);
+    s2_frames_stats(&x->f, &s);
+    assert_int_equal(s.total, 1024);
+    assert_int_equal(s.free, 768);
+    assert_int_equal(s.clean, 0);
+    assert_int_equal(s.largest_order, 9);
+    assert_int_equal(s.usable[8], 768);
+    assert_int_equal(s.usable[9], 512);
+    assert_int_equal(s.usable[10], 0);
+    assert_int_equal(s2_frames_fragmentation(&s, 8), 0);
+    assert_int_equal(s2_frames_fragmentation(&s, 9), 334);
+    assert_int_equal(s2_frames_fragmentation(&s, 10), 1000);
+    assert_int_equal(s2_frames_reserve(&x->f, 5), S2_OK);
+    assert_int_equal(s2_frames_alloc_at(&x->f, range(BASE + 7 * S2_FRAME, S2_FRAME), &clean, NULL), S2_OK);
+    s2_frames_stats(&x->f, &s);
+    assert_int_equal(s.reserved, 5);
+    assert_int_equal(s.free, 767);
+    assert_int_equal(s.largest_order, 8);
+    for (unsigned o = 0; o < 8; o++)
+        assert_int_equal(s.blocks[o], 1);
+    assert_int_equal(s.blocks[8], 2);
+    assert_int_equal(s.usable[0], 767);
+    assert_int_equal(s.usable[4], 767 - 1 - 2 - 4 - 8);
+    s2_frames_unreserve(&x->f, 5);
+}
+
+/* Banks that touch hold what runs from one into the next; several allocators tell by it whose a range is. */
+static void test_holds(void **state)
+{
+    struct fixture *x = *state;
+
+    add_bank(x, 0, BASE + 4 * MIB, MIB);
+    add_bank(x, 1, BASE + 3 * MIB, MIB);
+    assert_true(s2_frames_holds(&x->f, range(BASE + 3 * MIB, 2 * MIB)));
+    assert_true(s2_frames_holds(&x->f, range(BASE + 5 * MIB - S2_FRAME, S2_FRAME)));
+    assert_false(s2_frames_holds(&x->f, range(BASE + 5 * MIB - S2_FRAME, 2 * S2_FRAME)));
+    assert_false(s2_frames_holds(&x->f, range(BASE + 3 * MIB - S2_FRAME, 2 * S2_FRAME)));
+    assert_false(s2_frames_holds(&x->f, range(BASE + 5 * MIB, S2_FRAME)));
+    assert_false(s2_frames_holds(&x->f, range(BASE + 4 * MIB, 0)));
+    assert_false(s2_frames_holds(&x->f, range(BASE + 4 * MIB, 0 - (uint64_t)MIB)));
+}
+
 /* Random takings and givings against an array of owners. */
 static void test_random(void **state)
 {
@@ -365,6 +418,7 @@ int main(void)
         TEST(test_ragged_bank), TEST(test_bad_banks),      TEST(test_smallest_fit),   TEST(test_exhaust_and_join),
         TEST(test_promises),    TEST(test_chosen_address), TEST(test_scrub),          TEST(test_scrub_leaves_promises),
         TEST(test_zero),        TEST(test_random),         TEST(test_too_many_banks), TEST(test_check_sees_damage),
+        TEST(test_stats),       TEST(test_holds),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -76,6 +76,26 @@ void s2_frames_zero(struct s2_port *port, s2_pa pa, uint64_t bytes);
  * bounded number of others. True while dirty memory is left. */
 bool s2_frames_scrub_step(struct s2_frames *f, uint64_t budget);
 
+/* What is free, and in how large pieces: memory that is free in small ones is of no use to who wants large leaves. */
+struct s2_frames_stats {
+    uint64_t total, free, clean, reserved; /* frames */
+    uint64_t blocks[S2_FRAME_ORDERS];      /* free blocks of exactly that order */
+    uint64_t usable[S2_FRAME_ORDERS];      /* free frames that lie in blocks of at least that order */
+    unsigned largest_order;                /* of a free block; S2_FRAME_ORDERS: nothing is free */
+};
+/* All of one moment: takes the lock. */
+void s2_frames_stats(struct s2_frames *f, struct s2_frames_stats *out);
+/* How much of the free memory is of no use for a block of that order, in thousandths, rounded up: 0 when all of it can serve,
+ * or when nothing is free. */
+static inline unsigned s2_frames_fragmentation(const struct s2_frames_stats *s, unsigned order)
+{
+    uint64_t lost = s->free - s->usable[order];
+
+    return s->free ? (unsigned)((1000 * lost + s->free - 1) / s->free) : 0;
+}
+/* Does all of the range lie in its banks? Several allocators share a machine, each with memory of its own. */
+bool s2_frames_holds(const struct s2_frames *f, struct s2_pa_range range);
+
 /* For tests, the console and the checker. */
 bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa);
 uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order);
