@@ -21,10 +21,10 @@ static _Noreturn void nothing_to_run(void)
 }
 
 /* To the next state that waits for somebody: scrub and build, or load and start. */
-static void work_through(struct vm *vm, enum vm_work from, struct problems *p)
+static void work_through(struct vm *vm, enum vm_work from, enum vm_goal to, struct problems *p)
 {
     vm->booting = true;
-    vm_work_begin(vm, from);
+    vm_work_begin(vm, from, to);
     while (vm_work_step(vm, p)) {
     }
     vm->booting = false;
@@ -44,7 +44,7 @@ static unsigned build_all(struct problems *p)
         struct vm *vm = vm_at(i);
         if (vm == NULL)
             continue;
-        work_through(vm, WORK_SCRUB, p);
+        work_through(vm, WORK_SCRUB, GOAL_READY, p);
         built += vm->state == VM_READY;
     }
     return built;
@@ -70,7 +70,7 @@ static bool start_all(struct problems *p)
         if (vm->cfg->manual)
             print("bulkhead: vm %s: waits to be started\n", vm->name);
         else
-            work_through(vm, WORK_LOAD, p);
+            work_through(vm, WORK_LOAD, GOAL_RUNNING, p);
         waits |= vm->cfg->manual;
     }
     return waits || vm_anything_left();

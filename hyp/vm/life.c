@@ -99,7 +99,7 @@ static void launch(struct vm *vm)
     }
     vm->starts++;
     lock_take(&vm->lock);
-    vm->again = false;
+    vm->goal = GOAL_STOPPED;
     /* Before sched_add, from which on another CPU may ask for more work. */
     vm->state = VM_RUNNING;
     set_work(vm, WORK_NONE);
@@ -149,13 +149,15 @@ static void load_step(struct vm *vm, struct problems *p)
     launch(vm);
 }
 
-void vm_work_begin(struct vm *vm, enum vm_work work)
+void vm_work_begin(struct vm *vm, enum vm_work work, enum vm_goal goal)
 {
+    vm->goal = goal;
     set_work(vm, work);
 }
 
 bool vm_work_step(struct vm *vm, struct problems *p)
 {
+    bool ok = false;
     switch (vm->work) {
     case WORK_NONE:
         return false;
@@ -166,15 +168,17 @@ bool vm_work_step(struct vm *vm, struct problems *p)
         scrub_step(vm);
         break;
     case WORK_BUILD:
-        if (vm_build_step(vm, p))
+        if (vm_build_step(vm, &ok, p))
             break;
-        if (vm->state != VM_READY)
+        if (!ok)
             give_up(vm);
         else
             set_work(vm, vm->booting ? WORK_NONE : WORK_LOAD);
         break;
     case WORK_LOAD:
         load_step(vm, p);
+        break;
+    default:
         break;
     }
     return true;
@@ -272,7 +276,7 @@ static void end_if_last(void)
 static void stopped(struct vm *vm)
 {
     vm->state = VM_STOPPED;
-    if (vm->again)
+    if (vm->goal == GOAL_RUNNING)
         set_work(vm, WORK_DESTROY);
 }
 
@@ -281,7 +285,7 @@ void sched_stopped(struct vcpu *v)
     struct vm *vm = v->vm;
     lock_take(&vm->lock);
     vm->power[v->index] = POWER_OFF;
-    bool last = !any_cpu_on(vm), by_itself = vm->state == VM_RUNNING, again = vm->again, quiet = vm->quiet;
+    bool last = !any_cpu_on(vm), by_itself = vm->state == VM_RUNNING, again = vm->goal == GOAL_RUNNING, quiet = vm->quiet;
     if (last)
         stopped(vm);
     lock_drop(&vm->lock);
@@ -298,18 +302,18 @@ void sched_stopped(struct vcpu *v)
         end_if_last();
 }
 
-static void end_run(struct vm *vm, bool again, const char *why)
+static const char *end_run(struct vm *vm, bool again, const char *why)
 {
     lock_take(&vm->lock);
     bool running = vm->state == VM_RUNNING;
     if (running) {
         vm->state = VM_STOPPING;
-        vm->again = again;
+        vm->goal = again ? GOAL_RUNNING : GOAL_STOPPED;
         vm->quiet = again && !pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second());
     }
     lock_drop(&vm->lock);
     if (!running)
-        return;
+        return "is not running";
     if (!again)
         print("bulkhead: vm %s: stopped: %s\n", vm->name, why);
     else if (!vm->quiet)
@@ -317,19 +321,20 @@ static void end_run(struct vm *vm, bool again, const char *why)
     for (unsigned i = 0; i < vm->vcpus; i++)
         if (__atomic_load_n(&vm->power[i], __ATOMIC_RELAXED) != POWER_OFF)
             sched_stop(&vm->vcpu[i]);
+    return NULL;
 }
 
-void vm_stop(struct vm *vm, const char *why)
+const char *vm_stop(struct vm *vm, const char *why)
 {
-    end_run(vm, false, why);
+    return end_run(vm, false, why);
 }
 
-void vm_restart(struct vm *vm, const char *why)
+const char *vm_restart(struct vm *vm, const char *why)
 {
-    end_run(vm, true, why);
+    return end_run(vm, true, why);
 }
 
-void vm_start(struct vm *vm)
+const char *vm_start(struct vm *vm)
 {
     lock_take(&vm->lock);
     if (__atomic_load_n(&vm->work, __ATOMIC_ACQUIRE) == WORK_NONE) {
@@ -340,6 +345,7 @@ void vm_start(struct vm *vm)
     }
     lock_drop(&vm->lock);
     cpu_kick(vm->vcpu[0].cpu); /* there, if nowhere is idle */
+    return NULL;
 }
 
 /* --- one vCPU ----------------------------------------------------------------------------------------------------- */

@@ -306,7 +306,7 @@ static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, s
     return err;
 }
 
-bool vm_build_step(struct vm *vm, struct problems *p)
+bool vm_build_step(struct vm *vm, bool *ok, struct problems *p)
 {
     struct s2_detail d = {.err = S2_OK};
     struct text subject = {.used = 0};
@@ -323,7 +323,8 @@ bool vm_build_step(struct vm *vm, struct problems *p)
     }
     if (err != S2_OK && vm->has_space)
         drop_space(vm);
-    vm->state = err == S2_OK ? VM_READY : VM_ABSENT;
+    *ok = err == S2_OK;
+    vm->state = *ok ? VM_READY : VM_ABSENT;
     return false;
 }
 
@@ -342,12 +343,17 @@ const char *vm_area_name(const struct vm *vm, uint16_t tag)
 
 const char *vm_state_name(enum vm_state state)
 {
-    static const char names[][9] = {"absent", "ready", "running", "stopping", "stopped"};
+    static const char names[][9] = {"absent", "ready", "running", "paused", "stopping", "stopped"};
     return names[state];
 }
 
 const char *vm_work_name(enum vm_work work)
 {
-    static const char *const names[] = {"", ", being destroyed", ", being scrubbed", ", being built", ", being loaded"};
+    /* clang-format off */
+    static const char *const names[] = {
+        "", ", being destroyed", ", being disowned", ", being claimed", ", being scrubbed", ", being built", ", being loaded",
+        ", being resized",
+    };
+    /* clang-format on */
     return names[work];
 }
