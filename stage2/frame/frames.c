@@ -42,7 +42,7 @@ static struct s2_frame_region *region_of(struct s2_frames *f, uint64_t pa)
 
 void s2_frames_init(struct s2_frames *f, struct s2_port *port)
 {
-    *f = (struct s2_frames){.port = port};
+    *f = (struct s2_frames){.port = port, .next = f};
 }
 
 size_t s2_frames_meta_bytes(s2_pa base, uint64_t bytes)
@@ -213,6 +213,35 @@ void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, b
     if (reserve_again)
         f->reserved += frames_in(range.start.v, range.end.v);
     unlock(f);
+}
+
+/* --- several allocators ---------------------------------------------------------------------------------------------- */
+
+void s2_frames_join(struct s2_frames *f, struct s2_frames *other)
+{
+    other->next = f->next;
+    f->next = other;
+}
+
+static void give_part(struct s2_frames *f, struct s2_pa_range range)
+{
+    for (unsigned i = 0; i < f->regions; i++) {
+        uint64_t start = s2_max_u64(range.start.v, f->region[i].base.v);
+        uint64_t end = s2_min_u64(range.end.v, s2_region_end(&f->region[i]));
+
+        if (start < end)
+            s2_frames_free(f, (struct s2_pa_range){S2_PA(start), S2_PA(end)}, false, false);
+    }
+}
+
+void s2_frames_give_back(struct s2_frames *f, struct s2_pa_range range)
+{
+    struct s2_frames *one = f;
+
+    do {
+        give_part(one, range);
+        one = one->next;
+    } while (one != f);
 }
 
 /* --- scrubbing (scrub.c) ------------------------------------------------------------------------------------------- */

@@ -74,7 +74,7 @@ static void give_back(struct s2_space *sp, struct s2_ledger_entry *e)
     e->pooled = false;
     s2_ledger_set(sp->cfg.ledger, e);
     if (ram)
-        s2_frames_free(sp->cfg.frames, e->range, false, false);
+        s2_frames_give_back(sp->cfg.frames, e->range); /* not all of it need be of the VM's allocator */
 }
 
 bool s2_space_disown_step(struct s2_space *sp)

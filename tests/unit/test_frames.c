@@ -377,6 +377,35 @@ static void test_holds(void **state)
     assert_false(s2_frames_holds(&x->f, range(BASE + 4 * MIB, 0 - (uint64_t)MIB)));
 }
 
+/* One run of memory of which two allocators have parts, one in two banks: each gets its own, and the rest is left alone. */
+static void test_joined(void **state)
+{
+    struct fixture *x = *state;
+    static struct s2_frames other, third;
+    void *meta = malloc(s2_frames_meta_bytes(S2_PA(BASE), MIB));
+
+    s2_frames_init(&other, x->port);
+    s2_frames_init(&third, x->port);
+    s2_frames_join(&x->f, &other);
+    s2_frames_join(&x->f, &third);
+    add_bank(x, 0, BASE, MIB);
+    add_bank(x, 1, BASE + 2 * MIB, MIB);
+    assert_int_equal(s2_frames_add(&other, S2_PA(BASE + MIB), MIB / 2, meta, NULL), S2_OK);
+    s2_frames_give_back(&third, range(BASE + S2_FRAME, 2 * MIB));
+    assert_int_equal(x->f.free, 255 + 1);
+    assert_int_equal(other.free, 128);
+    assert_int_equal(third.free, 0);
+    assert_true(s2_frames_is_free(&x->f, S2_PA(BASE + 2 * MIB)));
+    assert_false(s2_frames_is_free(&x->f, S2_PA(BASE + 2 * MIB + S2_FRAME)));
+    assert_false(s2_frames_is_free(&x->f, S2_PA(BASE)));
+    assert_null(s2_frames_check(&x->f));
+    assert_null(s2_frames_check(&other));
+    s2_frames_give_back(&x->f, range(BASE, S2_FRAME));
+    assert_int_equal(x->f.free, 257);
+    assert_int_equal(x->f.clean, 0);
+    free(meta);
+}
+
 /* Random takings and givings against an array of owners. */
 static void test_random(void **state)
 {
@@ -418,7 +447,7 @@ int main(void)
         TEST(test_ragged_bank), TEST(test_bad_banks),      TEST(test_smallest_fit),   TEST(test_exhaust_and_join),
         TEST(test_promises),    TEST(test_chosen_address), TEST(test_scrub),          TEST(test_scrub_leaves_promises),
         TEST(test_zero),        TEST(test_random),         TEST(test_too_many_banks), TEST(test_check_sees_damage),
-        TEST(test_stats),       TEST(test_holds),
+        TEST(test_stats),       TEST(test_joined),         TEST(test_holds),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -35,6 +35,7 @@ struct s2_frames {
     unsigned regions;
     uint64_t total, free, clean, reserved; /* frames; clean: free and clean */
     s2_pa scrub;                           /* where the next scrub step looks */
+    struct s2_frames *next;                /* of those that are joined, in a ring */
     struct s2_frame_region region[S2_FRAME_REGIONS];
 };
 
@@ -69,6 +70,12 @@ S2_NODISCARD enum s2_err s2_frames_alloc_at(struct s2_frames *f, struct s2_pa_ra
  * allocation, so each frame is as clean as it was then; else all of it is dirty. A promise may be renewed in the same
  * step (reserve_again), so that a lazy area that gives a frame back still has it. */
 void s2_frames_free(struct s2_frames *f, struct s2_pa_range range, bool clean, bool reserve_again);
+
+/* A machine may have several allocators, each with banks of its own: named regions of memory. Those that were joined, at boot,
+ * know of each other; no lock is held with another one's. */
+void s2_frames_join(struct s2_frames *f, struct s2_frames *other);
+/* s2_frames_free, dirty, each part to the one of the joined that has it. What none has is left alone. */
+void s2_frames_give_back(struct s2_frames *f, struct s2_pa_range range);
 
 /* Zeroes [pa, pa+bytes) through windows and cleans it to the point of coherency. pa and bytes are multiples of 4K. */
 void s2_frames_zero(struct s2_port *port, s2_pa pa, uint64_t bytes);

@@ -207,7 +207,7 @@ void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
 void s2_space_destroy_end(struct s2_space *sp);
 /* After the end, for a VM that will not come back: one run of what the ledger still shows as its own is given back, RAM dirty
- * to cfg.frames, devices to nobody. False when nothing was left. Never fails. */
+ * to cfg.frames or those joined with it, devices to nobody. False when nothing was left. Never fails. */
 bool s2_space_disown_step(struct s2_space *sp);
 
 /* --- for people and tools ------------------------------------------------------------------------------------------ */
