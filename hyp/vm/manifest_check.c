@@ -5,27 +5,13 @@
 
 #include "vm/bundle.h"
 #include "vm/loader.h"
-#include "vm/manifest.h"
+#include "vm/manifest_rules.h"
 #include "vm/shape.h"
 
 #define DEFAULT_IPA_BITS 40u
 #define GIC_ALIGN        0x10000ull
-#define THINGS           (MANIFEST_REGIONS + MANIFEST_DEVICES + 3u)
 
-/* A range with its name, "memory/ram". */
-struct thing {
-    const char *dir, *name;
-    struct range r;
-};
-
-struct check {
-    struct manifest *m;
-    struct manifest_vm *v;
-    const struct machine *machine; /* or null */
-    struct problems *p;
-};
-
-static void refuse(const struct check *c, const char *fmt, ...)
+void rules_refuse(const struct check *c, const char *fmt, ...)
 {
     struct text t = {.used = 0};
     text_add(&t, "vm %s: ", c->v->name);
@@ -54,8 +40,8 @@ static void check_shape(const struct check *c)
     if (err == S2_OK)
         return;
     shape_describe(&have, c->machine->caps);
-    refuse(c, "%s: %s: %s; the CPUs have %s", d.found_end == 0 ? "granule" : "ipa-bits", s2_err_phrase(err), d.what,
-           have.s);
+    rules_refuse(c, "%s: %s: %s; the CPUs have %s", d.found_end == 0 ? "granule" : "ipa-bits", s2_err_phrase(err),
+                 d.what, have.s);
 }
 
 /* --- one range by itself ------------------------------------------------------------------------------------------ */
@@ -65,7 +51,7 @@ static bool aligned(const struct check *c, const char *dir, const char *name, co
     uint64_t granule = 1ull << c->v->granule_log2;
     if (value % granule == 0)
         return true;
-    refuse(c, "%s/%s/%s: %x is not a multiple of the granule %x", dir, name, prop, value, granule);
+    rules_refuse(c, "%s/%s/%s: %x is not a multiple of the granule %x", dir, name, prop, value, granule);
     return false;
 }
 
@@ -73,7 +59,7 @@ static bool is_range(const struct check *c, const char *dir, const char *name, u
 {
     if (size != 0 && start + size > start)
         return true;
-    refuse(c, "%s/%s: %x + %x is not a range", dir, name, start, size);
+    rules_refuse(c, "%s/%s: %x + %x is not a range", dir, name, start, size);
     return false;
 }
 
@@ -81,14 +67,14 @@ static void check_limit(const struct check *c, const char *dir, const char *name
 {
     unsigned bits = manifest_ipa_bits(c->v, c->machine != NULL ? c->machine->pa_bits : 0);
     if (r.end > 1ull << bits)
-        refuse(c, "%s/%s: %r lies beyond the guest's %u address bits", dir, name, &r, (uint64_t)bits);
+        rules_refuse(c, "%s/%s: %r lies beyond the guest's %u address bits", dir, name, &r, (uint64_t)bits);
 }
 
 static void check_regions(const struct check *c)
 {
     struct manifest_vm *v = c->v;
     if (v->ok && v->regions == 0)
-        refuse(c, "memory: there is no region");
+        rules_refuse(c, "memory: there is no region");
     for (unsigned i = 0; i < v->regions; i++) {
         struct manifest_region *r = &v->region[i];
         if (!v->ok && r->size == 0)
@@ -106,14 +92,14 @@ static void check_regions(const struct check *c)
             v->boot_region = (int)i;
     }
     if (v->ok && v->boot_region < 0)
-        refuse(c, "memory: no region is readable, writable and executable, so nothing can be started");
+        rules_refuse(c, "memory: no region is readable, writable and executable, so nothing can be started");
 }
 
 static void check_window(const struct check *c, const char *dir, const char *name, uint64_t ipa, uint64_t bytes,
                          uint64_t align)
 {
     if (ipa % align != 0)
-        refuse(c, "%s/%s: %x is not a multiple of %x", dir, name, ipa, align);
+        rules_refuse(c, "%s/%s: %x is not a multiple of %x", dir, name, ipa, align);
     else if (is_range(c, dir, name, ipa, bytes))
         check_limit(c, dir, name, (struct range){ipa, ipa + bytes});
 }
@@ -133,16 +119,16 @@ static void check_cpus(const struct check *c)
 {
     struct manifest_vm *v = c->v;
     if (v->vcpus == 0 || v->vcpus > MANIFEST_VCPUS) {
-        refuse(c, "vcpus: %u are asked for, %u are possible", (uint64_t)v->vcpus, (uint64_t)MANIFEST_VCPUS);
+        rules_refuse(c, "vcpus: %u are asked for, %u are possible", (uint64_t)v->vcpus, (uint64_t)MANIFEST_VCPUS);
         v->vcpus = 1;
         return;
     }
     if (v->cpus > 1 && v->cpus != v->vcpus)
-        refuse(c, "cpus: %u CPUs for %u vCPUs; give one, or one for each", (uint64_t)v->cpus, (uint64_t)v->vcpus);
+        rules_refuse(c, "cpus: %u CPUs for %u vCPUs; give one, or one for each", (uint64_t)v->cpus, (uint64_t)v->vcpus);
     for (unsigned i = 0; c->machine != NULL && i < v->cpus; i++)
         if (v->cpu[i] >= c->machine->cpus)
-            refuse(c, "cpus: CPU %u is asked for, the machine has CPUs 0 to %u", (uint64_t)v->cpu[i],
-                   (uint64_t)c->machine->cpus - 1);
+            rules_refuse(c, "cpus: CPU %u is asked for, the machine has CPUs 0 to %u", (uint64_t)v->cpu[i],
+                         (uint64_t)c->machine->cpus - 1);
 }
 
 /* --- devices ------------------------------------------------------------------------------------------------------ */
@@ -153,7 +139,7 @@ static void resolve_device(const struct check *c, struct manifest_device *d)
         return;
     const struct machine_device *dev = machine_device_at(c->machine, d->path);
     if (dev == NULL) {
-        refuse(c, "devices/%s/path: \"%s\" is no device of the machine", d->name, d->path);
+        rules_refuse(c, "devices/%s/path: \"%s\" is no device of the machine", d->name, d->path);
         return;
     }
     d->node = dev->node;
@@ -181,18 +167,18 @@ static void check_dma(const struct check *c, const struct manifest_device *d, st
             continue;
         known = true;
         if (dev->hypervisor) {
-            refuse(c, "devices/%s: %r overlaps hypervisor %s %r; it cannot be given away", d->name, &pa, dev->name,
-                   &dev->reg);
+            rules_refuse(c, "devices/%s: %r overlaps hypervisor %s %r; it cannot be given away", d->name, &pa,
+                         dev->name, &dev->reg);
             return;
         }
         if (!dev->no_dma && !d->unsafe_dma) {
-            refuse(c, "devices/%s: %r may be a bus master and there is no SMMU; say unsafe-dma to allow it", d->name,
-                   &pa);
+            rules_refuse(c, "devices/%s: %r may be a bus master and there is no SMMU; say unsafe-dma to allow it",
+                         d->name, &pa);
             return;
         }
     }
     if (!known)
-        refuse(c, "devices/%s: %r is no device of the machine", d->name, &pa);
+        rules_refuse(c, "devices/%s: %r is no device of the machine", d->name, &pa);
 }
 
 static void check_devices(const struct check *c)
@@ -219,15 +205,15 @@ static void check_devices(const struct check *c)
 static void check_spi(const struct check *c, const struct manifest_device *d, uint16_t spi, const struct manifest_vm *o)
 {
     if (o == c->v && !o->no_uart && spi == o->uart_spi)
-        refuse(c, "devices/%s/interrupts: SPI %u is uart's", d->name, (uint64_t)spi);
+        rules_refuse(c, "devices/%s/interrupts: SPI %u is uart's", d->name, (uint64_t)spi);
     for (unsigned i = 0; i < o->devices; i++) {
         const struct manifest_device *other = &o->device[i];
         if (other == d)
             return;
         for (unsigned k = 0; k < other->spis; k++)
             if (other->spi[k] == spi)
-                refuse(c, "devices/%s/interrupts: SPI %u is vm %s devices/%s's", d->name, (uint64_t)spi, o->name,
-                       other->name);
+                rules_refuse(c, "devices/%s/interrupts: SPI %u is vm %s devices/%s's", d->name, (uint64_t)spi, o->name,
+                             other->name);
     }
 }
 
@@ -237,8 +223,8 @@ static void check_interrupts(const struct check *c)
         const struct manifest_device *d = &c->v->device[i];
         for (unsigned k = 0; k < d->spis; k++) {
             if (c->machine != NULL && c->machine->spis != 0 && d->spi[k] >= c->machine->spis)
-                refuse(c, "devices/%s/interrupts: SPI %u is asked for, the machine has %u", d->name,
-                       (uint64_t)d->spi[k], (uint64_t)c->machine->spis);
+                rules_refuse(c, "devices/%s/interrupts: SPI %u is asked for, the machine has %u", d->name,
+                             (uint64_t)d->spi[k], (uint64_t)c->machine->spis);
             for (const struct manifest_vm *o = c->m->vm; o <= c->v; o++)
                 if (o->ok || o == c->v)
                     check_spi(c, d, d->spi[k], o);
@@ -246,9 +232,41 @@ static void check_interrupts(const struct check *c)
     }
 }
 
+static bool spi_used(const struct manifest_vm *v, unsigned spi, const char **dir, const char **name)
+{
+    if (!v->no_uart && spi == v->uart_spi) {
+        *dir = "uart";
+        *name = "";
+        return true;
+    }
+    for (unsigned i = 0; i < v->devices; i++) {
+        for (unsigned k = 0; k < v->device[i].spis; k++) {
+            if (v->device[i].spi[k] == spi) {
+                *dir = "devices/";
+                *name = v->device[i].name;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* One that was chosen must be free; else the first that is. */
+static void check_doorbell(const struct check *c)
+{
+    const char *dir, *name;
+    while (spi_used(c->v, c->v->doorbell_spi, &dir, &name)) {
+        if (c->v->doorbell_given) {
+            rules_refuse(c, "doorbell/interrupt: SPI %u is %s%s's", (uint64_t)c->v->doorbell_spi, dir, name);
+            return;
+        }
+        c->v->doorbell_spi++;
+    }
+}
+
 /* --- ranges against each other ------------------------------------------------------------------------------------ */
 
-static unsigned guest_things(const struct manifest_vm *v, struct thing things[THINGS])
+unsigned rules_guest_things(const struct manifest_vm *v, struct thing things[THINGS])
 {
     unsigned n = 0;
     things[n++] = (struct thing){"gic", "distributor", {v->gicd_ipa, v->gicd_ipa + MANIFEST_GICD_BYTES}};
@@ -267,12 +285,12 @@ static unsigned guest_things(const struct manifest_vm *v, struct thing things[TH
 static void check_guest_overlaps(const struct check *c)
 {
     struct thing things[THINGS];
-    unsigned n = guest_things(c->v, things);
+    unsigned n = rules_guest_things(c->v, things);
     for (unsigned i = 0; i < n; i++)
         for (unsigned k = 0; k < i; k++)
             if (range_meets(things[i].r, things[k].r))
-                refuse(c, "%s/%s: %r overlaps %s/%s %r; move one of them", things[i].dir, things[i].name, &things[i].r,
-                       things[k].dir, things[k].name, &things[k].r);
+                rules_refuse(c, "%s/%s: %r overlaps %s/%s %r; move one of them", things[i].dir, things[i].name,
+                             &things[i].r, things[k].dir, things[k].name, &things[k].r);
 }
 
 /* What a VM asks for at chosen host-physical addresses: the index-th region or device; false at the end. */
@@ -302,103 +320,58 @@ static void check_against_earlier(const struct check *c, const struct thing *min
             continue;
         for (unsigned i = 0; chosen_thing(o, i, &other) && !(o == c->v && i == index); i++)
             if (range_meets(mine->r, other.r))
-                refuse(c, "%s/%s/pa: %r overlaps vm %s %s/%s/pa %r; move one of them", mine->dir, mine->name, &mine->r,
-                       o->name, other.dir, other.name, &other.r);
+                rules_refuse(c, "%s/%s/pa: %r overlaps vm %s %s/%s/pa %r; move one of them", mine->dir, mine->name,
+                             &mine->r, o->name, other.dir, other.name, &other.r);
     }
 }
 
-static void check_in_machine(const struct check *c, const struct thing *mine)
+bool rules_in_the_way(const struct machine *machine, struct range r, bool device, struct text *t)
 {
-    const struct machine *machine = c->machine;
     for (unsigned i = 0; i < machine->reserved; i++) {
         const struct machine_reserved *res = &machine->res[i];
-        if (range_meets(mine->r, res->range)) {
-            refuse(c, "%s/%s/pa: %r overlaps %s%s %r; move one of them", mine->dir, mine->name, &mine->r,
-                   res->hypervisor ? "hypervisor " : "reserved ", res->name, &res->range);
-            return;
+        if (range_meets(r, res->range)) {
+            text_add(t, "overlaps %s%s %r; move one of them", res->hypervisor ? "hypervisor " : "reserved ", res->name,
+                     &res->range);
+            return true;
         }
     }
-    bool device = strcmp(mine->dir, "devices") == 0;
     for (unsigned i = 0; i < machine->banks; i++) {
-        if (device && range_meets(mine->r, machine->bank[i])) {
-            refuse(c, "%s/%s/pa: %r overlaps RAM %r", mine->dir, mine->name, &mine->r, &machine->bank[i]);
-            return;
+        if (device && range_meets(r, machine->bank[i])) {
+            text_add(t, "overlaps RAM %r", &machine->bank[i]);
+            return true;
         }
-        if (!device && range_inside(mine->r, machine->bank[i]))
-            return;
+        if (!device && range_inside(r, machine->bank[i]))
+            return false;
     }
-    if (!device)
-        refuse(c, "%s/%s/pa: %r is not in the machine's RAM", mine->dir, mine->name, &mine->r);
+    text_add(t, "is not in the machine's RAM");
+    return !device;
 }
 
 static void check_chosen(const struct check *c)
 {
     struct thing mine;
     for (unsigned i = 0; chosen_thing(c->v, i, &mine); i++) {
+        struct text t = {.used = 0};
         check_against_earlier(c, &mine, i);
-        if (c->machine != NULL)
-            check_in_machine(c, &mine);
-    }
-}
-
-/* --- how much RAM ------------------------------------------------------------------------------------------------- */
-
-static uint64_t machine_free(const struct machine *machine)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < machine->banks; i++) {
-        struct range bank = machine->bank[i];
-        bytes += bank.end - bank.start;
-        for (unsigned k = 0; k < machine->reserved; k++) {
-            struct range r = machine->res[k].range;
-            if (!range_meets(r, bank))
-                continue;
-            uint64_t start = r.start > bank.start ? r.start : bank.start, end = r.end < bank.end ? r.end : bank.end;
-            bytes -= end - start < bytes ? end - start : bytes;
-        }
-    }
-    return bytes;
-}
-
-/* Sums saturate: a region may be as large as the address space. */
-static uint64_t asked_for(const struct manifest_vm *v, bool chosen)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < v->regions; i++)
-        if (v->region[i].chosen == chosen && !v->region[i].overcommit &&
-            __builtin_add_overflow(bytes, v->region[i].size, &bytes))
-            bytes = UINT64_MAX;
-    return bytes;
-}
-
-static void check_amounts(struct check *c)
-{
-    uint64_t left = machine_free(c->machine);
-    for (unsigned i = 0; i < c->m->vms; i++) {
-        uint64_t chosen = c->m->vm[i].ok ? asked_for(&c->m->vm[i], true) : 0;
-        left -= chosen < left ? chosen : left;
-    }
-    for (unsigned i = 0; i < c->m->vms; i++) {
-        c->v = &c->m->vm[i];
-        uint64_t asked = c->v->ok ? asked_for(c->v, false) : 0;
-        if (asked > left)
-            refuse(c, "memory: %x bytes are asked for, %x are left", asked, left);
-        else
-            left -= asked;
+        rules_beside_pools(c, &mine);
+        if (c->machine != NULL && rules_in_the_way(c->machine, mine.r, strcmp(mine.dir, "devices") == 0, &t))
+            rules_refuse(c, "%s/%s/pa: %r %s", mine.dir, mine.name, &mine.r, t.s);
     }
 }
 
 void manifest_check(struct manifest *m, const struct machine *machine, const struct bundle *bundle, struct problems *p)
 {
     struct check c = {m, NULL, machine, p};
+    rules_pools(&c);
     for (unsigned i = 0; i < m->vms; i++) {
         c.v = &m->vm[i];
         for (unsigned k = 0; k < i; k++)
             if (strcmp(m->vm[k].name, c.v->name) == 0)
-                refuse(&c, "name: there is another VM of this name");
+                rules_refuse(&c, "name: there is another VM of this name");
         check_cpus(&c);
         check_shape(&c);
         check_regions(&c);
+        rules_from(&c);
         check_emulated(&c);
         check_devices(&c);
         if (!c.v->ok)
@@ -406,10 +379,11 @@ void manifest_check(struct manifest *m, const struct machine *machine, const str
         check_guest_overlaps(&c);
         check_chosen(&c);
         check_interrupts(&c);
+        check_doorbell(&c);
         struct load_plan plan;
         if (bundle != NULL && c.v->ok && !loader_plan(&plan, c.v, bundle, p))
             c.v->ok = false;
     }
-    if (machine != NULL)
-        check_amounts(&c);
+    rules_windows(&c);
+    rules_amounts(&c);
 }

@@ -113,7 +113,7 @@ void read_windows(struct manifest *m, const void *fdt, int node, struct problems
 bool manifest_view(const struct manifest_vm *v, unsigned window, struct manifest_view *out)
 {
     const struct manifest_window *win = v->in == NULL ? NULL : &v->in->window[window];
-    if (win == NULL || window >= v->in->windows || !win->ok)
+    if (win == NULL || window >= v->in->windows || !win->ok || !v->in->vm[win->owner].ok)
         return false;
     bool owner = v == &v->in->vm[win->owner];
     *out = (struct manifest_view){win, owner, win->ipa, S2_RW};

@@ -34,12 +34,18 @@ void shape_describe(struct text *t, const struct s2_caps *caps)
 uint64_t shape_table_pages(const struct manifest_vm *v, const struct s2_geometry *g)
 {
     uint64_t pages = s2_table_quota(g, v->vcpus);
+    struct manifest_view view;
     if (v->table_pages != 0)
         return v->table_pages;
     for (unsigned i = 0; i < v->regions; i++)
         pages += s2_table_quota_area(g, v->region[i].size);
     for (unsigned i = 0; i < v->devices; i++)
         pages += s2_table_quota_area(g, v->device[i].size);
+    for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
+        if (manifest_view(v, i, &view))
+            pages += s2_table_quota_area(g, view.window->size);
+    if (v->spare_memory != 0)
+        pages += s2_table_quota_area(g, v->spare_memory);
     return pages;
 }
 

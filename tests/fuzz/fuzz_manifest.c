@@ -4,7 +4,7 @@
  * it. libFuzzer's entry; with -DFUZZ_MAIN a program that takes files, or mutates its seeds a fixed number of times.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Ihyp tests/fuzz/fuzz_manifest.c hyp/vm/{problem,sha256,bundle,machine,
- *      manifest,manifest_check,loader,guestdtb}.c -lfdt
+ *      manifest,manifest_read,manifest_windows,manifest_check,manifest_check_shared,shape,loader,guestdtb}.c -lfdt
  */
 #include <libfdt.h>
 #include <stdio.h>
