@@ -128,6 +128,13 @@ void vgic_inject(struct vgic *g, unsigned vcpu, unsigned intid, bool level)
     release(g);
 }
 
+void vgic_pulse(struct vgic *g, unsigned intid)
+{
+    lock_take(&g->lock);
+    vgic_irq_set_pending(g, 0, intid, true);
+    release(g);
+}
+
 /* Mostly a passed-through interrupt has the machine's number. */
 static unsigned intid_of(const struct vgic *g, unsigned phys)
 {

@@ -37,6 +37,8 @@ void vgic_resample(struct vcpu *v);
 
 /* Level of an emulated device's line. vcpu: for INTIDs below 32. */
 void vgic_inject(struct vgic *g, unsigned vcpu, unsigned intid, bool level);
+/* An SPI without a line behind it comes once, whatever trigger the guest has set; once also if it is pending by now. */
+void vgic_pulse(struct vgic *g, unsigned intid);
 
 /* Passes the machine's SPI phys on as intid, handled on the physical CPU with that mpidr until the guest routes it: sets
  * trigger and route and enables it. False: no such interrupt, or one of them is in use. */

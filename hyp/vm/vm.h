@@ -38,7 +38,13 @@ enum vm_power { POWER_OFF, POWER_LEAVING, POWER_ON };
 enum { VM_DEV_GICD, VM_DEV_GICR, VM_DEV_UART, VM_DEVS };
 
 /* s2_area.name: which table of names, and the index in it. */
-enum { VM_NAME_REGION = 0, VM_NAME_DEVICE = 0x100, VM_NAME_EMULATED = 0x200, VM_NAME_ADDED = 0x300 };
+enum {
+    VM_NAME_REGION = 0,
+    VM_NAME_DEVICE = 0x100,
+    VM_NAME_EMULATED = 0x200,
+    VM_NAME_ADDED = 0x300,
+    VM_NAME_SHARED = 0x400, /* retrieved by the guest; all have one name */
+};
 
 /* What is being done, in bounded steps. RESIZE alone goes on beside a VM that runs. */
 enum vm_work {

@@ -7,7 +7,7 @@ HOSTCC ?= $(CC_KIND)
 HOSTAR ?= ar
 
 # Those parts of the hypervisor that are plain C and are tested (or used by tools) on the host.
-hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_read manifest_windows manifest_check manifest_check_shared shape loader guestdtb)
+hyp_host_src := $(patsubst %,hyp/vm/%.c,problem sha256 bundle machine manifest manifest_read manifest_windows manifest_check manifest_check_shared shape loader guestdtb calldesc)
 hyp_host_src += $(patsubst %,hyp/cpu/%.c,ids serror) hyp/boot/print.c hyp/boot/esr.c
 hyp_host_src += $(patsubst %,hyp/monitor/%.c,edit row)
 hyp_host_src += $(patsubst %,hyp/device/%.c,hostfdt mux vgic_core vgic_lists vgic_mmio vtimer_core vuart)

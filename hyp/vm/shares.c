@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "vm/shares.h"
+
+#include "vm/vm.h"
+
+/* Who may reach the space of a VM from outside of it: nobody before it is made and from when its end begins. */
+static struct gate {
+    bool open;
+    uint32_t users;
+} gates[MANIFEST_VMS];
+
+struct vm *vm_of(uint16_t owner)
+{
+    return owner >= S2_OWNER_FIRST_VM ? vm_at(owner - (unsigned)S2_OWNER_FIRST_VM) : NULL;
+}
+
+/* Who comes in is counted before it looks whether it is open, and who closes looks behind that whether anybody is in. */
+bool vm_space_hold(struct vm *vm)
+{
+    struct gate *gate = &gates[vm->index];
+    __atomic_fetch_add(&gate->users, 1u, __ATOMIC_SEQ_CST);
+    bool open = __atomic_load_n(&gate->open, __ATOMIC_SEQ_CST);
+    if (!open)
+        vm_space_release(vm);
+    return open;
+}
+
+void vm_space_release(struct vm *vm)
+{
+    __atomic_fetch_sub(&gates[vm->index].users, 1u, __ATOMIC_RELEASE);
+}
+
+void vm_shares_begin(struct vm *vm)
+{
+    __atomic_store_n(&gates[vm->index].open, true, __ATOMIC_SEQ_CST);
+}
+
+static void close_gate(struct vm *vm)
+{
+    struct gate *gate = &gates[vm->index];
+    __atomic_store_n(&gate->open, false, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&gate->users, __ATOMIC_SEQ_CST) != 0)
+        lock_relax();
+}
+
+/* One that cannot be reached is on its way out: none of its vCPUs runs, and it lets go by itself. */
+static void take_from(uint16_t borrower, uint32_t handle)
+{
+    struct vm *vm = vm_of(borrower);
+    if (vm == NULL || !vm_space_hold(vm))
+        return;
+    s2_space_revoke(&vm->space, handle);
+    vm_space_release(vm);
+}
+
+static bool is_being_taken(uint16_t owner, uint32_t handle)
+{
+    struct s2_share_info info;
+    if (!s2_share_info(&host.ledger, handle, &info) || info.owner != owner)
+        return false;
+    for (unsigned i = 0; i < info.borrowers; i++)
+        if (info.borrower[i].state == S2_BORROW_TAKING)
+            return true;
+    return false;
+}
+
+static void tell_borrowers(const struct s2_share_info *info, unsigned bit)
+{
+    for (unsigned i = 0; i < info->borrowers; i++) {
+        struct vm *vm = vm_of(info->borrower[i].vm);
+        if (vm != NULL)
+            vm_event(vm, bit);
+    }
+}
+
+enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end how)
+{
+    struct s2_share_info info;
+    struct s2_detail d;
+    bool known = s2_share_info(&host.ledger, handle, &info);
+    enum s2_err err = s2_share_end_begin(&host.ledger, handle, owner, how, &d);
+    if (err != S2_OK || !known)
+        return err;
+    for (unsigned i = 0; i < info.borrowers; i++)
+        take_from(info.borrower[i].vm, handle);
+    if (info.phase == S2_SHARE_OPEN)
+        tell_borrowers(&info, EVENT_WITHDRAWN);
+    return is_being_taken(owner, handle) ? S2_EBUSY : S2_OK;
+}
+
+/* What it has of another's. */
+static void let_go(struct vm *vm, const struct s2_share_info *info)
+{
+    const struct s2_borrower *mine = s2_share_borrower(info, vm->id);
+    struct vm *owner = vm_of(info->owner);
+    if (mine == NULL || mine->state == S2_BORROW_OFFERED)
+        return;
+    s2_space_revoke(&vm->space, info->handle);
+    if (owner != NULL)
+        vm_event(owner, EVENT_RELINQUISHED);
+}
+
+void vm_shares_end(struct vm *vm)
+{
+    struct s2_share_info info = {.handle = 0};
+    close_gate(vm);
+    if (!vm->has_space)
+        return;
+    while (s2_share_next(&host.ledger, info.handle, &info)) {
+        if (info.owner == vm->id)
+            (void)vm_share_withdraw(vm->id, info.handle, S2_END_ANY);
+        else
+            let_go(vm, &info);
+    }
+}
