@@ -40,6 +40,26 @@ static void check_plan(const struct manifest_vm *v, const struct load_plan *plan
     }
 }
 
+/* A window that passed every check lies apart from all else that each of its VMs has, inside its address bits. */
+static void check_windows(const struct manifest *m, const struct manifest_vm *v)
+{
+    struct manifest_view view, other;
+    for (unsigned i = 0; i < m->windows; i++) {
+        if (!v->ok || !manifest_view(v, i, &view))
+            continue;
+        struct range r = {view.ipa, view.ipa + view.window->size};
+        if (range_empty(r) || (r.start | r.end) % (1ull << v->granule_log2) != 0 || r.end > 1ull << 52)
+            abort();
+        for (unsigned k = 0; k < v->regions; k++)
+            if (range_meets(r, manifest_region_ipa(&v->region[k])))
+                abort();
+        for (unsigned k = 0; k < i; k++)
+            if (manifest_view(v, k, &other) &&
+                range_meets(r, (struct range){other.ipa, other.ipa + other.window->size}))
+                abort();
+    }
+}
+
 static void try_manifest(const void *data, size_t bytes, const struct bundle *bundle, const struct machine *machine)
 {
     static struct manifest m;
@@ -50,6 +70,7 @@ static void try_manifest(const void *data, size_t bytes, const struct bundle *bu
     manifest_check(&m, machine, bundle, &p);
     for (unsigned i = 0; i < m.vms; i++) {
         struct load_plan plan;
+        check_windows(&m, &m.vm[i]);
         if (!m.vm[i].ok || !loader_plan(&plan, &m.vm[i], bundle, &p))
             continue;
         check_plan(&m.vm[i], &plan);

@@ -47,11 +47,34 @@ static const char vms[] =
     "<0x9010000>; "
     "size = <0x1000>; interrupts = <3 4>; unsafe-dma; }; }; };";
 
+/* What lies beside the VMs. */
+static const char shared[] =
+    "memory-regions { x { pa = <0x60000000>; size = \"32M\"; }; }; windows { w { size = \"64K\"; owner { vm = \"a\"; "
+    "ipa "
+    "= <0x50000000>; }; borrowers { b { ipa = <0x60000000>; rights = \"rwx\"; }; }; }; v { size = <0x1000>; owner { vm "
+    "= "
+    "\"b\"; ipa = <0x51000000>; }; borrowers { a { ipa = <0x61000000>; rights = \"r\"; }; }; }; };";
+
 static void test_manifest(void **state)
 {
     (void)state;
     size_t bytes;
     void *blob = compile_vms(vms, &bytes);
+    change_and_try(blob, bytes);
+    free(blob);
+}
+
+static void test_shared(void **state)
+{
+    (void)state;
+    static char source[8192];
+    size_t bytes;
+    snprintf(
+        source, sizeof(source),
+        "/dts-v1/; / { compatible = \"bulkhead,manifest\"; %s vms { %s c { image = \"i\"; spare-memory = \"1M\"; "
+        "doorbell { interrupt = <9>; }; memory { r { ipa = <0x40000000>; size = \"4M\"; from = \"x\"; }; }; }; }; };",
+        shared, vms);
+    void *blob = compile_dts(source, &bytes);
     change_and_try(blob, bytes);
     free(blob);
 }
@@ -105,10 +128,8 @@ static void test_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_manifest),
-        cmocka_unit_test(test_machine),
-        cmocka_unit_test(test_bundle),
-        cmocka_unit_test(test_found),
+        cmocka_unit_test(test_manifest), cmocka_unit_test(test_shared), cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_bundle),   cmocka_unit_test(test_found),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
