@@ -189,6 +189,17 @@ static void put_uart(struct writer *w, const struct manifest_vm *v)
     end(w);
 }
 
+/* The hypervisor's own calls are there, and this interrupt says that something happened (docs/hypercalls.md). */
+static void put_hypervisor(struct writer *w, const struct manifest_vm *v)
+{
+    uint16_t spi = (uint16_t)v->doorbell_spi;
+    begin(w, "hypervisor");
+    text(w, "compatible", "bulkhead,hypervisor");
+    text(w, "method", v->psci_smc ? "smc" : "hvc");
+    put_interrupts(w, &spi, 1, true);
+    end(w);
+}
+
 /* Properties of the host's node that mean the same in a guest: none of them refers to another node. */
 static const char plain_properties[] = "compatible\0reg-shift\0reg-io-width\0arm,primecell-periphid\0dma-coherent\0"
                                        "clock-frequency\0current-speed\0local-mac-address\0";
@@ -229,6 +240,27 @@ static void put_device(struct writer *w, const struct manifest_device *d, const 
     end(w);
 }
 
+static const char *rights_word(uint8_t rights)
+{
+    return (rights & S2_W) == 0 ? (rights & S2_X) == 0 ? "r" : "rx" : (rights & S2_X) == 0 ? "rw" : "rwx";
+}
+
+/* Memory that others see, too, and therefore none for a guest's allocator. */
+static void put_window(struct writer *w, const struct manifest_vm *v, const struct manifest_view *view)
+{
+    const uint64_t where[] = {view->ipa, view->window->size};
+    uint16_t spi = (uint16_t)v->doorbell_spi;
+    begin_at(w, "window", view->ipa);
+    text(w, "compatible", "bulkhead,window");
+    reg(w, where, ARRAY_SIZE(where));
+    text(w, "label", view->window->name);
+    text(w, "bulkhead,rights", rights_word(view->rights));
+    if (view->owner)
+        flag(w, "bulkhead,owner");
+    put_interrupts(w, &spi, 1, true);
+    end(w);
+}
+
 static void put_symbol(struct writer *w, const char *label, const char *name, uint64_t address)
 {
     struct text t = {.used = 0}, unit = {.used = 0};
@@ -237,9 +269,24 @@ static void put_symbol(struct writer *w, const char *label, const char *name, ui
     text(w, label, t.s);
 }
 
+static bool is_label_char(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static void put_window_symbol(struct writer *w, const struct manifest_view *view)
+{
+    struct text label = {.used = 0};
+    text_add(&label, "window_%s", view->window->name);
+    for (char *c = label.s; *c != '\0'; c++)
+        *c = is_label_char(*c) ? *c : '_';
+    put_symbol(w, label.s, "window", view->ipa);
+}
+
 int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const struct load_plan *plan,
                   const struct machine *machine)
 {
+    struct manifest_view view;
     struct writer w = {buf, fdt_create(buf, (int)bytes)};
     if (w.err == 0)
         w.err = fdt_finish_reservemap(buf);
@@ -258,6 +305,7 @@ int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const st
     put_memory(&w, v);
     put_timer(&w);
     put_gic(&w, v);
+    put_hypervisor(&w, v);
     begin(&w, "clock");
     text(&w, "compatible", "fixed-clock");
     cell(&w, "#clock-cells", 0);
@@ -269,11 +317,17 @@ int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const st
         put_uart(&w, v);
     for (unsigned i = 0; i < v->devices; i++)
         put_device(&w, &v->device[i], machine);
+    for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
+        if (manifest_view(v, i, &view))
+            put_window(&w, v, &view);
     begin(&w, "__symbols__"); /* so that overlays may say &gic */
     put_symbol(&w, "gic", "interrupt-controller", v->gicd_ipa);
     text(&w, "clk24mhz", "/clock");
     if (!v->no_uart)
         put_symbol(&w, "uart0", "serial", v->uart_ipa);
+    for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
+        if (manifest_view(v, i, &view))
+            put_window_symbol(&w, &view);
     end(&w);
     end(&w);
     if (w.err == 0)

@@ -294,6 +294,9 @@ static void test_tree(void **state)
     CELLS("/interrupt-controller@8000000", "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0x40000);
     CELLS("/timer", "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
     CELLS("/serial@9000000", "interrupts", 0, 1, 4);
+    expect_text("/hypervisor", "compatible", "bulkhead,hypervisor");
+    expect_text("/hypervisor", "method", "smc");
+    CELLS("/hypervisor", "interrupts", 0, 3, 1); /* the first that no device has */
     CELLS("/rtc@9020000", "reg", 0, 0x9020000, 0, 0x1000);
     CELLS("/rtc@9020000", "interrupts", 0, 2, 4);
     expect_prop("/rtc@9020000", "compatible", "arm,pl031\0arm,primecell", 24);
