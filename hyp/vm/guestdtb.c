@@ -8,7 +8,12 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2, PHANDLE_UART = 3 }; /* overlays refer to nodes by them */
+enum {
+    PHANDLE_GIC = 1,
+    PHANDLE_CLOCK,
+    PHANDLE_UART,
+    PHANDLE_WINDOW /* and on */
+};                 /* overlays refer to nodes by them */
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE_RISING = 1, LEVEL_HIGH = 4 };
 enum { CLOCK_HZ = 24000000 };
 enum { CELLS_MOST = 64 };
@@ -246,7 +251,7 @@ static const char *rights_word(uint8_t rights)
 }
 
 /* Memory that others see, too, and therefore none for a guest's allocator. */
-static void put_window(struct writer *w, const struct manifest_vm *v, const struct manifest_view *view)
+static void put_window(struct writer *w, const struct manifest_vm *v, const struct manifest_view *view, unsigned index)
 {
     const uint64_t where[] = {view->ipa, view->window->size};
     uint16_t spi = (uint16_t)v->doorbell_spi;
@@ -258,6 +263,7 @@ static void put_window(struct writer *w, const struct manifest_vm *v, const stru
     if (view->owner)
         flag(w, "bulkhead,owner");
     put_interrupts(w, &spi, 1, true);
+    cell(w, "phandle", PHANDLE_WINDOW + index);
     end(w);
 }
 
@@ -319,7 +325,7 @@ int guestdtb_make(void *buf, size_t bytes, const struct manifest_vm *v, const st
         put_device(&w, &v->device[i], machine);
     for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
         if (manifest_view(v, i, &view))
-            put_window(&w, v, &view);
+            put_window(&w, v, &view, i);
     begin(&w, "__symbols__"); /* so that overlays may say &gic */
     put_symbol(&w, "gic", "interrupt-controller", v->gicd_ipa);
     text(&w, "clk24mhz", "/clock");

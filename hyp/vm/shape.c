@@ -44,8 +44,6 @@ uint64_t shape_table_pages(const struct manifest_vm *v, const struct s2_geometry
     for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
         if (manifest_view(v, i, &view))
             pages += s2_table_quota_area(g, view.window->size);
-    if (v->spare_memory != 0)
-        pages += s2_table_quota_area(g, v->spare_memory);
     return pages;
 }
 

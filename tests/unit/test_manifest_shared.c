@@ -5,6 +5,8 @@
 
 #include "manifest_world.h"
 
+#include "vm/guestdtb.h"
+
 #define VM(name, body)  name " { image = \"i\"; " body " }; "
 #define RAM             "memory = \"16M\"; "
 #define PAIR            VM("a", RAM) VM("b", RAM)
@@ -325,13 +327,74 @@ static void test_doorbells(void **state)
     refused(VM("a", RAM "doorbell { ipa = <1>; };"), "", "vm a: doorbell/ipa: unknown property");
 }
 
+static uint64_t tree[MANIFEST_DTB_BYTES / 8], scratch[MANIFEST_DTB_BYTES / 8];
+
+static void make_tree(unsigned vm)
+{
+    static const struct load_plan nothing;
+    assert_int_equal(guestdtb_make(tree, sizeof(tree), &m.vm[vm], &nothing, NULL), 0);
+    assert_int_equal(fdt_check_full(tree, sizeof(tree)), 0);
+}
+
+static void expect(const char *path, const char *prop, const void *want, int bytes)
+{
+    int len;
+    const void *data = fdt_getprop(tree, fdt_path_offset(tree, path), prop, &len);
+    assert_non_null(data);
+    assert_int_equal(len, bytes);
+    assert_memory_equal(data, want, (size_t)bytes);
+}
+
+static void expect_cells(const char *path, const char *prop, const uint32_t *want, unsigned n)
+{
+    fdt32_t cells[8];
+    for (unsigned i = 0; i < n; i++)
+        cells[i] = cpu_to_fdt32(want[i]);
+    expect(path, prop, cells, (int)(n * sizeof(cells[0])));
+}
+#define CELLS(path, prop, ...)                                                                                         \
+    expect_cells(path, prop, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+
+/* Each party finds the window where it has it, and not among its memory; nobody else finds anything. */
+static void test_trees(void **state)
+{
+    (void)state;
+    void *blob =
+        check(VM("a", RAM) VM("b", RAM "doorbell { interrupt = <9>; };") VM("c", RAM),
+              "windows { mail-box { " SIZE OWNER "borrowers { b { ipa = <0x1 0>; rights = \"r\"; }; }; }; };", NONE);
+    make_tree(0);
+    expect("/window@50000000", "compatible", "bulkhead,window", sizeof("bulkhead,window"));
+    expect("/window@50000000", "label", "mail-box", sizeof("mail-box"));
+    expect("/window@50000000", "bulkhead,rights", "rw", sizeof("rw"));
+    expect("/window@50000000", "bulkhead,owner", "", 0);
+    CELLS("/window@50000000", "reg", 0, 0x50000000, 0, 0x10000);
+    CELLS("/window@50000000", "interrupts", 0, 2, 1);
+    CELLS("/memory@40000000", "reg", 0, 0x40000000, 0, 0x1000000);
+    make_tree(1);
+    expect("/window@100000000", "bulkhead,rights", "r", sizeof("r"));
+    CELLS("/window@100000000", "reg", 1, 0, 0, 0x10000);
+    CELLS("/window@100000000", "interrupts", 0, 9, 1);
+    assert_null(fdt_getprop(tree, fdt_path_offset(tree, "/window@100000000"), "bulkhead,owner", NULL));
+    assert_true(fdt_path_offset(tree, "/window@50000000") < 0);
+    make_tree(2);
+    assert_true(fdt_node_offset_by_compatible(tree, -1, "bulkhead,window") < 0);
+    /* An overlay may say &window_mail_box. */
+    size_t bytes;
+    void *overlay = compile_dts("/dts-v1/; /plugin/; &window_mail_box { status = \"okay\"; };", &bytes);
+    make_tree(0);
+    assert_int_equal(guestdtb_overlay(tree, sizeof(tree), overlay, bytes, scratch), 0);
+    expect("/window@50000000", "status", "okay", sizeof("okay"));
+    free(overlay);
+    free(blob);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_read), cmocka_unit_test(test_window_words), cmocka_unit_test(test_window_places),
         cmocka_unit_test(test_two_windows), cmocka_unit_test(test_borrowers),    cmocka_unit_test(test_twice),
         cmocka_unit_test(test_pools),       cmocka_unit_test(test_from),         cmocka_unit_test(test_amounts),
-        cmocka_unit_test(test_doorbells),
+        cmocka_unit_test(test_doorbells),   cmocka_unit_test(test_trees),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
