@@ -34,7 +34,7 @@ struct cpu {
     struct lock lock;
     struct vcpu *ready_head, *ready_tail; /* ready to run, in turn */
     struct vcpu *all;                     /* every vCPU pinned here, through vcpu.peer */
-    bool stop_asked;                      /* one of them is `stopping` */
+    bool leave_asked;                     /* one of them is `leaving` */
     bool slice_over;
     uint64_t slice_end, idle_ticks;
     uint64_t timer; /* what EL2's timer is armed for, UINT64_MAX: off */

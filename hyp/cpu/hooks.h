@@ -65,6 +65,8 @@ void vm_clean_begin(struct vcpu *v);
 void vm_clean_step(struct vcpu *v);
 /* vm/: v is OFF and its registers are saved; sched_stop asked for it. */
 void sched_stopped(struct vcpu *v);
+/* vm/: v is PAUSED and its registers are saved; sched_pause asked for it. */
+void sched_paused(struct vcpu *v);
 /* vm/: one bounded piece of work that waits for idle time (scrub, destroy, restart); when this CPU is not idle, only such
  * as is owed to a VM that runs on it. True: call again. */
 bool vm_idle_step(bool idle);

@@ -65,7 +65,7 @@ void sched_add(struct vcpu *v)
         __atomic_store_n(&cpu->all, v, __ATOMIC_RELEASE); /* its CPU goes through the list without the lock */
         v->known = true;
     }
-    bool added = v->state == VCPU_OFF && !v->stopping;
+    bool added = v->state == VCPU_OFF && v->leaving == LEAVE_NOT;
     if (added)
         push(cpu, v);
     lock_drop(&cpu->lock);
@@ -91,7 +91,7 @@ void sched_block(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
     lock_take(&cpu->lock);
-    if (!v->woken && !v->stopping)
+    if (!v->woken && v->leaving == LEAVE_NOT)
         v->state = VCPU_BLOCKED;
     lock_drop(&cpu->lock);
 }
@@ -102,17 +102,41 @@ void sched_yield(struct vcpu *v)
     this_cpu()->slice_over = true;
 }
 
-void sched_stop(struct vcpu *v)
+static bool ask_to_leave(struct vcpu *v, enum vcpu_leave how)
 {
     struct cpu *cpu = cpu_at(v->cpu);
     lock_take(&cpu->lock);
-    bool asked = v->state != VCPU_OFF && !v->stopping;
+    bool there = v->state != VCPU_OFF && (v->state != VCPU_PAUSED || how == LEAVE_STOP);
+    bool asked = there && v->leaving < how;
     if (asked) {
-        v->stopping = true;
-        cpu->stop_asked = true;
+        v->leaving = how;
+        cpu->leave_asked = true;
     }
     lock_drop(&cpu->lock);
     if (asked)
+        kick_if_remote(cpu);
+    return asked;
+}
+
+void sched_stop(struct vcpu *v)
+{
+    (void)ask_to_leave(v, LEAVE_STOP);
+}
+
+bool sched_pause(struct vcpu *v)
+{
+    return ask_to_leave(v, LEAVE_PAUSE);
+}
+
+void sched_resume(struct vcpu *v)
+{
+    struct cpu *cpu = cpu_at(v->cpu);
+    lock_take(&cpu->lock);
+    bool resumed = v->state == VCPU_PAUSED && v->leaving == LEAVE_NOT;
+    if (resumed)
+        push(cpu, v);
+    lock_drop(&cpu->lock);
+    if (resumed)
         kick_if_remote(cpu);
 }
 
@@ -123,34 +147,40 @@ bool sched_is_off(const struct vcpu *v)
 
 /* --- on its own CPU --------------------------------------------------------------------------------------------------------- */
 
-/* One that is to stop, now OFF; null: none left. */
-static struct vcpu *next_stopping(struct cpu *cpu)
+/* One that is to stop or to pause, in no list any more; null: none left. */
+static struct vcpu *next_leaving(struct cpu *cpu)
 {
     struct vcpu *v;
     lock_take(&cpu->lock);
-    for (v = cpu->all; v != NULL && !v->stopping; v = v->peer)
+    for (v = cpu->all; v != NULL && v->leaving == LEAVE_NOT; v = v->peer)
         ;
     if (v == NULL)
-        cpu->stop_asked = false;
+        cpu->leave_asked = false;
     else if (v->state == VCPU_READY)
         take_out(cpu, v);
     lock_drop(&cpu->lock);
     return v;
 }
 
-static void stop_those_asked(struct cpu *cpu)
+static void let_go_of_those_asked(struct cpu *cpu)
 {
-    while (cpu->stop_asked) {
-        struct vcpu *v = next_stopping(cpu);
+    while (cpu->leave_asked) {
+        struct vcpu *v = next_leaving(cpu);
         if (v == NULL)
             return;
         vcpu_save(v);
         lock_take(&cpu->lock);
+        bool stops = v->leaving == LEAVE_STOP;
+        if (v->state == VCPU_READY) /* a wake-up may have come in between */
+            take_out(cpu, v);
         v->woken = false;
-        v->stopping = false;
-        __atomic_store_n(&v->state, VCPU_OFF, __ATOMIC_RELEASE);
+        v->leaving = LEAVE_NOT;
+        __atomic_store_n(&v->state, stops ? VCPU_OFF : VCPU_PAUSED, __ATOMIC_RELEASE);
         lock_drop(&cpu->lock);
-        sched_stopped(v);
+        if (stops)
+            sched_stopped(v);
+        else
+            sched_paused(v);
     }
 }
 
@@ -160,7 +190,7 @@ static uint64_t run_timers(struct cpu *cpu)
     uint64_t now = cpu_ticks(), next = console_poll(now);
     trace_drain();
     for (struct vcpu *v = cpu->all; v != NULL; v = v->peer) {
-        if (v->state == VCPU_OFF)
+        if (v->state == VCPU_OFF || v->state == VCPU_PAUSED)
             continue;
         uint64_t deadline = vtimer_deadline(v);
         if (deadline <= now) {
@@ -213,7 +243,7 @@ static void idle(struct cpu *cpu)
     arm_timer(cpu, run_timers(cpu));
     /* Whoever makes a vCPU of this CPU ready sends an interrupt, which stays pending since they are masked: then WFI does
      * not wait. Locally nobody else is at work. */
-    if (!more && __atomic_load_n(&cpu->ready_head, __ATOMIC_ACQUIRE) == NULL && !cpu->stop_asked) {
+    if (!more && __atomic_load_n(&cpu->ready_head, __ATOMIC_ACQUIRE) == NULL && !cpu->leave_asked) {
         dsb(sy);
         wfi();
     }
@@ -249,7 +279,7 @@ static void run(struct cpu *cpu, struct vcpu *v)
     vcpu_load(v);
     cpu->slice_end = begin + slice;
     cpu->slice_over = false;
-    while (v->state == VCPU_RUNNING && !v->stopping && !cpu->slice_over) {
+    while (v->state == VCPU_RUNNING && v->leaving == LEAVE_NOT && !cpu->slice_over) {
         uint64_t next = run_timers(cpu);
         bool others = somebody_waits(cpu);
         if (others && cpu_ticks() >= cpu->slice_end)
@@ -276,7 +306,7 @@ _Noreturn void sched_run(void)
     reg_write(cnthp_ctl_el2, 0);
     smp_release();
     for (;;) {
-        stop_those_asked(cpu);
+        let_go_of_those_asked(cpu);
         lock_take(&cpu->lock);
         struct vcpu *v = pop(cpu);
         lock_drop(&cpu->lock);

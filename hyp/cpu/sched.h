@@ -22,6 +22,11 @@ void sched_yield(struct vcpu *v);
  * the CPU holds nothing of its VM, and the hook sched_stopped(v) is called there. No effect when OFF. */
 void sched_stop(struct vcpu *v);
 bool sched_is_off(const struct vcpu *v);
+/* Any CPU; returns at once. The same, but v is PAUSED then, its timers do not expire, and the hook is sched_paused. False when it
+ * is OFF or will be, or PAUSED: no hook will come. sched_stop may yet overtake it. */
+bool sched_pause(struct vcpu *v);
+/* PAUSED -> READY, on any CPU: one that had blocked looks again for what it waits for. */
+void sched_resume(struct vcpu *v);
 /* On each CPU, once; never returns. */
 _Noreturn void sched_run(void);
 

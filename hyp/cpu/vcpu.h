@@ -29,8 +29,11 @@ struct fpregs {
  *   OFF ----------------> READY ---------> RUNNING -----------> BLOCKED
  *    ^                      ^                |  ^   sched_wake    |
  *    |      sched_stop      +---- slice -----+  +---- READY <-----+
- *    +------------- from any other state --------------------------  */
-enum vcpu_state { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_BLOCKED };
+ *    +------------- from any other state --------------------------
+ *   sched_pause: from any but OFF to PAUSED; sched_resume: from there to READY. */
+enum vcpu_state { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_BLOCKED, VCPU_PAUSED };
+/* What was asked of a vCPU and has not been seen by its CPU. To stop outweighs to pause. */
+enum vcpu_leave { LEAVE_NOT, LEAVE_PAUSE, LEAVE_STOP };
 
 enum exit_class { EXIT_SYNC, EXIT_IRQ, EXIT_SERROR };
 
@@ -67,10 +70,10 @@ struct vcpu {
     uint64_t mpidr; /* VMPIDR_EL2, bit 31 set */
 
     enum vcpu_state state; /* under cpu.lock of `cpu` */
-    bool stopping;         /* sched_stop was called: it will be OFF when its CPU has seen it */
-    bool woken;            /* a wake-up came while it ran: the next sched_block does not block */
-    bool known;            /* linked into its CPU's list of all */
-    bool cleaning;         /* before it runs again, its VM's memory from clean_from on is cleaned: vm_clean_step */
+    enum vcpu_leave leaving;
+    bool woken;    /* a wake-up came while it ran: the next sched_block does not block */
+    bool known;    /* linked into its CPU's list of all */
+    bool cleaning; /* before it runs again, its VM's memory from clean_from on is cleaned: vm_clean_step */
     s2_ipa clean_from;
     bool last_here; /* of its VM's vCPUs on this CPU, the one whose translations the TLB may hold */
     struct vcpu *ready_next, *peer;

@@ -33,19 +33,20 @@ static void work_through(struct vm *vm, enum vm_work from, enum vm_goal to, stru
 /* Chosen places first, all of them, before memory anywhere is given to anybody. */
 static unsigned build_all(struct problems *p)
 {
+    bool claimed[MANIFEST_VMS] = {false};
     unsigned built = 0;
     for (unsigned i = 0; i < host.manifest.vms; i++) {
         const struct manifest_vm *cfg = &host.manifest.vm[i];
         struct vm *vm = cfg->ok ? vm_create(cfg, i, p) : NULL;
-        if (vm != NULL && !vm_claim(vm, p))
-            vm_forget(vm);
+        claimed[i] = vm != NULL && vm_claim(vm, p);
+        while (vm != NULL && !claimed[i] && vm_disown_step(vm)) {
+        }
     }
     for (unsigned i = 0; i < vm_count(); i++) {
-        struct vm *vm = vm_at(i);
-        if (vm == NULL)
+        if (!claimed[i])
             continue;
-        work_through(vm, WORK_SCRUB, GOAL_READY, p);
-        built += vm->state == VM_READY;
+        work_through(vm_at(i), WORK_SCRUB, GOAL_READY, p);
+        built += vm_at(i)->state == VM_READY;
     }
     return built;
 }

@@ -4,6 +4,7 @@
 
 #include <boot/boot.h>
 #include <boot/mem.h>
+#include <boot/print.h>
 #include <cpu/cpu.h>
 #include <device/gic.h>
 #include <stage2/attr.h>
@@ -338,4 +339,34 @@ bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const ch
         return true;
     host_explain(p, subject, &d);
     return false;
+}
+
+/* Whole entries, so that no node is needed. */
+bool host_take_back(uint16_t vm)
+{
+    struct s2_ledger_entry e;
+    for (s2_pa at = S2_PA(0); s2_ledger_next(&host.ledger, at, &e); at = e.range.end) {
+        bool ram = e.state == S2_OWNED;
+        if (e.owner != vm || (!ram && e.state != S2_DEVICE))
+            continue;
+        e.owner = S2_OWNER_NONE;
+        e.state = ram ? S2_FREE : S2_DEVICE;
+        e.rights = ram ? S2_RWX : S2_RW;
+        e.ipa = S2_IPA_NONE;
+        s2_ledger_set(&host.ledger, &e);
+        if (ram)
+            s2_frames_give_back(&host.frames, e.range);
+        return true;
+    }
+    return false;
+}
+
+void host_print_memory(struct vm *vm, const char *step)
+{
+    const unsigned mib = 20 - S2_FRAME_LOG2;
+    struct text tables = {.used = 0};
+    host_describe_tables(&tables);
+    print("bulkhead: vm %s: %s; RAM free %lu MiB (clean %lu), table pages %s, nodes %u free, ledger entries %lu\n",
+          vm->name, step, (unsigned long)(host.frames.free >> mib), (unsigned long)(host.frames.clean >> mib), tables.s,
+          vm->nodes.free, (unsigned long)host.ledger.map.count);
 }

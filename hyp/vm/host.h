@@ -40,9 +40,12 @@ bool host_make_tables(struct problems *p);
 /* "4K: 3810, 3790 free": the pools that have pages. */
 void host_describe_tables(struct text *t);
 
-/* RAM at a chosen place, and devices: they change owner once, at boot, for good. After a message false. */
+/* RAM at a chosen place, and devices, for as long as the VM is defined. After a message false. */
 bool host_give_ram(uint16_t vm, struct range pa, struct problems *p, const char *subject);
 bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const char *subject);
+/* One run of what the ledger still shows as that VM's is nobody's again, RAM dirty; it has no address space any more. False when
+ * nothing was left. Never fails. */
+bool host_take_back(uint16_t vm);
 /* One line about what was refused and why: subject, the error's phrase, what was asked, what stands in the way and whose
  * that is: "vm b: memory/ram: is not this VM's to use, physical 0x..0x..: is held by another 0x..0x.. of vm a". */
 void host_explain(struct problems *p, const char *subject, const struct s2_detail *d);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "vm/shares.h"
+
 enum { NODES_PER_VM = 256, NODE_ALIGN = 64, GUEST_SPIS = 64 };
 #define SPI_BASE  32u
 #define DEVICE_RW (S2_RW | S2_MT_DEV_nGnRE)
@@ -61,7 +63,7 @@ void vm_end_output(struct vm *vm)
 
 static unsigned spis_needed(const struct manifest_vm *cfg)
 {
-    unsigned most = cfg->uart_spi + 1;
+    unsigned most = (cfg->uart_spi > cfg->doorbell_spi ? cfg->uart_spi : cfg->doorbell_spi) + 1;
     for (unsigned i = 0; i < cfg->devices; i++)
         for (unsigned k = 0; k < cfg->device[i].spis; k++)
             if (cfg->device[i].spi[k] >= most)
@@ -153,17 +155,17 @@ bool vm_claim(struct vm *vm, struct problems *p)
     return true;
 }
 
-void vm_forget(struct vm *vm)
+bool vm_disown_step(struct vm *vm)
 {
-    vgic_unmap_all(&vm->vgic);
-    vms[vm->index] = NULL;
+    vgic_unmap_all(&vm->vgic); /* before somebody else has the device */
+    return host_take_back(vm->id);
 }
 
 /* --- the address space -------------------------------------------------------------------------------------------- */
 
 static uint64_t frame_quota(const struct manifest_vm *cfg)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = cfg->spare_memory;
     for (unsigned i = 0; i < cfg->regions; i++)
         bytes += cfg->region[i].chosen ? 0 : cfg->region[i].size;
     return bytes >> S2_FRAME_LOG2;
@@ -178,6 +180,14 @@ static uint8_t chunk_log2(const struct manifest_vm *cfg)
         if (cfg->region[i].lazy)
             return LAZY_CHUNK_LOG2;
     return 0;
+}
+
+/* Tables for what is added at run time, in as many pieces as there may be. */
+static uint64_t added_pages(const struct manifest_vm *cfg, const struct s2_geometry *g)
+{
+    if (cfg->spare_memory == 0 || cfg->table_pages != 0)
+        return 0;
+    return s2_table_quota_area(g, cfg->spare_memory) + (VM_ADDED - 1) * s2_table_quota_area(g, 0);
 }
 
 /* subject: gets the property that an error comes from. */
@@ -201,12 +211,14 @@ static enum s2_err make_space(struct vm *vm, struct text *subject, struct s2_det
     enum s2_err err = shape_make(cfg, &host.caps, &c.geometry, d); /* the manifest's check has seen that it can be */
     if (err != S2_OK)
         return err;
-    uint64_t pages = shape_table_pages(cfg, &c.geometry);
+    uint64_t pages = shape_table_pages(cfg, &c.geometry) + added_pages(cfg, &c.geometry);
     c.table_pages = pages < tables->pages ? (uint32_t)pages : tables->pages;
     s2_pool_init(&vm->nodes, vm->node_memory, (size_t)NODES_PER_VM * S2_NODE_BYTES);
     err = s2_space_init(&vm->space, &c, d);
     vm->has_space = err == S2_OK;
-    if (!vm->has_space)
+    if (vm->has_space)
+        vm_shares_begin(vm);
+    else
         text_add(subject, "table-pages: ");
     return err;
 }
@@ -269,16 +281,6 @@ static enum s2_err map_devices(struct vm *vm, struct s2_detail *d)
     return err;
 }
 
-static void drop_space(struct vm *vm)
-{
-    enum { ALL_AT_ONCE = 1u << 30 };
-    s2_space_destroy_begin(&vm->space);
-    while (s2_space_destroy_step(&vm->space, ALL_AT_ONCE)) {
-    }
-    s2_space_destroy_end(&vm->space);
-    vm->has_space = false;
-}
-
 /* The space, then region after region (vm->work_part; vm->work_done: one is being populated), then the rest. */
 static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, struct s2_detail *d)
 {
@@ -321,10 +323,7 @@ bool vm_build_step(struct vm *vm, bool *ok, struct problems *p)
     } else if (!loader_plan(&vm->plan, vm->cfg, &host.bundle, p)) {
         err = S2_EINVAL; /* reported */
     }
-    if (err != S2_OK && vm->has_space)
-        drop_space(vm);
     *ok = err == S2_OK;
-    vm->state = *ok ? VM_READY : VM_ABSENT;
     return false;
 }
 
@@ -336,6 +335,10 @@ const char *vm_area_name(const struct vm *vm, uint16_t tag)
         return i < vm->cfg->regions ? vm->cfg->region[i].name : "?";
     case VM_NAME_DEVICE:
         return i < vm->cfg->devices ? vm->cfg->device[i].name : "?";
+    case VM_NAME_ADDED:
+        return "added";
+    case VM_NAME_SHARED:
+        return "shared";
     default:
         return i < VM_DEVS ? vm->dev[i].name : "?";
     }

@@ -127,8 +127,6 @@ struct vm *vm_create(const struct manifest_vm *cfg, unsigned index, struct probl
 /* What it has alone for as long as it is defined: RAM at chosen places, devices, interrupts. False, after a problem, when it
  * cannot have all of it; what it got by then is for vm_disown_step. */
 bool vm_claim(struct vm *vm, struct problems *p);
-/* It is not to be run; what it was given stays out of use. */
-void vm_forget(struct vm *vm);
 /* Gives back one piece of that; true while more is left. pre: there is no space, no vCPU runs. Never fails. */
 bool vm_disown_step(struct vm *vm);
 /* The next bounded step of making address space and areas. True while more is left; then *ok says whether all of it is there. If
@@ -180,6 +178,7 @@ const char *vm_shrink(struct vm *vm, uint64_t ipa, uint64_t bytes, bool now);
 const char *vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes);
 /* One step of that, for work.c; true while more is left. */
 bool vm_resize_step(struct vm *vm);
+bool vm_resize_wanted(const struct vm *vm);
 /* Nothing of it is there any more. pre: vm->lock is held. */
 void vm_resize_forget(struct vm *vm);
 
@@ -233,6 +232,15 @@ static inline void selftest_hammer_fault(const struct vcpu *v, const struct s2_f
 static inline bool selftest_hammer_retry(const struct vcpu *v, const struct s2_fault *f, enum s2_violation why)
 {
     (void)v, (void)f, (void)why;
+    return false;
+}
+#endif
+/* selftest_cycles.c. A VM is destroyed and defined again, over and over; a step on an idle CPU; true: call again. */
+#ifdef CONFIG_SELFTEST_CYCLES
+bool selftest_cycles_step(void);
+#else
+static inline bool selftest_cycles_step(void)
+{
     return false;
 }
 #endif
