@@ -20,6 +20,12 @@
 
 #define NEVER UINT64_MAX
 
+#ifdef CONFIG_CONSOLE_COMMANDS
+#define COMMANDS true
+#else
+#define COMMANDS false
+#endif
+
 enum { ESCAPE_KEY = 'T' & 0x1f, PAUSE_MS = 10 };
 
 static struct {
@@ -27,15 +33,19 @@ static struct {
     volatile void *uart; /* null: no console yet */
     uint64_t panic; /* MPIDR_EL1 (bit 31 is RES1) of who crashes: it writes without the lock, and nobody else does */
     bool ended;
-    bool paced; /* the UART can interrupt when it has room */
-    bool asked; /* it is to do so */
-    bool waits; /* a guest does */
+    bool paced;   /* the UART can interrupt when it has room */
+    bool asked;   /* it is to do so */
+    bool waits;   /* a guest does */
+    bool offered; /* text that can wait does */
     struct outring ring;
     bool escape; /* the escape key was pressed */
     unsigned irq;
     uint64_t pause, show_at; /* in ticks: how long an unfinished line rests before it is shown; when that is */
     struct mux mux;
     struct mux_line hypervisor;
+    struct mux_line line; /* of commands: */
+    bool line_open;
+    const struct console_line *line_user;
     unsigned guests, focus;
     struct console_guest *guest[CONSOLE_GUESTS];
     bool (*command)(char key);
@@ -65,7 +75,7 @@ static void drain(bool all)
         else if (!all)
             break;
     }
-    bool ask = outring_count(&console.ring) > 0 || console.waits;
+    bool ask = outring_count(&console.ring) > 0 || console.waits || console.offered;
     if (console.paced && ask != console.asked) {
         console.asked = ask;
         pl011_interrupt(console.uart, ask);
@@ -74,6 +84,8 @@ static void drain(bool all)
 
 static void drop(void)
 {
+    if (COMMANDS && console.line_open && mux_broken_off(&console.mux))
+        __atomic_store_n(&console.show_at, cpu_ticks() + console.pause, __ATOMIC_RELAXED);
     if (!silenced())
         drain(!console.paced || console.panic != 0);
     if (console.panic == 0)
@@ -155,7 +167,9 @@ bool console_offer(const char *text, struct outring_share *share)
         return true;
     take();
     /* Guests that wait are told at the end of a round, which another writer must not begin before. */
-    bool may = (!console.waits && outring_may(&console.ring, share)) || !console.paced;
+    bool begins = outring_count(&console.ring) <= OUTRING_LOW;
+    bool may = (!(console.waits && begins) && outring_may(&console.ring, share)) || !console.paced;
+    console.offered = !may;
     if (may) {
         uint32_t before = console.ring.tail;
         mux_write(&console.mux, &console.hypervisor, text, length(text));
@@ -191,13 +205,18 @@ static void give_room(void)
 {
     take();
     drain(false);
-    bool begins = console.waits && outring_count(&console.ring) <= OUTRING_LOW;
+    bool low = outring_count(&console.ring) <= OUTRING_LOW, begins = console.waits && low,
+         offered = console.offered && low;
     if (begins)
         console.waits = false;
+    if (offered)
+        console.offered = false;
     drop();
     for (unsigned i = 0; begins && i < console.guests; i++)
         if (__atomic_exchange_n(&console.guest[i]->waits, false, __ATOMIC_RELAXED))
             console.guest[i]->room(console.guest[i]->ctx);
+    if (COMMANDS && offered)
+        console_line_soon();
 }
 
 uint64_t console_poll(uint64_t now)
@@ -206,11 +225,16 @@ uint64_t console_poll(uint64_t now)
     if (due > now)
         return due;
     take();
+    __atomic_store_n(&console.show_at, NEVER, __ATOMIC_RELAXED);
     if (console.mux.live != NULL)
         mux_show(&console.mux, console.mux.live);
-    __atomic_store_n(&console.show_at, NEVER, __ATOMIC_RELAXED);
+    if (COMMANDS && console.line_open)
+        mux_show_again(&console.mux);
     drop();
-    return NEVER;
+    if (!COMMANDS || console.line_user == NULL || !console.line_user->step())
+        return NEVER;
+    console_line_soon();
+    return now;
 }
 
 void console_guest_flush(struct console_guest *guest)
@@ -240,12 +264,73 @@ unsigned console_attach(struct console_guest *guest, const char *name)
     return number;
 }
 
+/* --- the line of commands ------------------------------------------------------------------------------------------------ */
+
+/* Under the lock. */
+static void line_end(void)
+{
+    if (!COMMANDS || !console.line_open)
+        return;
+    console.line_open = false;
+    mux_flush(&console.mux, &console.line);
+}
+
+void console_set_line(const struct console_line *user)
+{
+    console.line_user = user;
+}
+
+bool console_line_open(void)
+{
+    take();
+    bool opens = !console.line_open;
+    if (opens) {
+        mux_focus(&console.mux, &console.line);
+        console.line_open = true;
+    }
+    drop();
+    return opens;
+}
+
+void console_line_close(void)
+{
+    take();
+    line_end();
+    mux_focus(&console.mux, NULL);
+    drop();
+    if (!console_focus(console.focus))
+        print("console: the command line is closed\n");
+}
+
+bool console_line_is_open(void)
+{
+    return console.line_open;
+}
+
+void console_line_write(const char *text)
+{
+    take();
+    if (console.line_open) {
+        mux_write(&console.mux, &console.line, text, length(text));
+        mux_show(&console.mux, &console.line);
+    }
+    drop();
+}
+
+void console_line_soon(void)
+{
+    __atomic_store_n(&console.show_at, 0, __ATOMIC_RELAXED);
+}
+
+/* --- input ------------------------------------------------------------------------------------------------------------------ */
+
 bool console_focus(unsigned number)
 {
     take();
     bool there = number < console.guests;
     const char *name = there ? console.guest[number]->line.name : "";
     if (there) {
+        line_end();
         console.focus = number;
         mux_focus(&console.mux, NULL); /* so that the unfinished line appears below the message */
     }
@@ -287,6 +372,10 @@ static void help(void)
 
 static void send(char c)
 {
+    if (COMMANDS && console.line_open) {
+        console.line_user->input(c);
+        return;
+    }
     take();
     struct console_guest *guest = console.focus < console.guests ? console.guest[console.focus] : NULL;
     drop();

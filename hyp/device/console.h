@@ -6,6 +6,8 @@
  *      Ctrl-T 0..9     focus on that guest            Ctrl-T h     help
  *      Ctrl-T n        focus on the next guest        Ctrl-T q     power the machine off
  *      Ctrl-T Ctrl-T   a Ctrl-T for the guest         Ctrl-T other a command of console_set_command, if any
+ * A line of commands (monitor/monitor.h) may be open: then it has the input, and its unfinished line is seen.
+ *
  * An unfinished line, a prompt, is shown when its guest has the focus and has paused for 10 ms.
  *
  * Nobody waits for the line: what does not fit into the UART goes to a ring (outring.h), which its interrupt empties.
@@ -52,6 +54,22 @@ unsigned console_focused(void); /* CONSOLE_NONE: there are no guests */
 
 /* Lets characters received interrupt, on the calling CPU. gic_init calls it. */
 void console_enable_input(void);
+/* Who is behind the line of commands; CONFIG_CONSOLE_COMMANDS. Both are called without the console's lock and with interrupts masked. */
+struct console_line {
+    void (*input)(char c); /* on the CPU that has the UART's interrupt */
+    bool (*step)(
+        void); /* on any CPU, now and then, and soon after console_line_soon or when there is room again for what
+                            * console_offer did not take; true: again at once */
+};
+void console_set_line(const struct console_line *user);
+/* False: it is open. Closing it gives the input back, as does console_focus, and says so. */
+bool console_line_open(void);
+void console_line_close(void);
+bool console_line_is_open(void);
+/* To the unfinished line, at once; lost when it is closed. */
+void console_line_write(const char *text);
+void console_line_soon(void);
+
 /* One line about the console's own keys, for the banner. */
 const char *console_help(void);
 /* Gets the keys behind Ctrl-T that the console has no use for, without its lock; false: nor has it. `help`: one line about

@@ -122,6 +122,17 @@ void mux_show(struct mux *m, struct mux_line *line)
         show(m, line);
 }
 
+bool mux_broken_off(const struct mux *m)
+{
+    return m->live != NULL && m->live->begun && m->live->columns > 0 && m->open != m->live;
+}
+
+void mux_show_again(struct mux *m)
+{
+    if (mux_broken_off(m))
+        show(m, m->live);
+}
+
 /* For the terminal, of a live source; before the remembered text changes. */
 static void emit(struct mux *m, struct mux_line *line, char c)
 {

@@ -49,6 +49,9 @@ void mux_write(struct mux *m, struct mux_line *line, const char *text, size_t by
 void mux_show(struct mux *m, struct mux_line *line);
 /* Is there something for mux_show? */
 bool mux_waits(const struct mux_line *line);
+/* The unfinished line of the live source appears again, if another one has broken it off. */
+void mux_show_again(struct mux *m);
+bool mux_broken_off(const struct mux *m);
 /* Ends the unfinished line of a source, if there is one. */
 void mux_flush(struct mux *m, struct mux_line *line);
 /* The live source is now this one (null: none); its unfinished line appears. */

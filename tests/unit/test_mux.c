@@ -322,6 +322,32 @@ static void test_flush(void **state)
     sees("[a] # \r\n");
 }
 
+static void test_a_line_broken_off_is_shown_again_on_demand(void **state)
+{
+    (void)state;
+    mux_show_again(&w.mux);
+    sees("");
+    say(&w.a, "# half");
+    assert_false(mux_broken_off(&w.mux)); /* nothing of it was seen yet */
+    mux_show(&w.mux, &w.a);
+    sees("[a] # half");
+    assert_false(mux_broken_off(&w.mux));
+    say(&w.b, "line\n");
+    sees("\r\n[b] line\r\n");
+    assert_true(mux_broken_off(&w.mux));
+    mux_show_again(&w.mux);
+    sees("[a] # half");
+    mux_show_again(&w.mux);
+    sees("");
+    say(&w.a, "\n");
+    sees("\r\n");
+    say(&w.b, "line\n");
+    sees("[b] line\r\n");
+    assert_false(mux_broken_off(&w.mux)); /* it was complete */
+    mux_focus(&w.mux, NULL);
+    assert_false(mux_broken_off(&w.mux));
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -340,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup(test_long_lines, fresh),
         cmocka_unit_test_setup(test_a_long_line_broken_off_loses_nothing, fresh),
         cmocka_unit_test_setup(test_flush, fresh),
+        cmocka_unit_test_setup(test_a_line_broken_off_is_shown_again_on_demand, fresh),
     };
     return cmocka_run_group_tests_name("mux", tests, NULL, NULL);
 }
