@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-#include <stage2/frames.h>
-#include <stage2/ledger.h>
+#include "frame/ledger.h"
 
-#include <s2_port.h>
+#include <stage2/frames.h>
 
 /* A change cuts at most the two entries at its ends, and puts at most one in: two insertions. */
 enum { CHANGE_INSERTS = 2 };
 
 /* For a change that others may come before: height + 2 nodes for each insertion (s2_imap_need), and one more, since they may
  * have made the map one level higher by then. That all entries fit in the root now says nothing of then. */
-static uint32_t change_nodes(const struct s2_ledger *l)
+uint32_t s2_ledger_change_nodes(const struct s2_ledger *l)
 {
     return CHANGE_INSERTS * (l->map.height + 3u);
 }
@@ -19,13 +18,13 @@ static uint32_t change_nodes(const struct s2_ledger *l)
  * insertion that makes it as high as any map can be. */
 enum { HIGHEST = S2_IMAP_HEIGHT - 1 + 2, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
-/* --- entries and values: w[0] = owner, state, rights, share; w[1] = IPA; w[2] = pooled ----------------------------- */
+/* --- entries and values: w[0] = owner, state, rights, share; w[1] = IPA; w[2] = offset in the share, and in its lowest bit pooled */
 
-static struct s2_ival pack(const struct s2_ledger_entry *e)
+static struct s2_ival pack(const struct s2_ledger_entry *e, uint64_t offset)
 {
     return (struct s2_ival){
         {(uint64_t)e->owner | (uint64_t)e->state << 16 | (uint64_t)e->rights << 24 | (uint64_t)e->share << 32, e->ipa.v,
-         e->pooled}};
+         offset | e->pooled}};
 }
 
 static struct s2_ledger_entry unpack(const struct s2_ient *e)
@@ -37,7 +36,7 @@ static struct s2_ledger_entry unpack(const struct s2_ient *e)
         .rights = (uint8_t)(e->val.w[0] >> 24),
         .share = (uint32_t)(e->val.w[0] >> 32),
         .ipa = S2_IPA(e->val.w[1]),
-        .pooled = e->val.w[2] != 0,
+        .pooled = e->val.w[2] & 1,
     };
 }
 
@@ -46,13 +45,17 @@ static struct s2_ival part_value(struct s2_ival val, uint64_t offset)
 {
     if (val.w[1] != S2_IPA_NONE.v)
         val.w[1] += offset;
+    if (val.w[0] >> 32)
+        val.w[2] += offset;
     return val;
 }
 
 static bool joins(const struct s2_ient *low, const struct s2_ient *high)
 {
-    return low->end == high->start && low->val.w[0] == high->val.w[0] && low->val.w[2] == high->val.w[2] &&
-           part_value(low->val, low->end - low->start).w[1] == high->val.w[1];
+    struct s2_ival on = part_value(low->val, low->end - low->start);
+
+    return low->end == high->start && on.w[0] == high->val.w[0] && on.w[1] == high->val.w[1] &&
+           on.w[2] == high->val.w[2];
 }
 
 /* --- edits, under the lock, nodes reserved ----------------------------------------------------------------------- */
@@ -91,10 +94,9 @@ static void look_around(struct change *c)
         c->has_high = s2_imap_get(&behind, &c->high);
 }
 
-/* Takes nodes only for ends that lie inside an entry and stay. */
-static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
+void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, uint64_t offset)
 {
-    struct change c = {.map = &l->map, .mine = {want->range.start.v, want->range.end.v, pack(want)}};
+    struct change c = {.map = &l->map, .mine = {want->range.start.v, want->range.end.v, pack(want, offset)}};
     struct s2_ient in[3];
     unsigned n = 0;
 
@@ -118,16 +120,16 @@ static void apply(struct s2_ledger *l, const struct s2_ledger_entry *want)
 
 /* --- refusals ---------------------------------------------------------------------------------------------------- */
 
-static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what)
+enum s2_err s2_ledger_refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what)
 {
     return s2_refuse(d, err, S2_AXIS_PA, range.start.v, range.end.v, what);
 }
 
-static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what,
-                                const struct s2_ledger_entry *found)
+enum s2_err s2_ledger_refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what,
+                                   const struct s2_ledger_entry *found)
 {
     if (d) {
-        (void)refuse(d, err, range, what);
+        (void)s2_ledger_refuse(d, err, range, what);
         d->found_start = found->range.start.v;
         d->found_end = found->range.end.v;
         d->holder = found->owner;
@@ -135,14 +137,14 @@ static enum s2_err refuse_found(struct s2_detail *d, enum s2_err err, struct s2_
     return err;
 }
 
-static enum s2_err check_range(const struct s2_ledger *l, struct s2_pa_range range, struct s2_detail *d)
+enum s2_err s2_ledger_check_range(const struct s2_ledger *l, struct s2_pa_range range, struct s2_detail *d)
 {
     if (range.start.v >= range.end.v)
-        return refuse(d, S2_EINVAL, range, "is empty or wraps");
+        return s2_ledger_refuse(d, S2_EINVAL, range, "is empty or wraps");
     if ((range.start.v | range.end.v) & (S2_FRAME - 1))
-        return refuse(d, S2_EALIGN, range, "is not aligned to a frame");
+        return s2_ledger_refuse(d, S2_EALIGN, range, "is not aligned to a frame");
     if (range.end.v > l->map.hi)
-        return refuse(d, S2_ERANGE, range, "lies beyond the physical address size");
+        return s2_ledger_refuse(d, S2_ERANGE, range, "lies beyond the physical address size");
     return S2_OK;
 }
 
@@ -161,83 +163,77 @@ static enum s2_err covered(struct s2_ledger *l, struct s2_pa_range range, uint16
     for (uint64_t pa = range.start.v; pa < range.end.v;) {
         struct s2_ient e;
         if (!s2_imap_find(&l->map, pa, &e))
-            return refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
+            return s2_ledger_refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
         struct s2_ledger_entry found = unpack(&e);
         if (found.owner != owner || found.state != state)
-            return refuse_found(d, S2_EPERM, range, "is held by another", &found);
+            return s2_ledger_refuse_found(d, S2_EPERM, range, "is held by another", &found);
         pa = e.end;
     }
     return S2_OK;
 }
 
+enum s2_err s2_ledger_check_held(struct s2_ledger *l, struct s2_pa_range range, uint16_t owner,
+                                 enum s2_frame_state state, struct s2_detail *d)
+{
+    struct s2_claim *other = pending_on(l, range);
+
+    if (other)
+        return s2_ledger_refuse_found(d, S2_EBUSY, range, "meets a range that another operation is changing",
+                                      &other->want);
+    return covered(l, range, owner, state, d);
+}
+
 /* --- the public face --------------------------------------------------------------------------------------------- */
-
-static void lock(struct s2_ledger *l)
-{
-    s2_port_lock(l->port, &l->lock, S2_LOCK_LEDGER, 0);
-}
-
-static void unlock(struct s2_ledger *l)
-{
-    s2_port_unlock(l->port, &l->lock);
-}
 
 void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits)
 {
-    l->lock = (struct s2_lock){0};
-    l->port = port;
-    l->pending = NULL;
+    *l = (struct s2_ledger){.port = port};
     s2_imap_init(&l->map, pool, 0, 1ull << pa_bits, S2_IMAP_BYTES);
 }
 
 enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d)
 {
-    enum s2_err err = check_range(l, e->range, d);
+    enum s2_err err = s2_ledger_check_range(l, e->range, d);
     struct s2_ient met;
 
     if (err)
         return err;
-    lock(l);
-    uint32_t nodes = change_nodes(l);
+    s2_ledger_lock(l);
+    uint32_t nodes = s2_ledger_change_nodes(l);
     if (s2_imap_overlaps(&l->map, e->range.start.v, e->range.end.v, &met)) {
         struct s2_ledger_entry found = unpack(&met);
-        err = refuse_found(d, S2_EEXIST, e->range, "overlaps what is known already", &found);
+        err = s2_ledger_refuse_found(d, S2_EEXIST, e->range, "overlaps what is known already", &found);
     } else if (s2_pool_reserve(l->map.pool, nodes)) {
-        err = refuse(d, S2_ENODES, e->range, "needs more ledger nodes than there are");
+        err = s2_ledger_refuse(d, S2_ENODES, e->range, "needs more ledger nodes than there are");
     } else {
-        apply(l, e);
+        s2_ledger_apply(l, e, 0);
         s2_pool_unreserve(l->map.pool, nodes);
     }
-    unlock(l);
+    s2_ledger_unlock(l);
     return err;
 }
 
 enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner, enum s2_frame_state from_state,
                            const struct s2_ledger_entry *want, struct s2_detail *d)
 {
-    enum s2_err err = check_range(l, want->range, d);
-    struct s2_claim *other;
+    enum s2_err err = s2_ledger_check_range(l, want->range, d);
 
     *c = (struct s2_claim){.want = *want};
     if (err)
         return err;
-    lock(l);
-    other = pending_on(l, want->range);
-    if (other)
-        err = refuse_found(d, S2_EBUSY, want->range, "meets a range that another operation is changing", &other->want);
-    else
-        err = covered(l, want->range, from_owner, from_state, d);
+    s2_ledger_lock(l);
+    err = s2_ledger_check_held(l, want->range, from_owner, from_state, d);
     if (err == S2_OK) {
-        c->nodes = change_nodes(l);
+        c->nodes = s2_ledger_change_nodes(l);
         if (s2_pool_reserve(l->map.pool, c->nodes)) {
-            err = refuse(d, S2_ENODES, want->range, "needs more ledger nodes than there are");
+            err = s2_ledger_refuse(d, S2_ENODES, want->range, "needs more ledger nodes than there are");
         } else {
             c->pending = true;
             c->next = l->pending;
             l->pending = c;
         }
     }
-    unlock(l);
+    s2_ledger_unlock(l);
     return err;
 }
 
@@ -255,95 +251,105 @@ static void retire(struct s2_ledger *l, struct s2_claim *c)
 
 void s2_ledger_commit(struct s2_ledger *l, struct s2_claim *c)
 {
-    lock(l);
-    apply(l, &c->want);
+    s2_ledger_lock(l);
+    s2_ledger_apply(l, &c->want, 0);
     retire(l, c);
-    unlock(l);
+    s2_ledger_unlock(l);
 }
 
 void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c)
 {
     if (!c->pending)
         return;
-    lock(l);
+    s2_ledger_lock(l);
     retire(l, c);
-    unlock(l);
+    s2_ledger_unlock(l);
 }
 
 enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n)
 {
-    lock(l);
+    s2_ledger_lock(l);
     enum s2_err err = s2_pool_reserve(l->map.pool, n * PROMISE_NODES);
-    unlock(l);
+    s2_ledger_unlock(l);
     return err;
 }
 
 void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n)
 {
-    lock(l);
+    s2_ledger_lock(l);
     s2_pool_unreserve(l->map.pool, n * PROMISE_NODES);
-    unlock(l);
+    s2_ledger_unlock(l);
 }
 
 enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes)
 {
-    lock(l);
+    s2_ledger_lock(l);
     /* Each change by itself: others change the map and take nodes in between. */
-    uint32_t need = n < UINT32_MAX / PROMISE_NODES ? n * change_nodes(l) : UINT32_MAX;
+    uint32_t need = n < UINT32_MAX / PROMISE_NODES ? n * s2_ledger_change_nodes(l) : UINT32_MAX;
     enum s2_err err = s2_pool_reserve(l->map.pool, need);
-    unlock(l);
+    s2_ledger_unlock(l);
     *nodes = err ? 0 : need;
     return err;
 }
 
 void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes)
 {
-    lock(l);
+    s2_ledger_lock(l);
     s2_pool_unreserve(l->map.pool, nodes);
-    unlock(l);
+    s2_ledger_unlock(l);
 }
 
 void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want)
 {
-    lock(l);
-    apply(l, want);
-    unlock(l);
+    s2_ledger_lock(l);
+    s2_ledger_apply(l, want, 0);
+    s2_ledger_unlock(l);
 }
 
 enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range, uint8_t rights,
                             struct s2_detail *d)
 {
-    enum s2_err err = check_range(l, range, d);
+    enum s2_err err = s2_ledger_check_range(l, range, d);
 
     if (err)
         return err;
-    lock(l);
+    s2_ledger_lock(l);
     for (uint64_t pa = range.start.v; pa < range.end.v && !err;) {
         struct s2_ient e;
         if (!s2_imap_find(&l->map, pa, &e)) {
-            err = refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
+            err = s2_ledger_refuse(d, S2_ENOENT, range, "is in part no memory that the machine has");
             break;
         }
         struct s2_ledger_entry found = unpack(&e);
         if (found.owner != owner || (found.state != S2_OWNED && found.state != S2_DEVICE))
-            err = refuse_found(d, S2_EPERM, range, "is held by another", &found);
+            err = s2_ledger_refuse_found(d, S2_EPERM, range, "is held by another", &found);
         else if (rights & ~found.rights)
-            err = refuse_found(d, S2_EPERM, range, "does not allow that access", &found);
+            err = s2_ledger_refuse_found(d, S2_EPERM, range, "does not allow that access", &found);
         pa = e.end;
     }
-    unlock(l);
+    s2_ledger_unlock(l);
     return err;
+}
+
+bool s2_ledger_look(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_full *out)
+{
+    struct s2_ient e;
+
+    if (!s2_imap_find(&l->map, pa.v, &e))
+        return false;
+    *out = (struct s2_ledger_full){unpack(&e), e.val.w[2] & ~1ull};
+    return true;
 }
 
 bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out)
 {
-    struct s2_ient e;
+    struct s2_ledger_full full;
 
-    lock(l);
-    bool found = s2_imap_find(&l->map, pa.v, &e);
-    unlock(l);
+    s2_ledger_lock(l);
+    bool found = s2_ledger_look(l, pa, &full);
+    s2_ledger_unlock(l);
     if (found)
-        *out = unpack(&e);
+        *out = full.entry;
     return found;
 }
 
@@ -351,9 +357,9 @@ bool s2_ledger_next(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out)
 {
     struct s2_ient e;
 
-    lock(l);
+    s2_ledger_lock(l);
     bool found = s2_imap_find_from(&l->map, pa.v, &e);
-    unlock(l);
+    s2_ledger_unlock(l);
     if (found)
         *out = unpack(&e);
     return found;
@@ -379,8 +385,8 @@ uint64_t s2_ledger_count(struct s2_ledger *l, uint16_t owner, enum s2_frame_stat
 {
     struct tally t = {owner, state, 0};
 
-    lock(l);
+    s2_ledger_lock(l);
     s2_imap_walk(&l->map, 0, l->map.hi, add_up, &t);
-    unlock(l);
+    s2_ledger_unlock(l);
     return t.bytes / S2_FRAME;
 }

@@ -34,6 +34,20 @@ static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, const st
     return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->goes));
 }
 
+/* What comes out of a share: the owner's counts already, unless it was given away. */
+static enum s2_err check_charge(const struct s2_space *sp, const struct s2_op *op, struct s2_ipa_range part)
+{
+    struct s2_share_info info;
+
+    /* cover: the operation holds the share */
+    if (!s2_share_info(sp->cfg.ledger, op->share, &info) || info.owner_has)
+        return S2_OK;
+    if (frames_in(part) <= s2_frames_left(sp))
+        return S2_OK;
+    return s2_refuse(op->detail, S2_EQUOTA, S2_AXIS_IPA, part.start.v, part.end.v,
+                     "needs more memory than the VM's quota allows");
+}
+
 static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
@@ -42,7 +56,9 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     switch (c->step) {
     case S2_STEP_MAP:
         err = check_attr(sp, op, c->area.attr);
-        if (!err && (!s2_area_lazy(&c->area) || s2_area_promised(&c->area)))
+        if (!err && op->share)
+            err = check_charge(sp, op, c->part);
+        else if (!err && (!s2_area_lazy(&c->area) || s2_area_promised(&c->area)))
             s2_op_need_frames(op, sp, frames_in(c->part));
         return err;
     case S2_STEP_UNMAP:
@@ -72,18 +88,45 @@ static uint32_t tables_for_taken(struct s2_space *sp, const struct s2_change *c)
     return (uint32_t)s2_min_u64(n, most);
 }
 
+static enum s2_err promise_tables(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
+{
+    if (!s2_tables_promise(sp, c->part))
+        return S2_OK;
+    return s2_refuse(op->detail, S2_EQUOTA, S2_AXIS_IPA, c->part.start.v, c->part.end.v,
+                     "needs more table pages than the VM's quota allows");
+}
+
 /* A lazy area's promises move from the operation to the space. */
 static enum s2_err promise(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
+    enum s2_err err;
+
     if (!s2_area_promised(&c->area))
         return S2_OK;
-    if (s2_tables_promise(sp, c->part))
-        return s2_refuse(op->detail, S2_EQUOTA, S2_AXIS_IPA, c->part.start.v, c->part.end.v,
-                         "needs more table pages than the VM's quota allows");
+    err = promise_tables(sp, op, c);
+    if (err)
+        return err;
     s2_op_side(op, sp)->relazy = true;
     s2_op_side(op, sp)->frames_taken -= frames_in(c->part);
     sp->frames_promised += frames_in(c->part);
     return S2_OK;
+}
+
+/* Memory of a share. In a lazy area the table pages are promised as for all of it. */
+static enum s2_err adopt(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
+{
+    enum s2_err err = s2_chunks_adopt(sp, op, c->part);
+
+    if (err)
+        return err;
+    err = s2_op_more_tables(op, sp, tables_for_taken(sp, c));
+    if (!err && s2_area_promised(&c->area)) {
+        err = promise_tables(sp, op, c);
+        s2_op_side(op, sp)->relazy = true;
+    }
+    if (err)
+        s2_chunks_unadopt(sp);
+    return err;
 }
 
 static enum s2_err take(void *ctx, struct s2_op *op, const struct s2_change *c)
@@ -93,6 +136,8 @@ static enum s2_err take(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_MAP)
         return S2_OK;
+    if (op->share)
+        return adopt(sp, op, c);
     if (s2_area_lazy(&c->area))
         return promise(sp, op, c);
     err = s2_chunks_take(sp, op, c->part);
@@ -110,7 +155,9 @@ static void undo(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_MAP)
         return;
-    if (!s2_area_lazy(&c->area)) {
+    if (op->share) {
+        s2_chunks_unadopt(sp);
+    } else if (!s2_area_lazy(&c->area)) {
         s2_chunks_untake(sp, op);
     } else if (s2_area_promised(&c->area)) {
         sp->frames_promised -= frames_in(c->part);
@@ -124,7 +171,10 @@ static void populate(struct s2_space *sp, struct s2_op *op, const struct s2_chan
 {
     struct s2_chunk k;
 
-    s2_chunks_own(sp, c->part);
+    if (op->share)
+        s2_share_give(sp->cfg.ledger, op->share, sp->cfg.id, c->part.start);
+    else
+        s2_chunks_own(sp, c->part);
     for (struct s2_ipa_range left = c->part; s2_chunk_next(&sp->taken, left, &k); left.start = k.range.end)
         s2_map_run(sp, op, k.range, k.pa, c->area.attr);
 }
@@ -135,7 +185,7 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_MAP)
         s2_edit_run(sp, op, c);
-    else if (!s2_area_lazy(&c->area))
+    else if (op->share || !s2_area_lazy(&c->area))
         populate(sp, op, c);
 }
 
@@ -147,6 +197,11 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
 
     if (c->step != S2_STEP_UNMAP)
         return;
+    if (op->share) { /* where it has all of it, and the ledger says so already */
+        s2_chunks_leave(sp, c->part);
+        s2_op_side(op, sp)->relazy = s2_area_promised(&c->area);
+        return;
+    }
     held = s2_chunks_release(sp, c->part, c->goes, false);
     if (!s2_area_promised(&c->area))
         return;

@@ -55,6 +55,10 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
                          "lies beyond the physical address size");
     if (run.start.v & (s2_granule_bytes(&sp->cfg.geometry) - 1))
         return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, run.start.v, run.end.v, "is not aligned to the granule");
+    if (op->share) { /* it comes back from there */
+        s2_op_need_tables(op, sp, s2_map_need(sp, c->part, run.start, c->replacing));
+        return S2_OK;
+    }
     err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run, rights, op->detail);
     if (err)
         return err;
@@ -107,6 +111,8 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
 
+    if (c->step == S2_STEP_MAP && op->share)
+        s2_share_give(sp->cfg.ledger, op->share, sp->cfg.id, c->part.start);
     if (c->step == S2_STEP_MAP)
         s2_map_run(sp, op, c->part, run_of(c).start, c->area.attr);
     else
@@ -122,8 +128,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
     struct s2_ledger_entry e;
     s2_pa next;
 
-    (void)op;
-    if (c->step != S2_STEP_UNMAP)
+    if (c->step != S2_STEP_UNMAP || op->share) /* into a share: the ledger says so already */
         return;
     /* cover: what is mapped is in the ledger, from which nothing goes */
     for (s2_pa at = run.start; at.v < run.end.v && s2_ledger_find(sp->cfg.ledger, at, &e); at = next) {

@@ -41,24 +41,26 @@ static bool expected(const struct s2_space *sp, const struct s2_area *area, s2_i
     return true;
 }
 
-/* Every frame of the run is this VM's, allows `rights`, and is known to be mapped at `ipa`. */
+/* Every frame of the run is this VM's, or shared with it, allows `rights`, and is known to be mapped at `ipa`. */
 static bool check_rights(struct audit *a, struct s2_pa_range run, s2_ipa ipa, uint32_t rights)
 {
-    struct s2_ledger_entry e;
+    s2_pa end;
+    s2_ipa known;
 
-    for (s2_pa at = run.start; at.v < run.end.v; at = e.range.end) {
+    for (s2_pa at = run.start; at.v < run.end.v; at = end) {
+        uint8_t allowed = s2_ledger_right(a->sp->cfg.ledger, a->sp->cfg.id, at, &known, &end);
         const char *what = NULL;
 
-        if (!s2_ledger_find(a->sp->cfg.ledger, at, &e))
-            return fail(a, S2_AXIS_PA, at.v, run.end.v, "is mapped, and is no memory that the machine has");
-        if (e.owner != a->sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
-            what = "is mapped, and the ledger says that it is another's";
-        else if (rights & ~(uint32_t)e.rights)
+        if (!allowed && end.v == at.v + 1)
+            what = "is mapped, and is no memory that the machine has";
+        else if (!allowed)
+            what = "is mapped, and the ledger says that it is not this VM's";
+        else if (rights & ~(uint32_t)allowed)
             what = "is mapped with rights that the ledger does not allow";
-        else if (e.ipa.v == S2_IPA_NONE.v || e.ipa.v + (at.v - e.range.start.v) != ipa.v + (at.v - run.start.v))
+        else if (known.v != ipa.v + (at.v - run.start.v))
             what = "is mapped, and the ledger says at another place";
         if (what)
-            return fail(a, S2_AXIS_PA, at.v, s2_min_u64(e.range.end.v, run.end.v), what);
+            return fail(a, S2_AXIS_PA, at.v, s2_min_u64(end.v, run.end.v), what);
     }
     return true;
 }
@@ -230,8 +232,48 @@ static bool check_ledger(struct audit *a)
     struct s2_ledger_entry e;
 
     for (s2_pa at = S2_PA(0); s2_ledger_next(a->sp->cfg.ledger, at, &e); at = e.range.end)
-        if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !check_entry(a, &e))
+        if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !e.share && !check_entry(a, &e))
             return false;
+    return true;
+}
+
+/* --- shares against areas ---------------------------------------------------------------------------------------------------- */
+
+/* Bytes of areas that show that share. */
+static uint64_t shown(const struct s2_space *sp, uint32_t handle)
+{
+    uint64_t bytes = 0;
+    struct s2_area area;
+
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&sp->areas, at, &area); at = area.range.end)
+        if (area.backend == &s2_backend_shared && s2_shared_index(&area) == s2_share_index(handle))
+            bytes += s2_range_bytes(area.range);
+    return bytes;
+}
+
+/* What each share says that this VM has of it is there, no more and no less, and so is what counts as shared. */
+static bool check_shares(struct audit *a)
+{
+    uint64_t charged = 0, all = 0, counted = 0;
+    struct s2_share_info info = {.handle = 0};
+    struct s2_area area;
+
+    while (s2_share_next(a->sp->cfg.ledger, info.handle, &info)) {
+        const struct s2_borrower *b = s2_share_borrower(&info, a->sp->cfg.id);
+        uint64_t has = info.owner == a->sp->cfg.id ? info.owner_has : b ? b->mapped : 0;
+
+        if (shown(a->sp, info.handle) != has)
+            return fail(a, S2_AXIS_NONE, info.handle, has, "shows another part of a share than it is said to have");
+        counted += has;
+        if (info.owner == a->sp->cfg.id)
+            charged += info.owner_has / S2_FRAME;
+    }
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)
+        all += area.backend == &s2_backend_shared ? s2_range_bytes(area.range) : 0;
+    if (all != counted)
+        return fail(a, S2_AXIS_NONE, all, counted, "shows shares that there are not");
+    if (charged != a->sp->frames_shared)
+        return fail(a, S2_AXIS_NONE, charged, a->sp->frames_shared, "is charged for another number of shared frames");
     return true;
 }
 
@@ -293,7 +335,7 @@ static bool check_structures(struct audit *a)
         wrong = s2_table_check(&sp->table);
     if (!wrong && q.used > q.limit)
         wrong = "uses more table pages than its quota";
-    if (!wrong && sp->frames_held + sp->frames_promised > sp->cfg.frame_quota)
+    if (!wrong && sp->frames_held + sp->frames_promised + sp->frames_shared > sp->cfg.frame_quota)
         wrong = "holds and promises more frames than its quota";
     if (!wrong && (sp->cut_nodes > S2_CUT_NODES || sp->cut.count > s2_cut_tables(&sp->cfg.geometry)))
         wrong = "has more in its cut reserve than belongs there";
@@ -308,7 +350,8 @@ const char *s2_space_check(struct s2_space *sp, struct s2_detail *d)
 
     s2_space_lock(sp);
     if (!sp->dying)
-        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a) && check_longs(&a));
+        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a) && check_shares(&a) &&
+               check_longs(&a));
     s2_space_unlock(sp);
     return a.wrong;
 }

@@ -320,6 +320,62 @@ uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, struc
     return frames;
 }
 
+/* --- from and to shares ------------------------------------------------------------------------------------------------- */
+
+void s2_chunks_leave(struct s2_space *sp, struct s2_ipa_range range)
+{
+    struct s2_chunk c;
+
+    while (range.start.v < range.end.v && s2_chunk_next(&sp->chunks, range, &c)) {
+        cut_out(&sp->chunks, c.range.start.v, c.range.end.v);
+        sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;
+        range.start = c.range.end;
+    }
+}
+
+void s2_chunks_unadopt(struct s2_space *sp)
+{
+    struct s2_ient e;
+
+    while (s2_imap_find_from(&sp->taken, 0, &e)) {
+        sp->frames_held -= (e.end - e.start) / S2_FRAME;
+        s2_imap_erase(&sp->taken, e.start);
+    }
+}
+
+/* The run of the share that begins at `offset`, for ipa. */
+static enum s2_err adopt_run(struct s2_space *sp, struct s2_op *op, uint64_t ipa, uint64_t offset, uint64_t *got)
+{
+    uint32_t nodes = s2_imap_need(&sp->taken, 1);
+    uint64_t start;
+    s2_pa pa;
+
+    (void)s2_share_run(sp->cfg.ledger, s2_share_index(op->share), offset, &start, &pa, got);
+    if ((offset | pa.v | *got) & (s2_granule_bytes(&sp->cfg.geometry) - 1))
+        return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, pa.v, pa.v + *got,
+                         "is memory that this VM's granule cannot map");
+    if (s2_pool_reserve(sp->cfg.nodes, nodes))
+        return s2_refuse(op->detail, S2_ENODES, S2_AXIS_IPA, ipa, ipa + *got, "needs more chunk nodes than there are");
+    put(&sp->taken, (struct s2_ient){ipa, ipa + *got, {{pa.v, 0, 0}}});
+    s2_pool_unreserve(sp->cfg.nodes, nodes);
+    sp->frames_held += *got / S2_FRAME;
+    return S2_OK;
+}
+
+enum s2_err s2_chunks_adopt(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range)
+{
+    uint64_t got = 0;
+    enum s2_err err = S2_OK;
+
+    for (uint64_t ipa = range.start.v; ipa < range.end.v && !err; ipa += got)
+        err = adopt_run(sp, op, ipa, ipa - range.start.v, &got);
+    if (!err)
+        err = promise_nodes(sp, op, range);
+    if (err)
+        s2_chunks_unadopt(sp);
+    return err;
+}
+
 /* --- a fault's chunk --------------------------------------------------------------------------------------------------- */
 
 /* log2 of the largest naturally aligned block around ipa that lies in the area and holds no chunk yet. */
@@ -345,7 +401,7 @@ static enum s2_err fault_block(struct s2_space *sp, const struct s2_area *area, 
     struct s2_block b = {0};
     uint64_t bytes;
     bool promised = s2_area_promised(area);
-    uint64_t left = sp->cfg.frame_quota - sp->frames_held - sp->frames_promised;
+    uint64_t left = s2_frames_left(sp);
     enum s2_err err;
 
     if (!promised) {

@@ -13,6 +13,7 @@ void s2_space_destroy_begin(struct s2_space *sp)
     s2_table_detach_all(&sp->table, &sp->last);
     s2_gather_flush(&sp->table, &sp->last);
     s2_space_unlock(sp);
+    (void)s2_share_orphan(sp->cfg.ledger, sp->cfg.id); /* what it offered nobody takes any more */
 }
 
 /* What the backend of the area at sp->gone holds for about `budget` frames of it goes back. False: no area is left. Its
@@ -49,6 +50,7 @@ bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
     left = release_areas(sp, budget ? budget : 1);
     s2_space_unlock(sp);
     /* An operation that came before may still be giving its tables back (s2_op_dispose). */
+    left = left || s2_share_orphan(sp->cfg.ledger, sp->cfg.id);
     return left || __atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE);
 }
 

@@ -7,6 +7,7 @@
 #include <stage2/space.h>
 
 #include "base/bits.h"
+#include "frame/ledger.h"
 #include "table/table.h"
 
 #include <s2_port.h>
@@ -115,6 +116,12 @@ void s2_longs_end(struct s2_space *sp);
 void s2_long_map_give_up(struct s2_long *l);
 void s2_long_protect_give_up(struct s2_long *l);
 
+/* What the quota leaves. */
+static inline uint64_t s2_frames_left(const struct s2_space *sp)
+{
+    return sp->cfg.frame_quota - sp->frames_held - sp->frames_promised - sp->frames_shared;
+}
+
 /* --- chunks.c: the memory of alloc areas ---------------------------------------------------------------------------- */
 
 struct s2_chunk {
@@ -145,6 +152,28 @@ uint32_t s2_chunk_cut_nodes(const struct s2_space *sp, struct s2_ipa_range range
 uint64_t s2_chunks_release(struct s2_space *sp, struct s2_ipa_range range, struct s2_ipa_range goes, bool untouched);
 /* Memory for one chunk of a lazy area around ipa, as large as alignment, area and neighbours allow. */
 S2_NODISCARD enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_ipa ipa);
+
+/* The frames of a share come into sp->taken, zero or the VM's own; and not after all. */
+S2_NODISCARD enum s2_err s2_chunks_adopt(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range);
+void s2_chunks_unadopt(struct s2_space *sp);
+/* The frames of range have gone into a share. */
+void s2_chunks_leave(struct s2_space *sp, struct s2_ipa_range range);
+
+/* --- backend_shared.c ------------------------------------------------------------------------------------------------ */
+
+#define S2_SHARED_OFFSET ((1ull << 48) - 1)
+static inline uint64_t s2_shared_backing(uint32_t handle)
+{
+    return (uint64_t)s2_share_index(handle) << 48;
+}
+static inline unsigned s2_shared_index(const struct s2_area *area)
+{
+    return (unsigned)(area->backing >> 48);
+}
+static inline uint64_t s2_shared_offset(const struct s2_area *area)
+{
+    return area->backing & S2_SHARED_OFFSET;
+}
 
 /* --- fault.c --------------------------------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@ void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *det
     op->detail = detail;
     op->ahead = NULL;
     op->ahead_nodes = 0;
+    op->share = 0;
     op->sides = 0;
     op->reserved = op->committed = op->ended = false;
     for (unsigned i = 0; i < S2_OP_POOLS; i++)
@@ -167,7 +168,7 @@ static enum s2_err take_frames(struct s2_op *op, struct s2_op_side *side)
 
     if (side->frames == 0)
         return S2_OK;
-    if (side->frames > sp->cfg.frame_quota - sp->frames_held - sp->frames_promised)
+    if (side->frames > s2_frames_left(sp))
         return refuse(op, S2_EQUOTA, "needs more memory than the VM's quota allows");
     if (s2_frames_reserve(sp->cfg.frames, side->frames))
         return refuse(op, S2_EFRAMES, "needs more memory than is free");

@@ -274,13 +274,13 @@ static void ledgers_that_say_something_else(void **state)
         e = was;
         e.owner = OTHER;
         s2_ledger_set(&w->ledger, &e);
-        finds(w, "is mapped, and the ledger says that it is another's");
+        finds(w, "is mapped, and the ledger says that it is not this VM's");
         assert_int_equal(w->d.axis, S2_AXIS_PA);
         assert_int_equal(w->d.asked_start, pa + PAGE);
         e = was;
         e.state = S2_FREE;
         s2_ledger_set(&w->ledger, &e);
-        finds(w, "is mapped, and the ledger says that it is another's");
+        finds(w, "is mapped, and the ledger says that it is not this VM's");
         e = was;
         e.rights = S2_R;
         s2_ledger_set(&w->ledger, &e);

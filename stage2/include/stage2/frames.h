@@ -16,7 +16,7 @@
 #define S2_FRAME_LOG2    12u
 #define S2_FRAME         (1ull << S2_FRAME_LOG2)
 #define S2_FRAME_ORDERS  19u /* blocks of 4 KiB << 0 .. 18 (1 GiB) */
-#define S2_FRAME_REGIONS 8u
+#define S2_FRAME_REGIONS 16u
 
 /* One bank of RAM. free[o] has one bit per naturally aligned block of order o, set when exactly that block is free.
  * clean has one bit per frame; it says something about free frames only. */

@@ -80,12 +80,12 @@ void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want);
 S2_NODISCARD enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes);
 void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes);
 
-/* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED, DEVICE, or SHARED by it) and
- * allows `rights`; else S2_EPERM or S2_ENOENT with detail. What is another's and shared with it: s2_ledger_right. */
+/* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED or DEVICE) and allows
+ * `rights`; else S2_EPERM or S2_ENOENT with detail. */
 S2_NODISCARD enum s2_err s2_ledger_check(struct s2_ledger *l, uint16_t owner, struct s2_pa_range range, uint8_t rights,
                                          struct s2_detail *d);
 /* What that VM may do with the frame at pa, and where it has it mapped (S2_IPA_NONE: nowhere): its own, or shared with or lent
- * to it. *end: as far as the answer holds. Rights 0: nothing. */
+ * to it. *end: as far as the answer holds; pa + 1 where the machine has no memory. Rights 0: nothing. */
 uint8_t s2_ledger_right(struct s2_ledger *l, uint16_t vm, s2_pa pa, s2_ipa *at, s2_pa *end);
 bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out);
 /* First entry with end > pa; for iteration. Takes and drops the lock at each call. */

@@ -22,7 +22,7 @@
  *   LENT, held        |  EPERM  EPERM           |  EEXIST    ENOENT           | ok        ENOENT      | EINVAL    ENOENT   | ok (1, 2)  ENOENT
  *   LENT, donated     |  EPERM  EPERM           |  ok (2)    ENOENT           | ENOENT    ENOENT      | EINVAL    ENOENT   | ok         ENOENT
  *   ending            |  EPERM  EPERM           |  EBUSY     ENOENT           | as before             | ok        ENOENT   | ok         ENOENT
- *   (1) closed only when nobody holds it: S2_EBUSY until then   (2) S2_EBUSY until what another held is scrubbed
+ *   (1) closed only when nobody holds it: S2_EBUSY until then   (2) S2_EBUSY until it is scrubbed: what another could write, or what the donor had
  *
  * Rights only shrink: what is offered is at most what the ledger allows the owner and what its area allows, what is retrieved at
  * most what was offered. None may execute unless the offer says so. Locks: each function takes the ledger's. */
@@ -45,6 +45,7 @@ enum s2_borrow { S2_BORROW_OFFERED, S2_BORROW_TAKING, S2_BORROW_HELD };
 struct s2_borrower {
     uint16_t vm;
     uint8_t rights;  /* offered: S2_R | S2_W | S2_X | S2_UX */
+    uint8_t has;     /* retrieved, of these */
     uint8_t state;   /* enum s2_borrow */
     s2_ipa ipa;      /* where it sees the first byte; S2_IPA_NONE unless it holds */
     uint64_t mapped; /* bytes */
@@ -59,20 +60,21 @@ struct s2_share_was {
     uint16_t name, flags;
 };
 
+/* Fields are the library's own. */
 struct s2_share {
     uint16_t generation; /* part of the handle, so that an old one names nothing */
     uint16_t owner;
-    uint8_t kind, phase;
-    uint8_t borrowers;
-    bool pooled;       /* its frames go back to the allocator when the owner has no use for them */
-    bool touched;      /* somebody but the owner may have written there: */
-    uint64_t scrubbed; /* bytes that are zero again */
-    bool scrubbing;    /* a step is at work */
-    uint64_t bytes;
+    uint8_t kind, phase, borrowers;
+    uint8_t rights; /* the ledger's, of all its frames */
+    bool pooled;    /* they came from the allocator, and go back there when the owner has no use for them */
+    bool touched;   /* a borrower could write there */
+    bool scrubbing; /* a step is at work */
+    uint64_t scrubbed, bytes;
     struct s2_share_was was;
-    bool owner_has; /* the owner's area is there still (mapped, or in wait for what was lent) */
+    uint64_t owner_has;       /* bytes that the owner has an area for still: mapped, or in wait for what was lent */
+    struct s2_frames *frames; /* where they came from */
     struct s2_borrower borrower[S2_SHARE_BORROWERS];
-    struct s2_imap runs; /* offset -> {PA}; congruent runs are one */
+    struct s2_imap runs; /* offset -> {PA}; those that go on are one */
 };
 
 /* The records, all zero, for the whole machine, and the most that one owner may have. Without this call there are none. */
@@ -90,13 +92,14 @@ struct s2_offer {
     } borrower[S2_SHARE_BORROWERS];
 };
 
-/* Takes a record. S2_EINVAL: no borrower or too many, one twice, the
- * owner itself, no such id, no right or unknown ones, write or execute without read; S2_EPERM: more than was->attr allows;
- * S2_EQUOTA: the owner has as many as it may; S2_ENODES: all are in use. */
+/* Takes a record. `frames`: the allocator of pooled memory. S2_EINVAL: no borrower or too many, one twice, the owner itself, no
+ * VM's id, no right or unknown ones, execute or write without read; S2_EPERM: more than was->attr allows; S2_EQUOTA: the owner has
+ * as many as it may; S2_ENODES: all are in use. */
 S2_NODISCARD enum s2_err s2_share_begin(struct s2_ledger *l, uint16_t owner, const struct s2_offer *o,
-                                        const struct s2_share_was *was, uint32_t *handle, struct s2_detail *d);
+                                        const struct s2_share_was *was, struct s2_frames *frames, uint32_t *handle,
+                                        struct s2_detail *d);
 /* The next frames, in order. They must be OWNED by the owner wholly, with rights that cover the offer, and alike `pooled`: S2_EPERM,
- * S2_ENOENT, S2_EBUSY, S2_ENODES; names the first range that is not. On an error nothing has changed. */
+ * S2_ENOENT, S2_EBUSY, S2_ENODES, S2_EALIGN, S2_EINVAL; names the first range that is not. On an error nothing has changed. */
 S2_NODISCARD enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_range run,
                                       struct s2_detail *d);
 void s2_share_commit(struct s2_ledger *l, uint32_t handle); /* never fails */
@@ -108,7 +111,7 @@ void s2_share_drop(struct s2_ledger *l, uint32_t handle);   /* all as before beg
  * first (s2_share_scrub_step); S2_EINVAL, S2_EPERM: rights. Then it is this VM's to take, until commit or drop. */
 S2_NODISCARD enum s2_err s2_share_take_begin(struct s2_ledger *l, uint32_t handle, uint16_t vm, uint8_t rights,
                                              struct s2_detail *d);
-/* It is mapped at ipa. A donation: the frames are the VM's own by now, and the record is free. */
+/* It is mapped at ipa; of a donation the frames are the VM's own, and the record is free. */
 void s2_share_take_commit(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_ipa ipa);
 void s2_share_take_drop(struct s2_ledger *l, uint32_t handle, uint16_t vm);
 
@@ -121,10 +124,9 @@ S2_NODISCARD enum s2_err s2_share_end_begin(struct s2_ledger *l, uint32_t handle
                                             struct s2_detail *d);
 /* May it be closed? S2_ENOENT; S2_EINVAL: it was not begun to end; S2_EBUSY: somebody holds it (detail's holder), or it has to be scrubbed first. */
 S2_NODISCARD enum s2_err s2_share_end_ready(struct s2_ledger *l, uint32_t handle, uint16_t owner, struct s2_detail *d);
-/* pre: ready. `back`: the frames are the owner's again, mapped where they were (linear ones; what an alloc area has taken says so
- * itself). Else nobody has them mapped: pooled ones are FREE and go to `frames`, dirty, others stay the owner's. Frees the record.
- * Never fails. */
-void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back, struct s2_frames *frames);
+/* pre: ready. `back`: the frames are the owner's, as they were; else nobody has them mapped: pooled ones are free, and dirty,
+ * others stay the owner's. The record is free. Never fails. */
+void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back);
 
 /* One bounded step: zeroes at most `budget` frames of what must be zero before it changes hands, the ledger not locked
  * meanwhile; S2_EBUSY for takers until it is done. True while more is left; false, too, when there is nothing to do (somebody
@@ -137,8 +139,9 @@ struct s2_share_info {
     uint32_t handle;
     uint16_t owner;
     uint8_t kind, phase, borrowers;
-    bool owner_has;
-    uint64_t bytes;
+    bool pooled;
+    uint64_t owner_has, bytes, scrubbed;
+    struct s2_frames *frames;
     struct s2_share_was was;
     struct s2_borrower borrower[S2_SHARE_BORROWERS];
 };

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* What the ledger and the shares of its frames have in common. Unless said otherwise the caller holds the ledger's lock. */
+#ifndef FRAME_LEDGER_H
+#define FRAME_LEDGER_H
+
+#include <stage2/ledger.h>
+#include <stage2/share.h>
+
+#include <s2_port.h>
+
+static inline void s2_ledger_lock(struct s2_ledger *l)
+{
+    s2_port_lock(l->port, &l->lock, S2_LOCK_LEDGER, 0);
+}
+static inline void s2_ledger_unlock(struct s2_ledger *l)
+{
+    s2_port_unlock(l->port, &l->lock);
+}
+
+/* An entry as the map has it; of what is shared also how far into the share its first frame is. */
+struct s2_ledger_full {
+    struct s2_ledger_entry entry;
+    uint64_t offset;
+};
+bool s2_ledger_look(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_full *out);
+
+/* Nodes for one change, which others may come before. */
+uint32_t s2_ledger_change_nodes(const struct s2_ledger *l);
+/* pre: nodes. Takes some only for ends that lie inside an entry and stay. */
+void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, uint64_t offset);
+/* Without the lock: is it a range of whole frames that there can be? */
+S2_NODISCARD enum s2_err s2_ledger_check_range(const struct s2_ledger *l, struct s2_pa_range range,
+                                               struct s2_detail *d);
+/* Is no operation changing it, and all of it that owner's in that state? */
+S2_NODISCARD enum s2_err s2_ledger_check_held(struct s2_ledger *l, struct s2_pa_range range, uint16_t owner,
+                                              enum s2_frame_state state, struct s2_detail *d);
+enum s2_err s2_ledger_refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what);
+enum s2_err s2_ledger_refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what,
+                                   const struct s2_ledger_entry *found);
+
+/* The record that a handle names; null: none. Also those in the making. */
+struct s2_share *s2_share_of(const struct s2_ledger *l, uint32_t handle);
+
+/* --- for the areas that show a share: these take the lock ----------------------------------------------------------- */
+
+/* The place of a record in the table, which an area keeps instead of the handle, and back (the record does not go while an area
+ * shows it). */
+static inline unsigned s2_share_index(uint32_t handle)
+{
+    return (handle & 0xffffu) - 1;
+}
+uint32_t s2_share_handle(struct s2_ledger *l, unsigned index);
+
+/* What that VM has of a share. */
+struct s2_share_side {
+    bool owner;
+    bool has;       /* frames; false: it waits for what it has lent, or has nothing */
+    uint8_t rights; /* the most */
+    uint64_t bytes;
+};
+struct s2_share_side s2_share_side(struct s2_ledger *l, unsigned index, uint16_t vm);
+/* The run that holds the frame at offset. False: none does. */
+bool s2_share_run(struct s2_ledger *l, unsigned index, uint64_t offset, uint64_t *run_offset, s2_pa *pa,
+                  uint64_t *bytes);
+/* The frames become vm's own, mapped from ipa on: back to the owner, or a donation's receiver. The record stays for the moment. */
+void s2_share_give(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_ipa ipa);
+/* So many bytes of an area of that VM are gone (and flushed). When nobody has anything left, the frames go, too. */
+void s2_share_let_go(struct s2_ledger *l, unsigned index, uint16_t vm, uint64_t bytes);
+/* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while one is
+ * being taken, or scrubbed: again. */
+bool s2_share_orphan(struct s2_ledger *l, uint16_t owner);
+
+#endif
