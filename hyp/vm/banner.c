@@ -42,8 +42,8 @@ void banner_print(void)
           c->vmid_bits);
     print("  guest-physical addresses: %s\n", granules.s);
     print("  stage 2: in use:%s; not in use:%s\n", or_none(&used), or_none(&rest));
-    print("  RAM %lu MiB free of %lu\n", (unsigned long)(host.frames.free >> (20 - S2_FRAME_LOG2)),
-          (unsigned long)(host.frames.total >> (20 - S2_FRAME_LOG2)));
+    print("  RAM %lu MiB free of %lu\n", (unsigned long)(machine_ram(&host.machine, true) >> 20),
+          (unsigned long)(machine_ram(&host.machine, false) >> 20));
     print("  %s\n", console_help());
 }
 

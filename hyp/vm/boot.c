@@ -107,7 +107,7 @@ void vm_boot(void)
         nothing_to_run();
     }
     lap(&watch, "hashes");
-    if (!host_make_tables(&p) || build_all(&p) == 0) {
+    if (!host_make_memory(&p) || !host_make_tables(&p) || build_all(&p) == 0) {
         print_refused();
         nothing_to_run();
     }

@@ -29,15 +29,6 @@ struct host host;
 /* What stage2/ runs on here; the rest of its port is in cpu/. */
 static struct s2_port port;
 
-static struct range pages_inside(struct range r)
-{
-    return (struct range){(r.start + S2_FRAME - 1) & ~(S2_FRAME - 1), r.end & ~(S2_FRAME - 1)};
-}
-static struct range pages_around(struct range r)
-{
-    return (struct range){r.start & ~(S2_FRAME - 1), (r.end + S2_FRAME - 1) & ~(S2_FRAME - 1)};
-}
-
 static const char *holder_name(uint32_t owner)
 {
     if (owner == S2_OWNER_HYP)
@@ -62,94 +53,6 @@ void host_explain(struct problems *p, const char *subject, const struct s2_detai
     if (holder != NULL)
         text_add(&t, " of %s", holder);
     problem(p, subject, "%s", t.s);
-}
-
-/* --- the ledger --------------------------------------------------------------------------------------------------- */
-
-/* Enters what no entry covers yet: device trees name pages twice (several devices in one page), and that is no error. */
-static bool enter(struct range r, uint16_t owner, enum s2_frame_state state, struct problems *p)
-{
-    uint8_t rights = state == S2_DEVICE ? S2_RW : S2_RWX;
-    uint64_t limit = 1ull << host.caps.pa_bits;
-    if (r.end > limit)
-        r.end = limit; /* nothing beyond can be reached by anybody */
-    while (r.start < r.end) {
-        struct s2_ledger_entry e;
-        bool any = s2_ledger_next(&host.ledger, S2_PA(r.start), &e) && e.range.start.v < r.end;
-        uint64_t gap_end = any ? e.range.start.v : r.end;
-        if (gap_end > r.start) {
-            struct s2_detail d = {.err = S2_OK};
-            struct s2_ledger_entry mine = {.range = {S2_PA(r.start), S2_PA(gap_end)},
-                                           .owner = owner,
-                                           .state = (uint8_t)state,
-                                           .rights = rights,
-                                           .ipa = S2_IPA_NONE};
-            if (s2_ledger_add(&host.ledger, &mine, &d) != S2_OK) {
-                host_explain(p, "machine: ", &d);
-                return false;
-            }
-        }
-        r.start = any ? e.range.end.v : r.end;
-    }
-    return true;
-}
-
-static bool enter_devices(struct problems *p)
-{
-    bool ok = true;
-    for (unsigned pass = 0; pass < 2; pass++) /* ours first: a page that is shared with one of ours is ours */
-        for (unsigned i = 0; i < host.machine.devices; i++)
-            if (host.machine.device[i].hypervisor == (pass == 0))
-                ok = ok && enter(pages_around(host.machine.device[i].reg), pass == 0 ? S2_OWNER_HYP : S2_OWNER_NONE,
-                                 pass == 0 ? S2_HYP : S2_DEVICE, p);
-    return ok;
-}
-
-/* The reserved range that begins first among those that meet [at, end); its part within, whole pages. */
-static bool next_reserved(uint64_t at, uint64_t end, struct range *out)
-{
-    bool found = false;
-    for (unsigned i = 0; i < host.machine.reserved; i++) {
-        struct range r = pages_around(host.machine.res[i].range);
-        if (!range_meets(r, (struct range){at, end}) || (found && r.start >= out->start))
-            continue;
-        *out = (struct range){r.start > at ? r.start : at, r.end < end ? r.end : end};
-        found = true;
-    }
-    return found;
-}
-
-static bool add_bank(struct range bank, struct problems *p)
-{
-    struct s2_detail d = {.err = S2_OK};
-    uint64_t limit = 1ull << host.caps.pa_bits;
-    bank = pages_inside(bank);
-    if (bank.end > limit)
-        bank.end = limit;
-    if (range_empty(bank))
-        return true;
-    void *meta = mem_alloc(s2_frames_meta_bytes(S2_PA(bank.start), bank.end - bank.start), NODE_ALIGN);
-    if (meta == NULL) {
-        problem(p, "machine: ", "the hypervisor's pool is too small for the books about RAM %r", &bank);
-        return false;
-    }
-    if (s2_frames_add(&host.frames, S2_PA(bank.start), bank.end - bank.start, meta, &d) != S2_OK) {
-        host_explain(p, "machine: RAM: ", &d);
-        return false;
-    }
-    bool ok = true;
-    for (uint64_t at = bank.start; ok && at < bank.end;) {
-        struct range res = {bank.end, bank.end};
-        bool any = next_reserved(at, bank.end, &res);
-        if (res.start > at) {
-            s2_frames_free(&host.frames, (struct s2_pa_range){S2_PA(at), S2_PA(res.start)}, false, false);
-            ok = enter((struct range){at, res.start}, S2_OWNER_NONE, S2_FREE, p);
-        }
-        if (any)
-            ok = ok && enter(res, S2_OWNER_HYP, S2_HYP, p);
-        at = res.end;
-    }
-    return ok;
 }
 
 /* --- boot --------------------------------------------------------------------------------------------------------- */
@@ -208,12 +111,8 @@ bool host_init(struct problems *p)
     port.table_offset = (uintptr_t)nodes - mem_pa(nodes); /* of all that mem_alloc gives */
     s2_pool_init(&host.ledger_nodes, nodes, bytes);
     s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
-    s2_frames_init(&host.frames, host.port);
     s2_vmids_init(&host.vmids, host.port, vmid_bits());
-    for (unsigned i = 0; i < host.machine.banks; i++)
-        if (!add_bank(host.machine.bank[i], p))
-            return false;
-    return enter_devices(p);
+    return true;
 }
 
 /* ID_AA64ISAR0_EL1.SHA2, of the CPU that hashes. */

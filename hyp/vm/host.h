@@ -19,7 +19,10 @@ struct host {
     struct s2_port *port;
     struct s2_caps caps; /* what all CPUs can do */
     struct machine machine;
-    struct s2_frames frames;
+    struct s2_frames frames;                  /* general memory */
+    struct s2_frames *pool[MANIFEST_POOLS];   /* named memory, as in the manifest; null: it was refused */
+    struct s2_frames *allocator[1 + MANIFEST_POOLS]; /* all of these */
+    unsigned allocators;
     struct s2_ledger ledger;
     struct s2_pool ledger_nodes;
     struct s2_tpool tables[SHAPES]; /* by shape_index; without pages where no VM has that granule */
@@ -29,10 +32,18 @@ struct host {
 };
 extern struct host host;
 
-/* Builds frames, ledger and pools from the host's device tree. False, after a message, when the machine cannot be used. */
+/* Reads the host's device tree; nothing is in the ledger yet. False, after a message, when the machine cannot be used. */
 bool host_init(struct problems *p);
 /* Opens and checks the bundle and its manifest. False, after a message, when there is nothing to run. */
 bool host_read_bundle(struct problems *p);
+
+/* memory.c: enters RAM and devices into the ledger, and makes an allocator of each named region and one of all other RAM. False,
+ * after a message, when there is no room for the books. */
+bool host_make_memory(struct problems *p);
+/* Where that VM's memory comes from. */
+struct s2_frames *host_frames(const struct manifest_vm *v);
+/* One idle step: zeroes at most `budget` free frames; true while some are left that may hold something. */
+bool host_scrub_step(uint64_t budget);
 
 /* Divides the memory for table pages among the granules that VMs of the manifest have. False, after a message, when there is
  * none. */

@@ -261,3 +261,20 @@ const struct machine_device *machine_device_in(const struct machine *m, struct r
             return &m->device[i];
     return NULL;
 }
+
+uint64_t machine_ram(const struct machine *m, bool free)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < m->banks; i++) {
+        struct range bank = m->bank[i];
+        bytes += bank.end - bank.start;
+        for (unsigned k = 0; free && k < m->reserved; k++) {
+            struct range r = m->res[k].range;
+            if (!range_meets(r, bank))
+                continue;
+            uint64_t start = r.start > bank.start ? r.start : bank.start, end = r.end < bank.end ? r.end : bank.end;
+            bytes -= end - start < bytes ? end - start : bytes;
+        }
+    }
+    return bytes;
+}

@@ -53,6 +53,8 @@ struct machine {
 bool machine_parse(struct machine *m, const void *fdt, size_t bytes, struct problems *p);
 /* Adds a reserved range; adjacent parts of RAM stay as they are. False when the array is full. */
 bool machine_reserve(struct machine *m, struct range r, const char *name, bool hypervisor);
+/* Bytes of RAM; free: less what is reserved. */
+uint64_t machine_ram(const struct machine *m, bool free);
 /* The device whose registers begin the node at `path`, or the first that meets r; null when there is none. */
 const struct machine_device *machine_device_at(const struct machine *m, const char *path);
 const struct machine_device *machine_device_in(const struct machine *m, struct range r);

@@ -35,7 +35,9 @@ static void check_pool(const struct check *c, struct manifest_pool *pool)
         refuse_pool(c, pool, "size: %x is not a multiple of %x", pool->size, FRAME);
     if (r.end <= r.start)
         refuse_pool(c, pool, "%x + %x is not a range", pool->pa, pool->size);
-    if (pool->ok && c->machine != NULL && rules_in_the_way(c->machine, r, false, &t))
+    if (pool->ok && c->machine != NULL && c->machine->pa_bits != 0 && r.end > 1ull << c->machine->pa_bits)
+        refuse_pool(c, pool, "%r lies beyond the machine's %u address bits", &r, (uint64_t)c->machine->pa_bits);
+    else if (pool->ok && c->machine != NULL && rules_in_the_way(c->machine, r, false, &t))
         refuse_pool(c, pool, "%r %s", &r, t.s);
 }
 
@@ -220,23 +222,6 @@ void rules_windows(const struct check *c)
 
 /* --- how much RAM ------------------------------------------------------------------------------------------------- */
 
-static uint64_t machine_free(const struct machine *machine)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < machine->banks; i++) {
-        struct range bank = machine->bank[i];
-        bytes += bank.end - bank.start;
-        for (unsigned k = 0; k < machine->reserved; k++) {
-            struct range r = machine->res[k].range;
-            if (!range_meets(r, bank))
-                continue;
-            uint64_t start = r.start > bank.start ? r.start : bank.start, end = r.end < bank.end ? r.end : bank.end;
-            bytes -= end - start < bytes ? end - start : bytes;
-        }
-    }
-    return bytes;
-}
-
 static uint64_t chosen(const struct manifest_vm *v)
 {
     uint64_t bytes = 0;
@@ -253,7 +238,7 @@ static void take(uint64_t *left, uint64_t bytes)
 
 void rules_amounts(struct check *c)
 {
-    uint64_t left = c->machine != NULL ? machine_free(c->machine) : UINT64_MAX, pool_left[MANIFEST_POOLS] = {0};
+    uint64_t left = c->machine != NULL ? machine_ram(c->machine, true) : UINT64_MAX, pool_left[MANIFEST_POOLS] = {0};
     for (unsigned i = 0; i < c->m->vms; i++)
         take(&left, chosen(&c->m->vm[i]));
     for (unsigned i = 0; i < c->m->pools; i++) {

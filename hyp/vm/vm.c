@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vm/shares.h"
+#include "vm/windows.h"
 
 enum { NODES_PER_VM = 256, NODE_ALIGN = 64, GUEST_SPIS = 64 };
 #define SPI_BASE  32u
@@ -165,10 +166,9 @@ bool vm_disown_step(struct vm *vm)
 
 static uint64_t frame_quota(const struct manifest_vm *cfg)
 {
-    uint64_t bytes = cfg->spare_memory;
-    for (unsigned i = 0; i < cfg->regions; i++)
-        bytes += cfg->region[i].chosen ? 0 : cfg->region[i].size;
-    return bytes >> S2_FRAME_LOG2;
+    uint64_t bytes = manifest_memory(cfg, true);
+    return __builtin_add_overflow(bytes, cfg->spare_memory, &bytes) ? UINT64_MAX >> S2_FRAME_LOG2
+                                                                    : bytes >> S2_FRAME_LOG2;
 }
 
 /* A lazy region takes memory by the chunk in the fault path, where a level-2 block of the larger granules would take the CPU
@@ -201,7 +201,7 @@ static enum s2_err make_space(struct vm *vm, struct text *subject, struct s2_det
         .id = vm->id,
         .tables = tables,
         .vmids = &host.vmids,
-        .frames = &host.frames,
+        .frames = host_frames(cfg),
         .frame_quota = frame_quota(cfg),
         .ledger = &host.ledger,
         .nodes = &vm->nodes,
@@ -242,6 +242,13 @@ static enum s2_err map(struct vm *vm, const struct s2_area *area, struct s2_deta
 }
 
 /* Memory that is allocated at once may be large: *stepped, and vm->populate makes it in steps. */
+static enum s2_err map_stepped(struct vm *vm, const struct s2_area *area, bool *stepped, struct s2_detail *d)
+{
+    enum s2_err err = s2_space_map_begin(&vm->space, &vm->populate, area, d);
+    *stepped = err == S2_OK;
+    return err;
+}
+
 static enum s2_err map_region(struct vm *vm, unsigned i, bool *stepped, struct s2_detail *d)
 {
     const struct manifest_region *r = &vm->cfg->region[i];
@@ -249,12 +256,7 @@ static enum s2_err map_region(struct vm *vm, unsigned i, bool *stepped, struct s
     unsigned flags = (r->lazy ? S2_AREA_LAZY : 0u) | (r->overcommit ? S2_AREA_OVERCOMMIT : 0u);
     struct s2_area area = area_of(r->ipa, r->size, r->chosen ? &s2_backend_linear : &s2_backend_alloc,
                                   r->chosen ? r->pa : 0, attr, VM_NAME_REGION + i, r->chosen ? 0 : flags);
-    enum s2_err err;
-    if (r->chosen || r->lazy)
-        return map(vm, &area, d);
-    err = s2_space_map_begin(&vm->space, &vm->populate, &area, d);
-    *stepped = err == S2_OK;
-    return err;
+    return r->chosen || r->lazy ? map(vm, &area, d) : map_stepped(vm, &area, stepped, d);
 }
 
 static enum s2_err map_trap(struct vm *vm, unsigned dev, uint64_t ipa, uint64_t size, struct s2_detail *d)
@@ -281,6 +283,21 @@ static enum s2_err map_devices(struct vm *vm, struct s2_detail *d)
     return err;
 }
 
+/* A region, or behind them all the memory of a window that is this VM's own. */
+static enum s2_err map_part(struct vm *vm, unsigned part, bool *stepped, struct text *subject, struct s2_detail *d)
+{
+    struct s2_area area;
+    if (part < vm->cfg->regions) {
+        text_add(subject, "memory/%s: ", vm->cfg->region[part].name);
+        return map_region(vm, part, stepped, d);
+    }
+    part -= vm->cfg->regions;
+    if (!windows_own(vm, part, &area))
+        return S2_OK;
+    text_add(subject, "window %s: ", host.manifest.window[part].name);
+    return map_stepped(vm, &area, stepped, d);
+}
+
 /* The space, then region after region (vm->work_part; vm->work_done: one is being populated), then the rest. */
 static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, struct s2_detail *d)
 {
@@ -297,12 +314,11 @@ static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, s
         vm->work_part++;
         return S2_OK;
     }
-    if (vm->work_part == vm->cfg->regions) {
+    if (vm->work_part == vm->cfg->regions + host.manifest.windows) {
         *more = false;
         return map_devices(vm, d);
     }
-    text_add(subject, "memory/%s: ", vm->cfg->region[vm->work_part].name);
-    err = map_region(vm, vm->work_part, &stepped, d);
+    err = map_part(vm, vm->work_part, &stepped, subject, d);
     vm->work_done = stepped;
     vm->work_part += !stepped;
     return err;
@@ -323,7 +339,7 @@ bool vm_build_step(struct vm *vm, bool *ok, struct problems *p)
     } else if (!loader_plan(&vm->plan, vm->cfg, &host.bundle, p)) {
         err = S2_EINVAL; /* reported */
     }
-    *ok = err == S2_OK;
+    *ok = err == S2_OK && windows_open(vm, p);
     return false;
 }
 
@@ -339,6 +355,8 @@ const char *vm_area_name(const struct vm *vm, uint16_t tag)
         return "added";
     case VM_NAME_SHARED:
         return "shared";
+    case VM_NAME_WINDOW:
+        return i < host.manifest.windows ? host.manifest.window[i].name : "?";
     default:
         return i < VM_DEVS ? vm->dev[i].name : "?";
     }

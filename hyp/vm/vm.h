@@ -44,6 +44,7 @@ enum {
     VM_NAME_EMULATED = 0x200,
     VM_NAME_ADDED = 0x300,
     VM_NAME_SHARED = 0x400, /* retrieved by the guest; all have one name */
+    VM_NAME_WINDOW = 0x500,
 };
 
 /* What is being done, in bounded steps. RESIZE alone goes on beside a VM that runs. */

@@ -326,7 +326,7 @@ bool vm_idle_step(bool idle)
         more = is_due(vm, idle) && vm_work_step(vm, &p);
     }
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
-        (void)s2_frames_scrub_step(&host.frames, IDLE_FRAMES);
+        (void)host_scrub_step(IDLE_FRAMES);
     __atomic_clear(&busy, __ATOMIC_RELEASE);
     return more;
 }

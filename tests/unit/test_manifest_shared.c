@@ -244,6 +244,8 @@ static void test_pools(void **state)
         "of them");
     refused(VM("a", RAM), REGION("0x3ff00000", "\"2M\""),
             "memory-region x: 0x3ff00000..0x40100000 is not in the machine's RAM");
+    refused(VM("a", RAM), REGION("0xfff 0xfff00000", "\"2M\""),
+            "memory-region x: 0xffffff00000..0x100000100000 lies beyond the machine's 44 address bits");
     refused(VM("a", RAM), "memory-regions { x { pa = <0x60000000>; }; };", "memory-region x: size: missing");
     refused(VM("a", RAM), "memory-regions { x { pa = <0x60000000>; size = \"1M\"; lazy; }; };",
             "memory-region x: lazy: unknown property");

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The machine's memory, divided for the first time: the ledger's entries, and who allocates what. */
+#include "vm/host.h"
+
+#include <boot/mem.h>
+
+enum { NODE_ALIGN = 64 };
+
+static struct range pages_inside(struct range r)
+{
+    return (struct range){(r.start + S2_FRAME - 1) & ~(S2_FRAME - 1), r.end & ~(S2_FRAME - 1)};
+}
+static struct range pages_around(struct range r)
+{
+    return (struct range){r.start & ~(S2_FRAME - 1), (r.end + S2_FRAME - 1) & ~(S2_FRAME - 1)};
+}
+
+/* Enters what no entry covers yet: device trees name pages twice (several devices in one page), and that is no error. */
+static bool enter(struct range r, uint16_t owner, enum s2_frame_state state, struct problems *p)
+{
+    uint8_t rights = state == S2_DEVICE ? S2_RW : S2_RWX;
+    uint64_t limit = 1ull << host.caps.pa_bits;
+    if (r.end > limit)
+        r.end = limit; /* nothing beyond can be reached by anybody */
+    while (r.start < r.end) {
+        struct s2_ledger_entry e;
+        bool any = s2_ledger_next(&host.ledger, S2_PA(r.start), &e) && e.range.start.v < r.end;
+        uint64_t gap_end = any ? e.range.start.v : r.end;
+        if (gap_end > r.start) {
+            struct s2_detail d = {.err = S2_OK};
+            struct s2_ledger_entry mine = {.range = {S2_PA(r.start), S2_PA(gap_end)},
+                                           .owner = owner,
+                                           .state = (uint8_t)state,
+                                           .rights = rights,
+                                           .ipa = S2_IPA_NONE};
+            if (s2_ledger_add(&host.ledger, &mine, &d) != S2_OK) {
+                host_explain(p, "machine: ", &d);
+                return false;
+            }
+        }
+        r.start = any ? e.range.end.v : r.end;
+    }
+    return true;
+}
+
+static bool enter_devices(struct problems *p)
+{
+    bool ok = true;
+    for (unsigned pass = 0; pass < 2; pass++) /* ours first: a page that is shared with one of ours is ours */
+        for (unsigned i = 0; i < host.machine.devices; i++)
+            if (host.machine.device[i].hypervisor == (pass == 0))
+                ok = ok && enter(pages_around(host.machine.device[i].reg), pass == 0 ? S2_OWNER_HYP : S2_OWNER_NONE,
+                                 pass == 0 ? S2_HYP : S2_DEVICE, p);
+    return ok;
+}
+
+/* The reserved range that begins first among those that meet [at, end); its part within, whole pages. */
+static bool next_reserved(uint64_t at, uint64_t end, struct range *out)
+{
+    bool found = false;
+    for (unsigned i = 0; i < host.machine.reserved; i++) {
+        struct range r = pages_around(host.machine.res[i].range);
+        if (!range_meets(r, (struct range){at, end}) || (found && r.start >= out->start))
+            continue;
+        *out = (struct range){r.start > at ? r.start : at, r.end < end ? r.end : end};
+        found = true;
+    }
+    return found;
+}
+
+/* RAM without a hole that one allocator has, whole pages; what is reserved in it stays the hypervisor's. */
+static bool add_bank(struct s2_frames *f, struct range bank, struct problems *p)
+{
+    struct s2_detail d = {.err = S2_OK};
+    void *meta = mem_alloc(s2_frames_meta_bytes(S2_PA(bank.start), bank.end - bank.start), NODE_ALIGN);
+    if (meta == NULL) {
+        problem(p, "machine: ", "the hypervisor's pool is too small for the books about RAM %r", &bank);
+        return false;
+    }
+    if (s2_frames_add(f, S2_PA(bank.start), bank.end - bank.start, meta, &d) != S2_OK) {
+        host_explain(p, "machine: RAM: ", &d);
+        return false;
+    }
+    bool ok = true;
+    for (uint64_t at = bank.start; ok && at < bank.end;) {
+        struct range res = {bank.end, bank.end};
+        bool any = next_reserved(at, bank.end, &res);
+        if (res.start > at) {
+            s2_frames_free(f, (struct s2_pa_range){S2_PA(at), S2_PA(res.start)}, false, false);
+            ok = enter((struct range){at, res.start}, S2_OWNER_NONE, S2_FREE, p);
+        }
+        if (any)
+            ok = ok && enter(res, S2_OWNER_HYP, S2_HYP, p);
+        at = res.end;
+    }
+    return ok;
+}
+
+static struct range pool_range(const struct manifest_pool *pool)
+{
+    return (struct range){pool->pa, pool->pa + pool->size};
+}
+
+/* What is left of the bank from `at` on before the next named region, and where to go on. */
+static struct range next_general(uint64_t at, uint64_t end, uint64_t *next)
+{
+    struct range found = {end, end};
+    for (unsigned i = 0; i < host.manifest.pools; i++) {
+        struct range r = pool_range(&host.manifest.pool[i]);
+        if (host.pool[i] != NULL && range_meets(r, (struct range){at, end}) && r.start < found.start)
+            found = r;
+    }
+    *next = found.end;
+    return (struct range){at, found.start};
+}
+
+static bool add_general(struct range bank, struct problems *p)
+{
+    uint64_t limit = 1ull << host.caps.pa_bits, next;
+    bool ok = true;
+    bank = pages_inside(bank);
+    if (bank.end > limit)
+        bank.end = limit;
+    for (uint64_t at = bank.start; ok && at < bank.end; at = next) {
+        struct range piece = next_general(at, bank.end, &next);
+        ok = range_empty(piece) || add_bank(&host.frames, piece, p);
+    }
+    return ok;
+}
+
+static bool make_pool(unsigned index, struct problems *p)
+{
+    struct s2_frames *f = mem_alloc(sizeof(*f), NODE_ALIGN);
+    if (f == NULL) {
+        problem(p, "machine: ", "the hypervisor's pool is too small for memory-region %s",
+                host.manifest.pool[index].name);
+        return false;
+    }
+    s2_frames_init(f, host.port);
+    s2_frames_join(&host.frames, f);
+    host.pool[index] = f;
+    host.allocator[host.allocators++] = f;
+    return add_bank(f, pool_range(&host.manifest.pool[index]), p);
+}
+
+bool host_make_memory(struct problems *p)
+{
+    bool ok = true;
+    s2_frames_init(&host.frames, host.port);
+    host.allocator[host.allocators++] = &host.frames;
+    for (unsigned i = 0; ok && i < host.manifest.pools; i++)
+        ok = !host.manifest.pool[i].ok || make_pool(i, p);
+    for (unsigned i = 0; ok && i < host.machine.banks; i++)
+        ok = add_general(host.machine.bank[i], p);
+    return ok && enter_devices(p);
+}
+
+struct s2_frames *host_frames(const struct manifest_vm *v)
+{
+    return v->pool < 0 ? &host.frames : host.pool[v->pool];
+}
+
+bool host_scrub_step(uint64_t budget)
+{
+    bool more = false;
+    for (unsigned i = 0; i < host.allocators && !more; i++)
+        more = s2_frames_scrub_step(host.allocator[i], budget);
+    return more;
+}
