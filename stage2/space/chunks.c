@@ -348,7 +348,7 @@ static enum s2_err adopt_run(struct s2_space *sp, struct s2_op *op, uint64_t ipa
 {
     uint32_t nodes = s2_imap_need(&sp->taken, 1);
     uint64_t start;
-    s2_pa pa;
+    s2_pa pa = S2_PA(0);
 
     (void)s2_share_run(sp->cfg.ledger, s2_share_index(op->share), offset, &start, &pa, got);
     if ((offset | pa.v | *got) & (s2_granule_bytes(&sp->cfg.geometry) - 1))
