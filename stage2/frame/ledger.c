@@ -338,6 +338,8 @@ bool s2_ledger_look(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_full *
     if (!s2_imap_find(&l->map, pa.v, &e))
         return false;
     *out = (struct s2_ledger_full){unpack(&e), e.val.w[2] & ~1ull};
+    if (out->entry.state == S2_COLOURED)
+        s2_colours_resolve(l, pa, &out->entry);
     return true;
 }
 

@@ -39,6 +39,10 @@ enum s2_err s2_ledger_refuse(struct s2_detail *d, enum s2_err err, struct s2_pa_
 enum s2_err s2_ledger_refuse_found(struct s2_detail *d, enum s2_err err, struct s2_pa_range range, const char *what,
                                    const struct s2_ledger_entry *found);
 
+/* The entry of a frame of a coloured region (colours.c): that of the run that is seen together around it, as its holder's, or of
+ * the frame alone when nobody holds it. */
+void s2_colours_resolve(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *e);
+
 /* The record that a handle names; null: none. Also those in the making. */
 struct s2_share *s2_share_of(const struct s2_ledger *l, uint32_t handle);
 

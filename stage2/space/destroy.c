@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Taking a space down. Translations go first and at once, by one store per root entry and one flush; then tables, memory
  * and rights in steps, so that nothing stalls. A dying space refuses all else. */
+#include <stage2/colours.h>
+
 #include "space/inner.h"
 
 void s2_space_destroy_begin(struct s2_space *sp)
@@ -90,5 +92,5 @@ bool s2_space_disown_step(struct s2_space *sp)
         give_back(sp, &e);
         return true;
     }
-    return false;
+    return s2_colours_take_back(sp->cfg.ledger, sp->cfg.id);
 }

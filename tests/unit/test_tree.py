@@ -17,7 +17,7 @@ STAGE2_FLOORS = ["base", "frame", "table", "space"]
 HYP_FLOORS = ["boot", "cpu", "device", "vm", "monitor"]
 # Which floor each public noun belongs to; port and version are everybody's.
 NOUNS = {"addr": "base", "error": "base", "imap": "base", "bits": "base", "rights": "base", "frames": "frame", "ledger": "frame",
-         "share": "frame",
+         "share": "frame", "colours": "frame",
          "attr": "table", "caps": "table", "geometry": "table", "gather": "table", "vmid": "table", "tpool": "table",
          "table_types": "table", "area": "space", "backend": "space", "space": "space", "fault": "space", "long": "space",
          "port_types": "base", "trace": "base", "version": "base"}

@@ -70,6 +70,7 @@ extern const struct s2_backend s2_backend_linear; /* backing = PA; the ledger mu
 extern const struct s2_backend s2_backend_alloc;  /* backing = 0; S2_AREA_LAZY, S2_AREA_OVERCOMMIT */
 extern const struct s2_backend
     s2_backend_shared; /* backing = the share's place in the table and the offset in it; made by s2_space_share, _retrieve */
-extern const struct s2_backend s2_backend_trap; /* backing = the caller's handle; never in the tables */
+extern const struct s2_backend s2_backend_coloured; /* backing = 0: colours.h says where which frame is */
+extern const struct s2_backend s2_backend_trap;     /* backing = the caller's handle; never in the tables */
 
 #endif

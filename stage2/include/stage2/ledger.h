@@ -10,6 +10,9 @@
  *   OWNED(vm) --lend, donate--> LENT(vm) --reclaim--> OWNED(vm)
  *                               LENT(vm) --retrieve of a donation--> OWNED(receiver)
  *
+ *   FREE --s2_colours_add--> COLOURED: whose a frame of it is, the records of its region say (colours.h). s2_ledger_find answers for
+ *   such a frame as for one that is OWNED by who holds it; s2_ledger_next, which goes through the entries, does not.
+ *
  * A range that no entry covers is no memory that the machine told us of; nothing maps it. */
 #ifndef STAGE2_LEDGER_H
 #define STAGE2_LEDGER_H
@@ -24,7 +27,7 @@
 
 enum { S2_OWNER_NONE = 0, S2_OWNER_HYP = 1, S2_OWNER_FIRST_VM = 2, S2_OWNER_MAX = 0xffff };
 
-enum s2_frame_state { S2_FREE, S2_HYP, S2_OWNED, S2_SHARED, S2_LENT, S2_DEVICE };
+enum s2_frame_state { S2_FREE, S2_HYP, S2_OWNED, S2_SHARED, S2_LENT, S2_DEVICE, S2_COLOURED };
 
 struct s2_ledger_entry {
     struct s2_pa_range range;
@@ -54,6 +57,7 @@ struct s2_ledger {
     struct s2_claim *pending;
     struct s2_share *share; /* the table (share.h) */
     unsigned shares, shares_each;
+    struct s2_colours *colours; /* coloured regions (colours.h) */
 };
 
 void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits);
