@@ -296,6 +296,7 @@ static void frames_stay_until_the_last_leaves(void **state)
     assert_null(s2_space_check(space_of(x, BORROWER), &x->d));
     assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_OK);
     assert_int_equal(x->w->frames.free, x->w->frames.total);
+    assert_int_equal(x->w->frames.clean, 0);
     assert_true(s2_ledger_find(&x->w->ledger, S2_PA(pa), &e));
     assert_int_equal(e.state, S2_FREE);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
@@ -485,6 +486,45 @@ static void a_donation_counts_in_the_receivers_quota(void **state)
     retrieve(x, handle, BORROWER_IPA, S2_RW);
 }
 
+/* The borrower's pages have 16 KiB: what they can map they show, what they cannot is refused, nothing around it is shown. */
+static void a_granule_that_cannot_map_it(void **state)
+{
+    const uint64_t pa = FRAME_BASE + MIB(16), bytes = MIB(4);
+    struct s2_geometry_request req = {.granule = S2_16K, .ipa_bits = 36};
+    struct share_world *x = *state;
+    struct s2_space *big = world_alloc(sizeof *big);
+    struct s2_tpage *meta = world_alloc((size_t)(bytes >> S2_16K) * sizeof *meta);
+    struct s2_space_config cfg = x->other[1].cfg;
+    struct s2_tpool tables;
+    uint32_t fits, odd;
+    bool clean;
+
+    share_destroy_space(x, STRANGER);
+    assert_int_equal(s2_frames_alloc_at(&x->w->frames, pa_range(pa, bytes), &clean, NULL), S2_OK);
+    assert_int_equal(s2_tpool_init(&tables, x->w->port, S2_PA(pa), bytes, S2_16K, meta), S2_OK);
+    assert_int_equal(s2_geometry_make(&x->w->caps, &req, &cfg.geometry, NULL), S2_OK);
+    cfg.tables = &tables;
+    assert_int_equal(s2_space_init(big, &cfg, &x->d), S2_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        struct s2_offer o =
+            offer_to(S2_SHARE, ipa_range(OWNER_IPA + (i ? KIB(64) + PAGE : 0), KIB(16)), STRANGER, S2_RW);
+
+        assert_int_equal(s2_space_share(&x->w->space, &o, i ? &odd : &fits, &x->d), S2_OK);
+    }
+    assert_int_equal(s2_space_retrieve(big, odd, S2_IPA(MIB(32)), S2_R, 0, &x->d), S2_EALIGN);
+    assert_int_equal(s2_space_retrieve(big, fits, S2_IPA(MIB(32) + PAGE), S2_R, 0, &x->d), S2_EALIGN);
+    assert_int_equal(s2_space_retrieve(big, fits, S2_IPA(MIB(32)), S2_R, 0, &x->d), S2_OK);
+    assert_null(s2_space_check(big, &x->d));
+    assert_int_equal(share_reclaim(x, OWNER, odd), S2_OK);
+    s2_space_destroy_begin(big);
+    while (s2_space_destroy_step(big, 64))
+        ;
+    s2_space_destroy_end(big);
+    s2_frames_free(&x->w->frames, pa_range(pa, bytes), false, false);
+    free(big);
+    free(meta);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +539,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(several_borrowers, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_stay_until_the_last_leaves, setup, share_destroy_teardown),
         cmocka_unit_test_setup_teardown(a_borrower_goes, setup, share_destroy_teardown),
+        cmocka_unit_test_setup_teardown(a_granule_that_cannot_map_it, setup, share_destroy_teardown),
         cmocka_unit_test_setup_teardown(parts_go, setup, teardown),
         cmocka_unit_test_setup_teardown(rights_only_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(shared_areas_come_by_sharing_alone, setup, teardown),

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+"""Mutations of what VMs share: (name, file, old text, new text, what it breaks, suites of tests/unit)."""
+
+RECORDS = "stage2/frame/share.c"
+LEDGER = "stage2/frame/ledger.c"
+SPACE = "stage2/space/share.c"
+SHARED = "stage2/space/backend_shared.c"
+ALLOC = "stage2/space/backend_alloc.c"
+CHUNKS = "stage2/space/chunks.c"
+CHECK = "stage2/space/check.c"
+DESTROY = "stage2/space/destroy.c"
+
+MUTATIONS = [
+    ("share_more_than_offered", RECORDS, "    if (rights & ~(unsigned)b->rights)\n", "    if (false)\n",
+     "a borrower takes rights that it was not offered (O1)", "test_share"),
+    ("share_more_than_owned", RECORDS, "        if (o->borrower[i].rights & ~allowed)\n", "        if (false)\n",
+     "an owner offers rights that it does not have", "test_share"),
+    ("share_of_anybodys", RECORDS, "        err = s2_ledger_check_held(l, run, s->owner, S2_OWNED, d);\n", "",
+     "frames of others are offered (O1)", "test_share"),
+    ("share_mixed", RECORDS, "        err = check_alike(l, s, run, &was, d);\n", "        was.rights = S2_RWX;\n",
+     "a range of mixed kinds is shared (O5)", "test_share"),
+    ("share_old_handle", RECORDS, ".generation = (uint16_t)(s->generation + 1),", ".generation = 1,",
+     "a handle of a share that was closed names the next one", "test_space_share"),
+    ("share_taken_while_ending", RECORDS, "    if (s->phase == S2_SHARE_ENDING)\n        return refuse(d, S2_EBUSY,",
+     "    if (false)\n        return refuse(d, S2_EBUSY,", "what is being withdrawn can be taken", "test_share"),
+    ("share_taken_twice", RECORDS, "    if (b->state == S2_BORROW_HELD)\n        return refuse", "    if (false)\n        return refuse",
+     "one borrower has it at two places", "test_share"),
+    ("share_closed_while_held", RECORDS, "    return b || s->scrubbing || wants_scrub(s) ? S2_EBUSY : S2_OK;",
+     "    return s->scrubbing || wants_scrub(s) ? S2_EBUSY : S2_OK;", "the owner has it back while a borrower reaches it (O1)",
+     "test_share"),
+    ("share_loan_not_scrubbed", RECORDS, "                                : s->kind == S2_LEND && s->phase == S2_SHARE_ENDING && s->touched;",
+     "                                : false;", "the owner finds what the borrower wrote (O3)", "test_share test_space_share"),
+    ("share_donation_not_scrubbed", RECORDS, "    return s->kind == S2_DONATE ? s->phase == S2_SHARE_OPEN\n",
+     "    return s->kind == S2_DONATE ? false\n", "the receiver finds what the donor wrote (O3)", "test_share"),
+    ("share_scrub_zeroes_nothing", RECORDS, "    s2_frames_zero(l->port, piece.start, bytes);\n", "",
+     "scrubbing only counts (O3)", "test_space_share"),
+    ("share_unshare_of_a_loan", RECORDS, "    else if (how != S2_END_ANY && (how == S2_UNSHARE) != (s->kind == S2_SHARE))\n",
+     "    else if (false)\n", "a loan is unshared (O4)", "test_share"),
+    ("share_ended_by_anybody", RECORDS, "    if (!s || s->owner != owner)\n        err = unknown(d);\n    else if (how",
+     "    if (!s)\n        err = unknown(d);\n    else if (how", "anybody ends a share (O4)", "test_share"),
+    ("share_frames_lost", RECORDS, "    s2_frames_free(s->frames, nobodys.range, false, false);\n", "",
+     "frames of a share whose owner went are lost", "test_share test_space_share"),
+    ("share_frames_clean", RECORDS, "    s2_frames_free(s->frames, nobodys.range, false, false);\n",
+     "    s2_frames_free(s->frames, nobodys.range, true, false);\n", "they count as scrubbed", "test_space_share"),
+    ("share_last_leaves_open", RECORDS, "    if (is_left(s))\n        close_share(l, s, false);\n    s2_ledger_unlock(l);\n}\n\nbool",
+     "    s2_ledger_unlock(l);\n}\n\nbool", "the last borrower leaves, and the frames stay", "test_space_share"),
+    ("share_donation_orphaned", DESTROY, "    left = left || s2_share_orphan(sp->cfg.ledger, sp->cfg.id);\n", "",
+     "a donation that nobody took is lost with its donor", "test_space_share"),
+    ("share_offset_lost", LEDGER, "    if (val.w[0] >> 32)\n        val.w[2] += offset;\n", "",
+     "a part of a shared entry says that it is the start of the share", "test_share test_space_share"),
+    ("share_right_of_all", RECORDS, "    if (!b || b->state == S2_BORROW_OFFERED)\n        return 0;\n", "    if (!b)\n        return 0;\n",
+     "who was offered a share has a right before it is taken", "test_share"),
+    ("share_lender_keeps", RECORDS, "f.entry.state == S2_OWNED || f.entry.state == S2_DEVICE || f.entry.state == S2_SHARED",
+     "f.entry.state != S2_FREE", "who lends keeps the right to it", "test_share"),
+    ("share_lender_sees", RECORDS, "        side.has = side.owner ? s->kind == S2_SHARE :", "        side.has = side.owner ? true :",
+     "who lends keeps it mapped (O1)", "test_space_share"),
+    ("share_borrower_unlimited", SHARED, "    else if (c->attr.bits & S2_PERM_MASK & ~(uint32_t)side.rights)\n",
+     "    else if (false)\n", "a borrower's area is opened wider than offered", "test_space_share"),
+    ("share_other_type", SHARED, "    else if ((c->attr.bits ^ c->area.attr.bits) & kind)\n", "    else if (false)\n",
+     "two VMs see one frame with different memory types", "test_space_share"),
+    ("share_by_hand", SHARED, "    if (!op->share)\n", "    if (false)\n", "anybody maps what others share (O1)", "test_space_share"),
+    ("share_granule", SHARED, "        if ((run.start.v | run.end.v | pa.v) & (granule - 1))\n", "        if (false)\n",
+     "a page of a larger granule covers frames that are not shared (O1)", "test_space_share"),
+    ("share_chosen_donated", SPACE, "    if (o->kind == S2_DONATE && a->backend != &s2_backend_alloc)\n", "    if (false)\n",
+     "memory at a chosen place is given away", "test_space_share"),
+    ("share_place_taken", SPACE, "    enum s2_err err = check_place(sp, info->handle, range, op->detail);\n",
+     "    enum s2_err err = S2_OK;\n", "what comes back replaces what is there", "test_space_share"),
+    ("share_revoke_nothing", SPACE, "    if (!sp->dying && held_range(sp, handle, &range))\n", "    if (false)\n",
+     "a borrower that is to lose it keeps it", "test_space_share"),
+    ("share_name_lost", SPACE, "                        .name = info->was.name,\n", "", "what comes back has lost its name", "test_space_share"),
+    ("share_flags_lost", SPACE, "                        .flags = info->was.flags};", "                        .flags = 0};",
+     "what comes back is not lazy any more", "test_space_share"),
+    ("share_uncharged", SPACE, "                sp->frames_shared += s2_range_bytes(o->range) / S2_FRAME;\n", "                ;\n",
+     "what is shared is not in its owner's quota", "test_space_share"),
+    ("share_quota_of_receiver", ALLOC, "    if (frames_in(part) <= s2_frames_left(sp))\n", "    if (true)\n",
+     "a donation exceeds the receiver's quota", "test_space_share"),
+    ("share_chunk_kept", CHUNKS, "        cut_out(&sp->chunks, c.range.start.v, c.range.end.v);\n        sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;\n",
+     "        sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;\n", "the area keeps memory that went into a share",
+     "test_space_share"),
+    ("share_unchecked", CHECK, "        if (shown(a->sp, info.handle) != has)\n", "        if (false)\n",
+     "the checker does not compare shares with areas", "test_audit test_check"),
+]
