@@ -113,6 +113,32 @@ bool s2_region_block(const struct s2_frame_region *r, uint64_t pa, unsigned *ord
     return false;
 }
 
+/* The first bit that is set in [i, end) of a map; end: none. */
+static uint64_t next_bit(const uint64_t *map, uint64_t i, uint64_t end)
+{
+    while (i < end) {
+        uint64_t rest = map[i / WORD_BITS] >> i % WORD_BITS;
+
+        if (rest)
+            return s2_min_u64(i + s2_ctz(rest), end);
+        i += WORD_BITS - i % WORD_BITS;
+    }
+    return end;
+}
+
+bool s2_region_any_free(const struct s2_frame_region *r, uint64_t pa, uint64_t end, uint64_t *first)
+{
+    *first = end;
+    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
+        uint64_t last = block_index(r, end - 1, o) + 1, i = next_bit(r->free[o], block_index(r, pa, o), last);
+        uint64_t start = ((r->base.v >> (S2_FRAME_LOG2 + o)) + i) << (S2_FRAME_LOG2 + o);
+
+        if (i < last)
+            *first = s2_min_u64(*first, s2_max_u64(start, pa));
+    }
+    return *first < end;
+}
+
 bool s2_region_lowest(struct s2_frame_region *r, unsigned order, uint64_t *pa)
 {
     uint64_t w = r->hint[order];
@@ -216,30 +242,38 @@ uint64_t s2_region_run(const struct s2_frame_region *r, uint64_t pa, uint64_t en
 
 /* --- check --------------------------------------------------------------------------------------------------------- */
 
+/* Adds up one free block, with no other free one in it. */
+static bool lone_block(const struct s2_frame_region *r, uint64_t pa, unsigned order, uint64_t *free, uint64_t *clean)
+{
+    uint64_t end = pa + block_bytes(order);
+
+    for (unsigned o = 0; o < order; o++) {
+        uint64_t last = block_index(r, end - 1, o) + 1;
+
+        if (next_bit(r->free[o], block_index(r, pa, o), last) < last)
+            return false;
+    }
+    *free += block_bytes(order) / S2_FRAME;
+    *clean += s2_region_clean(r, pa, end);
+    return true;
+}
+
 const char *s2_region_check(const struct s2_frame_region *r, uint64_t *free, uint64_t *clean)
 {
-    uint64_t seen[S2_FRAME_ORDERS] = {0};
-
-    for (uint64_t pa = r->base.v; pa < s2_region_end(r); pa += S2_FRAME) {
-        unsigned holders = 0;
-
-        for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-            if (!is_free_block(r, pa, o))
-                continue;
-            holders++;
-            seen[o] += pa == block_start(pa, o);
-        }
-        if (holders > 1)
-            return "a frame lies in two free blocks";
-        *free += holders;
-        *clean += holders && test(r->clean, frame_index(r, pa));
-    }
     for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-        if (seen[o] != r->count[o])
+        uint64_t bits = block_index(r, s2_region_end(r) - 1, o) + 1, seen = 0;
+
+        for (uint64_t i = next_bit(r->free[o], 0, bits); i < bits; i = next_bit(r->free[o], i + 1, bits)) {
+            uint64_t pa = ((r->base.v >> (S2_FRAME_LOG2 + o)) + i) << (S2_FRAME_LOG2 + o);
+
+            seen++;
+            if (!is_free_block(r, pa, o) || !lone_block(r, pa, o, free, clean))
+                return "a frame lies in two free blocks";
+        }
+        if (seen != r->count[o])
             return "the count of free blocks is wrong";
-        for (uint64_t w = 0; w < r->hint[o]; w++)
-            if (r->free[o][w])
-                return "a free block lies below the hint";
+        if (seen && next_bit(r->free[o], 0, bits) / WORD_BITS < r->hint[o])
+            return "a free block lies below the hint";
     }
     return NULL;
 }

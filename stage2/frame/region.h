@@ -21,6 +21,8 @@ void s2_region_init(struct s2_frame_region *r, s2_pa base, uint64_t bytes, uint6
 
 /* The free block that holds pa: its order and where it ends. False: pa is in use. */
 bool s2_region_block(const struct s2_frame_region *r, uint64_t pa, unsigned *order, uint64_t *end);
+/* Does a free block meet [pa, end)? *first: where the lowest does. */
+bool s2_region_any_free(const struct s2_frame_region *r, uint64_t pa, uint64_t end, uint64_t *first);
 /* The lowest free block of exactly that order. */
 bool s2_region_lowest(struct s2_frame_region *r, unsigned order, uint64_t *pa);
 /* Takes [pa, end), all of it free, out of the free blocks; what is left of them stays free. */

@@ -20,6 +20,7 @@ NOUNS = {"addr": "base", "error": "base", "imap": "base", "bits": "base", "right
          "share": "frame", "colours": "frame",
          "attr": "table", "caps": "table", "geometry": "table", "gather": "table", "vmid": "table", "tpool": "table",
          "table_types": "table", "area": "space", "backend": "space", "space": "space", "fault": "space", "long": "space",
+         "audit": "space",
          "port_types": "base", "trace": "base", "version": "base"}
 # The operation collects what every floor needs, so every floor adds to it; it is declared beside the lowest.
 SHARED_NOUNS = {"op"}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* The audit of the whole machine, one part after the other. */
+#include <stage2/audit.h>
+
+#include "frame/ledger.h"
+#include "frame/region.h"
+#include "space/inner.h"
+
+enum phase { LEDGER, ENTRIES, ALLOCATORS, SUMS, TABLES, VMIDS, SPACES, PHASES };
+
+static void report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
+{
+    struct s2_finding f = {vm, *d};
+
+    a->findings++;
+    a->cfg->found(a->cfg->arg, &f);
+}
+
+static void report_pa(struct s2_audit *a, uint16_t vm, uint64_t start, uint64_t end, const char *what)
+{
+    struct s2_detail d;
+
+    (void)s2_refuse(&d, S2_EINVAL, S2_AXIS_PA, start, end, what);
+    report(a, vm, &d);
+}
+
+/* A count that is not what it should be: both, and no range. */
+static void report_count(struct s2_audit *a, uint16_t vm, uint64_t is, uint64_t should_be, const char *what)
+{
+    struct s2_detail d;
+
+    (void)s2_refuse(&d, S2_EINVAL, S2_AXIS_NONE, is, should_be, what);
+    report(a, vm, &d);
+}
+
+static struct s2_space *space_at(const struct s2_audit *a, unsigned i)
+{
+    return a->cfg->space(a->cfg->arg, i);
+}
+
+static struct s2_space *space_of(const struct s2_audit *a, uint16_t vm)
+{
+    for (unsigned i = 0; i < a->cfg->spaces; i++) {
+        struct s2_space *sp = space_at(a, i);
+
+        if (sp && sp->cfg.id == vm)
+            return sp;
+    }
+    return NULL;
+}
+
+static void lock_all(const struct s2_audit *a)
+{
+    for (unsigned i = 0; i < a->cfg->spaces; i++)
+        if (space_at(a, i))
+            s2_space_lock(space_at(a, i));
+}
+
+static void unlock_all(const struct s2_audit *a)
+{
+    for (unsigned i = a->cfg->spaces; i-- > 0;)
+        if (space_at(a, i))
+            s2_space_unlock(space_at(a, i));
+}
+
+/* --- the allocators' view ------------------------------------------------------------------------------------------- */
+
+static void lock_frames(struct s2_frames *f)
+{
+    s2_port_lock(f->port, &f->lock, S2_LOCK_FRAMES, 0);
+}
+
+static void unlock_frames(struct s2_frames *f)
+{
+    s2_port_unlock(f->port, &f->lock);
+}
+
+/* Allocator by allocator; null behind the last one. */
+static struct s2_frames *next_allocator(const struct s2_audit *a, const struct s2_frames *f)
+{
+    return f->next == a->cfg->frames ? NULL : f->next;
+}
+
+/* What of the range lies in the bank; false: nothing. */
+static bool in_bank(const struct s2_frame_region *r, struct s2_pa_range range, struct s2_pa_range *part)
+{
+    part->start.v = s2_max_u64(range.start.v, r->base.v);
+    part->end.v = s2_min_u64(range.end.v, s2_region_end(r));
+    return part->start.v < part->end.v;
+}
+
+static uint64_t bytes_in(const struct s2_frames *f, struct s2_pa_range range)
+{
+    struct s2_pa_range part;
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < f->regions; i++)
+        if (in_bank(&f->region[i], range, &part))
+            bytes += part.end.v - part.start.v;
+    return bytes;
+}
+
+/* Is a frame of the range free? *pa: the first such. */
+static bool any_free(struct s2_frames *f, struct s2_pa_range range, uint64_t *pa)
+{
+    struct s2_pa_range part;
+    bool any = false;
+
+    lock_frames(f);
+    for (unsigned i = 0; i < f->regions && !any; i++)
+        any = in_bank(&f->region[i], range, &part) && s2_region_any_free(&f->region[i], part.start.v, part.end.v, pa);
+    unlock_frames(f);
+    return any;
+}
+
+/* The first frame of the range that is not free. */
+static bool any_used(struct s2_frames *f, struct s2_pa_range range, uint64_t *pa)
+{
+    struct s2_pa_range part;
+    bool any = false;
+    unsigned order;
+
+    lock_frames(f);
+    for (unsigned i = 0; i < f->regions && !any; i++) {
+        if (!in_bank(&f->region[i], range, &part))
+            continue;
+        *pa = part.start.v;
+        while (*pa < part.end.v && s2_region_block(&f->region[i], *pa, &order, pa))
+            continue;
+        any = *pa < part.end.v;
+    }
+    unlock_frames(f);
+    return any;
+}
+
+/* --- the ledger, entry by entry ------------------------------------------------------------------------------------------ */
+
+static void audit_ledger(struct s2_audit *a)
+{
+    struct s2_ledger *l = a->cfg->ledger;
+    const char *wrong;
+
+    s2_ledger_lock(l);
+    wrong = s2_imap_check(&l->map);
+    a->blind = wrong != NULL;
+    if (!wrong)
+        wrong = s2_pool_check(l->map.pool);
+    s2_ledger_unlock(l);
+    if (wrong)
+        report_count(a, S2_OWNER_HYP, 0, 0, wrong);
+}
+
+/* What of an entry is wrong by itself. */
+static const char *entry_alone(const struct s2_ledger_entry *e)
+{
+    bool vm = e->owner >= S2_OWNER_FIRST_VM, mapped = e->ipa.v != S2_IPA_NONE.v, ok = false;
+
+    switch (e->state) {
+    case S2_FREE:
+        ok = e->owner == S2_OWNER_NONE && !mapped && !e->pooled && !e->share;
+        break;
+    case S2_HYP:
+        ok = e->owner == S2_OWNER_HYP && !mapped && !e->pooled && !e->share;
+        break;
+    case S2_OWNED:
+        ok = vm && !e->share;
+        break;
+    case S2_SHARED:
+    case S2_LENT:
+        ok = vm && e->share;
+        break;
+    case S2_DEVICE:
+        ok = (vm || (e->owner == S2_OWNER_NONE && !mapped)) && !e->pooled && !e->share;
+        break;
+    }
+    return ok ? NULL : "has an owner, a place or a share that does not go with its state";
+}
+
+/* Under the ledger's lock. Who gives a frame back changes the ledger first, and who takes one changes it last: so what is not free
+ * here is in use there, always. */
+static void audit_entry(struct s2_audit *a, const struct s2_ledger_entry *e)
+{
+    const char *wrong = entry_alone(e);
+    uint64_t pa = 0, known = 0;
+
+    a->entries++;
+    a->frames += (e->range.end.v - e->range.start.v) / S2_FRAME;
+    if (wrong)
+        report_pa(a, e->owner, e->range.start.v, e->range.end.v, wrong);
+    for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f)) {
+        known += bytes_in(f, e->range);
+        if (e->state != S2_FREE && any_free(f, e->range, &pa))
+            report_pa(a, e->owner, pa, pa + S2_FRAME, "is somebody's by the ledger, and the allocator has it free");
+    }
+    if ((e->state == S2_FREE || e->pooled) && known != e->range.end.v - e->range.start.v)
+        report_pa(a, e->owner, e->range.start.v, e->range.end.v, "belongs to an allocator, and none has it");
+    if (e->owner >= S2_OWNER_FIRST_VM && (e->pooled || e->ipa.v != S2_IPA_NONE.v) && !space_of(a, e->owner))
+        report_pa(a, e->owner, e->range.start.v, e->range.end.v, "is in use by the ledger, and its VM has no space");
+}
+
+static bool audit_entries(struct s2_audit *a, uint64_t budget)
+{
+    struct s2_ledger *l = a->cfg->ledger;
+    struct s2_ledger_full full;
+    struct s2_ient e;
+    bool more = true;
+
+    s2_ledger_lock(l);
+    for (; budget && more; budget--) {
+        more = s2_imap_find_from(&l->map, a->at, &e) && s2_ledger_look(l, S2_PA(e.start), &full);
+        if (!more)
+            break;
+        a->at = e.end;
+        audit_entry(a, &full.entry);
+    }
+    s2_ledger_unlock(l);
+    return more;
+}
+
+/* --- sums -------------------------------------------------------------------------------------------------------------- */
+
+static void audit_allocators(struct s2_audit *a)
+{
+    for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f)) {
+        const char *wrong;
+
+        lock_frames(f);
+        wrong = s2_frames_check(f);
+        unlock_frames(f);
+        if (wrong)
+            report_pa(a, S2_OWNER_HYP, f->region[0].base.v, s2_region_end(&f->region[0]), wrong);
+    }
+}
+
+/* What the ledger calls free, and the allocator does not. */
+static void report_leaks(struct s2_audit *a, struct s2_frames *f)
+{
+    struct s2_ledger_entry e;
+    uint64_t pa;
+
+    for (s2_pa at = S2_PA(0); s2_ledger_next(a->cfg->ledger, at, &e); at = e.range.end)
+        if (e.state == S2_FREE && any_used(f, e.range, &pa))
+            report_pa(a, S2_OWNER_NONE, pa, pa + S2_FRAME,
+                      "is free by the ledger, and the allocator has given it to nobody");
+}
+
+/* What spaces that are being destroyed still hold, though the ledger, whose entries go whole, calls it free. */
+static uint64_t dying_bytes(const struct s2_audit *a, const struct s2_frames *f)
+{
+    struct s2_ledger_entry e;
+    uint64_t bytes = 0;
+    struct s2_chunk c;
+
+    for (unsigned i = 0; i < a->cfg->spaces; i++) {
+        struct s2_space *sp = space_at(a, i);
+        struct s2_ipa_range left;
+
+        if (!sp || !sp->dying)
+            continue;
+        left = (struct s2_ipa_range){S2_IPA(0), S2_IPA(s2_ipa_limit(&sp->cfg.geometry))};
+        for (; s2_chunk_next(&sp->chunks, left, &c); left.start = c.range.end) {
+            struct s2_pa_range run = s2_pa_run(c.pa, s2_range_bytes(c.range));
+
+            for (; run.start.v < run.end.v && s2_ledger_find(a->cfg->ledger, run.start, &e); run.start = e.range.end)
+                if (e.state == S2_FREE)
+                    bytes += bytes_in(f, (struct s2_pa_range){run.start, S2_PA(s2_min_u64(run.end.v, e.range.end.v))});
+        }
+    }
+    return bytes;
+}
+
+/* Every frame that is not free has somebody whose it is. Under all spaces' locks, so that nobody has frames in hand. */
+static void audit_frame_sum(struct s2_audit *a, struct s2_frames *f)
+{
+    uint64_t dying = dying_bytes(a, f) / S2_FRAME, held = dying, used;
+    struct s2_ledger_entry e;
+
+    for (s2_pa at = S2_PA(0); s2_ledger_next(a->cfg->ledger, at, &e); at = e.range.end)
+        if (e.state != S2_FREE)
+            held += bytes_in(f, e.range) / S2_FRAME;
+    lock_frames(f);
+    used = f->total - f->free;
+    unlock_frames(f);
+    if (used > held && !dying)
+        report_leaks(a, f);
+    else if (used > held)
+        report_count(a, S2_OWNER_NONE, used, held, "more frames are in use than the ledger knows");
+}
+
+static void audit_sums(struct s2_audit *a)
+{
+    lock_all(a);
+    for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f))
+        audit_frame_sum(a, f);
+    unlock_all(a);
+}
+
+/* --- table pages ------------------------------------------------------------------------------------------------------------ */
+
+/* All that a pool gave out is charged to somebody: both change under its lock. *quiet: nobody has pages in hand. */
+static const char *check_pool(const struct s2_audit *a, struct s2_tpool *p, uint64_t *sum)
+{
+    const char *wrong = NULL;
+    bool quiet = true;
+    uint32_t cached;
+
+    s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
+    *sum = p->free;
+    for (unsigned i = 0; i < a->cfg->spaces; i++) {
+        struct s2_space *sp = space_at(a, i);
+
+        if (!sp || sp->table.pool != p)
+            continue;
+        *sum += sp->table.quota.used;
+        quiet = quiet && !sp->table.detached && !sp->dying && a->cfg->cached(a->cfg->arg, i, &cached);
+    }
+    if (*sum != p->pages)
+        wrong = "has table pages that are charged to nobody, or twice";
+    else if (quiet)
+        wrong = s2_tpool_check(p);
+    s2_port_unlock(p->port, &p->lock);
+    return wrong;
+}
+
+static void audit_pool(struct s2_audit *a, struct s2_tpool *p)
+{
+    uint64_t end = p->base.v + ((uint64_t)p->pages << p->granule_log2), sum;
+    struct s2_ledger_entry e;
+    const char *wrong;
+
+    if (!p->pages)
+        return;
+    for (uint64_t pa = p->base.v; pa < end; pa = e.range.end.v)
+        if (!s2_ledger_find(a->cfg->ledger, S2_PA(pa), &e) || e.state != S2_HYP) {
+            report_pa(a, S2_OWNER_HYP, pa, end, "holds tables, and is not the hypervisor's by the ledger");
+            break;
+        }
+    lock_all(a);
+    wrong = check_pool(a, p, &sum);
+    unlock_all(a);
+    if (wrong)
+        report_pa(a, S2_OWNER_HYP, p->base.v, end, wrong);
+}
+
+/* --- VMIDs ------------------------------------------------------------------------------------------------------------------- */
+
+static void audit_vmids(struct s2_audit *a)
+{
+    enum { NUMBERS = 0xffff };
+    struct s2_vmids *v = a->cfg->vmids;
+    uint16_t twice = S2_OWNER_NONE;
+    uint64_t number = 0;
+
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    for (unsigned i = 0; i < a->cfg->spaces; i++)
+        for (unsigned k = 0; k < i; k++) {
+            const struct s2_space *one = space_at(a, i), *other = space_at(a, k);
+
+            /* Of an older generation it is nobody's any more, until it is renewed. */
+            if (!one || !other || one->table.vmid.id != other->table.vmid.id ||
+                (one->table.vmid.id & ~(uint64_t)NUMBERS) != v->generation)
+                continue;
+            twice = one->cfg.id;
+            number = one->table.vmid.id & NUMBERS;
+        }
+    s2_port_unlock(v->port, &v->lock);
+    if (twice)
+        report_count(a, twice, number, number, "has a VMID that is another VM's, too");
+}
+
+/* --- spaces ------------------------------------------------------------------------------------------------------------------ */
+
+/* Frames of this VM's that the ledger knows to be from an allocator. */
+static uint64_t pooled_frames(struct s2_space *sp)
+{
+    struct s2_ledger_entry e;
+    uint64_t bytes = 0;
+
+    for (s2_pa at = S2_PA(0); s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end)
+        if (e.owner == sp->cfg.id && e.state == S2_OWNED && e.pooled)
+            bytes += e.range.end.v - e.range.start.v;
+    return bytes / S2_FRAME;
+}
+
+/* Table pages in its tables, and kept for cuts and for long work. */
+static uint64_t pages_in_use(const struct s2_space *sp)
+{
+    struct s2_table_counts c;
+    uint64_t pages = sp->cut.count;
+
+    s2_table_count(&sp->table, &c);
+    for (unsigned i = 0; i < sizeof c.tables / sizeof c.tables[0]; i++)
+        pages += c.tables[i];
+    for (const struct s2_long *l = sp->longs; l; l = l->next)
+        pages += (l->populates ? l->op.side[0].stash : l->ahead.tables).count;
+    return pages;
+}
+
+/* Nodes promised to the cut reserve and to long work. */
+static uint32_t nodes_promised(const struct s2_space *sp)
+{
+    uint32_t nodes = sp->cut_nodes;
+
+    for (const struct s2_long *l = sp->longs; l; l = l->next)
+        nodes += l->populates ? l->op.pool[0].taken : l->ahead.nodes;
+    return nodes;
+}
+
+static void count_leaves(struct s2_audit *a, const struct s2_space *sp)
+{
+    struct s2_table_counts c;
+
+    s2_table_count(&sp->table, &c);
+    for (unsigned i = 0; i < sizeof c.leaves / sizeof c.leaves[0]; i++)
+        a->leaves += c.leaves[i];
+}
+
+/* Under the space's lock. */
+static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
+{
+    const struct s2_pool *nodes = sp->cfg.nodes;
+    uint64_t pages = pages_in_use(sp), frames = pooled_frames(sp);
+    uint32_t maps = sp->areas.map.nodes + sp->chunks.nodes + sp->taken.nodes, cached = 0;
+    const char *wrong = s2_pool_check(nodes);
+
+    if (wrong)
+        report_count(a, sp->cfg.id, 0, 0, wrong);
+    else if (maps + nodes->free != nodes->count)
+        report_count(a, sp->cfg.id, maps + nodes->free, nodes->count, "has nodes that no map of it uses");
+    else if (nodes->reserved != nodes_promised(sp))
+        report_count(a, sp->cfg.id, nodes->reserved, nodes_promised(sp), "has nodes promised that nobody needs");
+    if (frames != sp->frames_held)
+        report_count(a, sp->cfg.id, frames, sp->frames_held, "holds other memory than the ledger says it took");
+    if (!sp->table.detached && a->cfg->cached(a->cfg->arg, i, &cached) && pages + cached != s2_space_quota(sp).used)
+        report_count(a, sp->cfg.id, pages + cached, s2_space_quota(sp).used,
+                     "is charged for table pages that it has nowhere");
+    count_leaves(a, sp);
+}
+
+static void audit_space(struct s2_audit *a, unsigned i)
+{
+    struct s2_space *sp = space_at(a, i);
+    struct s2_detail d;
+
+    if (!sp)
+        return;
+    a->spaces++;
+    if (s2_space_check(sp, &d)) {
+        report(a, sp->cfg.id, &d);
+        return; /* the rest would lead through what is broken */
+    }
+    s2_space_lock(sp);
+    if (!sp->dying)
+        audit_books(a, i, sp);
+    s2_space_unlock(sp);
+}
+
+/* --- what the hypervisor maps -------------------------------------------------------------------------------------------------- */
+
+void s2_audit_hyp_leaf(struct s2_audit *a, const struct s2_hyp_leaf *leaf)
+{
+    struct s2_ledger_entry e;
+
+    a->leaves++;
+    if (leaf->writable && leaf->executable)
+        report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v, "is writable and executable for the hypervisor");
+    if (leaf->window) {
+        report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v, "is behind a window that was left open");
+        return;
+    }
+    for (s2_pa at = leaf->pa.start; at.v < leaf->pa.end.v; at = e.range.end) {
+        struct s2_detail d;
+
+        if (s2_ledger_find(a->cfg->ledger, at, &e) && e.state == S2_HYP)
+            continue;
+        (void)s2_refuse_found(&d, S2_EPERM, S2_AXIS_PA, at.v, leaf->pa.end.v, e.range.start.v, e.range.end.v,
+                              "is mapped by the hypervisor, and not its own");
+        d.holder = e.owner;
+        report(a, S2_OWNER_HYP, &d);
+        break;
+    }
+}
+
+/* --- step by step -------------------------------------------------------------------------------------------------------------- */
+
+void s2_audit_begin(struct s2_audit *a, const struct s2_audit_config *cfg)
+{
+    *a = (struct s2_audit){.cfg = cfg};
+}
+
+/* Parts of the phase; each is one step or more. */
+static unsigned parts(const struct s2_audit *a)
+{
+    switch (a->phase) {
+    case TABLES:
+        return a->cfg->pools;
+    case SPACES:
+        return a->cfg->spaces;
+    default:
+        return 1;
+    }
+}
+
+/* True: the part goes on. */
+static bool audit_part(struct s2_audit *a, uint64_t budget)
+{
+    switch (a->phase) {
+    case LEDGER:
+        audit_ledger(a);
+        return false;
+    case ENTRIES:
+        return audit_entries(a, budget);
+    case ALLOCATORS:
+        audit_allocators(a);
+        return false;
+    case SUMS:
+        audit_sums(a);
+        return false;
+    case TABLES:
+        audit_pool(a, &a->cfg->tables[a->part]);
+        return false;
+    case VMIDS:
+        audit_vmids(a);
+        return false;
+    default:
+        audit_space(a, a->part);
+        return false;
+    }
+}
+
+bool s2_audit_step(struct s2_audit *a, uint64_t budget)
+{
+    if (a->phase == PHASES || a->blind)
+        return false;
+    if (a->part < parts(a) && audit_part(a, budget ? budget : 1))
+        return true;
+    a->at = 0;
+    if (++a->part >= parts(a)) {
+        a->part = 0;
+        a->phase++;
+    }
+    return a->phase != PHASES && !a->blind;
+}
+
+uint64_t s2_audit_end(const struct s2_audit *a)
+{
+    return a->findings;
+}
