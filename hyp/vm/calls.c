@@ -69,7 +69,7 @@ static enum call_error answer(struct vcpu *v, uint32_t n, const uint64_t *a, uin
     case CALL_MEMORY:
         return memory(vm, a[0], out);
     case CALL_GIVE_BACK:
-        return vm_give_back(vm, a[0], a[1]) == NULL ? CALL_SUCCESS : CALL_DENIED;
+        return vm_give_back(vm, a[0], a[1]) == NULL ? CALL_SUCCESS : CALL_NO_ENTRY;
     default:
         return CALL_NOT_SUPPORTED;
     }

@@ -12,6 +12,7 @@
 #include <cpu/serror.h>
 #include <cpu/sysreg.h>
 
+#include "vm/calls.h"
 #include "vm/vm.h"
 
 /* ESR_EL2.EC (Arm ARM D19.2.37), those that a guest can cause with the traps that are set. */
@@ -74,10 +75,12 @@ static bool pretend(struct vcpu *v)
 
 static void handle_call(struct vcpu *v)
 {
-    if ((v->exit.esr & CALL_IMMEDIATE) == 0)
-        psci_call(v);
-    else
+    if ((v->exit.esr & CALL_IMMEDIATE) != 0)
         v->regs.x[0] = UINT64_MAX; /* not supported: the calling convention reserves all other immediates */
+    else if (calls_has((uint32_t)v->regs.x[0]))
+        calls_answer(v);
+    else
+        psci_call(v);
 }
 
 /* --- aborts ------------------------------------------------------------------------------------------------------- */

@@ -84,6 +84,8 @@ static enum call_error retrieve(const struct args *a)
         return CALL_DENIED;
     if (info.phase != S2_SHARE_OPEN)
         return CALL_DYING;
+    if (a->in[1] + info.bytes < a->in[1])
+        return CALL_RANGE;
     if (s2_share_scrub_step(&host.ledger, handle, SCRUB_FRAMES))
         return CALL_BUSY;
     enum s2_err err = s2_space_retrieve(&a->vm->space, handle, S2_IPA(a->in[1]), rights, VM_NAME_SHARED, &d);

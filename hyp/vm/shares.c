@@ -54,17 +54,6 @@ static void take_from(uint16_t borrower, uint32_t handle)
     vm_space_release(vm);
 }
 
-static bool is_being_taken(uint16_t owner, uint32_t handle)
-{
-    struct s2_share_info info;
-    if (!s2_share_info(&host.ledger, handle, &info) || info.owner != owner)
-        return false;
-    for (unsigned i = 0; i < info.borrowers; i++)
-        if (info.borrower[i].state == S2_BORROW_TAKING)
-            return true;
-    return false;
-}
-
 static void tell_borrowers(const struct s2_share_info *info, unsigned bit)
 {
     for (unsigned i = 0; i < info->borrowers; i++) {
@@ -86,7 +75,7 @@ enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end
         take_from(info.borrower[i].vm, handle);
     if (info.phase == S2_SHARE_OPEN)
         tell_borrowers(&info, EVENT_WITHDRAWN);
-    return is_being_taken(owner, handle) ? S2_EBUSY : S2_OK;
+    return S2_OK;
 }
 
 /* What it has of another's. */

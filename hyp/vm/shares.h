@@ -22,8 +22,7 @@ void vm_space_release(struct vm *vm);
 void vm_shares_begin(struct vm *vm);
 
 /* The share is withdrawn, by its owner: nobody can retrieve it any more, and when this returns nobody but the owner reaches its
- * memory. The borrowers are told, once. Errors: s2_share_end_begin's, and then nothing has changed. S2_EBUSY: one of them is
- * taking it at this moment, so call again. */
+ * memory. The borrowers are told, once. Errors: s2_share_end_begin's, and then nothing has changed. */
 enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end how);
 
 #endif

@@ -67,6 +67,7 @@ static void begin_destruction(struct vm *vm)
     lock_drop(&vm->lock);
     if (!vm->has_space)
         return;
+    vm_shares_end(vm);
     for (unsigned i = 0; i < vm->vcpus; i++)
         s2_cache_drain(&vm->space, &vm->vcpu[i].cache);
     s2_space_destroy_begin(&vm->space);

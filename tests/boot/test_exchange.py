@@ -1,0 +1,14 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: 2026 The Bulkhead authors
+"""Two guests share, lend and donate memory by hypercalls, ring each other's doorbells, and lose what is withdrawn at once."""
+
+import harness
+
+for cpu in ("cortex-a53", "max"):
+    with harness.boot("exchange", cpu=cpu, smp=2, limit=180) as m:
+        m.find(r"^\[owner\] # exchange: \d+ of \d+ failed$", everywhere=True)
+        harness.guest_tap(m, "owner", "the owner's view")
+        harness.guest_tap(m, "borrower", "the borrower's view")
+        m.ended("the machine goes off when both have")
+harness.done()
