@@ -569,6 +569,9 @@ static void runs_in_any_order_come_back(void **state)
     assert_int_equal(run, 0);
     assert_int_equal(pa.v, FRAME + 2 * PAGE);
     assert_int_equal(bytes, 2 * PAGE);
+    assert_true(s2_ledger_find(&x->l, S2_PA(FRAME + 3 * PAGE), &e));
+    assert_int_equal(e.range.start.v, FRAME + 2 * PAGE); /* what goes on in the share is one entry, too */
+    assert_int_equal(e.range.end.v, FRAME + 4 * PAGE);
     for (unsigned i = 0; i < PAGES; i++) {
         s2_ipa at;
         s2_pa end;
