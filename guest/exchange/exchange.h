@@ -21,7 +21,9 @@ enum order {
     ORDER_SPIN,    /* counts in the word there until that faults */
     ORDER_LISTED,  /* a handle: is it among those that this VM is told of? */
     ORDER_EVENTS,  /* what happened since asked last */
-    ORDER_END,
+    ORDER_RESET,   /* be a VM that starts */
+    ORDER_OFFER,   /* a page of the borrower's own, to the VM of that number */
+    ORDER_END,     /* the owner is about to restart: see it go, and come again */
 };
 
 /* The page of words. Each is written by one of the two. */
@@ -38,6 +40,9 @@ struct page {
 };
 
 #define BORROWED 0x70000000ul /* where the borrower has that page; other things above */
+#define OWN      0x40700000ul /* the page of the borrower's own: what it says, and what the owner does */
+#define HELLO    0x48656c6cul
+#define ANSWER   0x416e7377ul
 
 void owner_main(const char *args);
 void borrower_main(void);

@@ -24,6 +24,7 @@ enum {
     GIFT_BYTES = 0x10000,
     ROUNDS = 32,
     SHARES_EACH = 16,
+    RECEIVED = 64, /* donations of one VM, from one start to the next; it has one when the rest is tried */
     SPINS = 2000,
     QUIET_MS = 50,
     OFFER_BYTES = offsetof(struct hv_offer, borrower[1]),
@@ -216,6 +217,57 @@ static void check_descriptors(void)
     ok(r.error == HV_SUCCESS && r.x1 == 0, "and nothing came of all that");
 }
 
+/* Another vCPU spoils the descriptor while it is read. */
+static struct {
+    struct hv_offer offer;
+    volatile bool stop, stopped;
+} race;
+
+void guest_main_secondary(uint64_t index)
+{
+    volatile struct hv_offer *o = &race.offer;
+    (void)index;
+    while (!race.stop) {
+        o->borrowers = HV_BORROWERS + 1;
+        o->borrowers = 1;
+        o->bytes = 0;
+        o->bytes = GUEST_PAGE;
+        o->borrower[0].vm = (uint16_t)self;
+        o->borrower[0].vm = (uint16_t)idle;
+        o->borrower[0].rights = 0xf00000ff;
+        o->borrower[0].rights = HV_READ;
+    }
+    race.stopped = true;
+    guest_hvc(PSCI_CPU_OFF, 0, 0, 0);
+}
+
+static void check_race(void)
+{
+    enum { EACH = 50, MOST_MS = 10000 };
+    unsigned taken = 0, refused = 0, wrong = 0;
+    uint64_t end = now_ms() + MOST_MS;
+    hv_describe(&race.offer, WINDOW, GUEST_PAGE, 1);
+    hv_borrower(&race.offer, 0, idle, HV_READ);
+    guest_hvc(PSCI_CPU_ON, 1, (uint64_t)guest_secondary, 1);
+    while ((taken < EACH || refused < EACH) && now_ms() < end) {
+        struct hv_result r = hv_call(HV_SHARE, (uint64_t)&race.offer, OFFER_BYTES, 0), q;
+        if (r.error != HV_SUCCESS) {
+            refused++;
+            wrong += r.error != HV_INVALID;
+            continue;
+        }
+        taken++;
+        q = hv_call(HV_QUERY, 0, 0, 0);
+        wrong += q.x1 != r.x1 || q.x2 != (uint64_t)self << 32 || q.x3 != GUEST_PAGE || q.x5 != 1;
+        wrong += hv_reclaim(r.x1, NULL) != HV_SUCCESS;
+    }
+    race.stop = true;
+    while (!race.stopped)
+        ;
+    ok(taken >= EACH && refused >= EACH && wrong == 0,
+       "a descriptor that changes under the hypervisor's eyes: %u shares, %u refused, %u wrong", taken, refused, wrong);
+}
+
 /* --- the page of words --------------------------------------------------------------------------------------------- */
 
 static void meet(void)
@@ -401,12 +453,27 @@ static void check_donation(void)
     order(ORDER_FILL, AT(4), GIFT_BYTES, 11);
     ok(order(ORDER_SUM, AT(4), GIFT_BYTES, 0) == sum_of(11, GIFT_BYTES) && order(ORDER_LISTED, handle, 0, 0) == 0,
        "it is the receiver's own");
-    handle = offer_as(HV_DONATE, GIFT + GIFT_BYTES, GIFT_BYTES, HV_READ | HV_WRITE);
-    while ((error = order_call(HV_RETRIEVE, handle, AT(6), HV_READ | HV_WRITE)) == HV_BUSY)
-        ;
-    ok(error == HV_QUOTA, "who has no spare memory cannot receive (-%lu)", (uint64_t)-error);
-    ok(hv_reclaim(handle, NULL) == HV_SUCCESS && try_write(GIFT + GIFT_BYTES, 1).taken == false,
+    handle = offer_as(HV_DONATE, LOAN, LOAN_BYTES, HV_READ | HV_WRITE);
+    unsigned steps = 0;
+    while ((error = order_call(HV_RETRIEVE, handle, 0x71000000, HV_READ | HV_WRITE)) == HV_BUSY)
+        steps++;
+    ok(error == HV_QUOTA && steps > 0, "who has too little spare memory cannot receive (-%lu)", (uint64_t)-error);
+    ok(hv_reclaim(handle, NULL) == HV_SUCCESS && !try_write(LOAN, 1).taken &&
+           !try_write(LOAN + LOAN_BYTES - 8, 1).taken,
        "what was not received comes back");
+}
+
+static void check_many_donations(void)
+{
+    uint64_t n = 0, handle = 0;
+    int64_t error = HV_SUCCESS;
+    for (; error == HV_SUCCESS && n < 2 * RECEIVED; n++) {
+        handle = offer_as(HV_DONATE, GIFT + GIFT_BYTES + 2 * n * GUEST_PAGE, GUEST_PAGE, HV_READ);
+        while ((error = order_call(HV_RETRIEVE, handle, 0x72000000 + n * GUEST_PAGE, HV_READ)) == HV_BUSY)
+            ;
+    }
+    ok(n == RECEIVED && error == HV_QUOTA, "so many pieces, and no more (%lu)", n);
+    ok(hv_reclaim(handle, NULL) == HV_SUCCESS, "the last one comes back");
 }
 
 /* --- the instant --------------------------------------------------------------------------------------------------- */
@@ -435,13 +502,52 @@ static void check_instant(void)
        "and changed nothing after the call had returned (%lu, %lu)", at_return, page->spins);
 }
 
+/* --- restarts ------------------------------------------------------------------------------------------------------ */
+
+static void check_restart(void)
+{
+    uint64_t handle = offer_as(HV_SHARE, WINDOW, WINDOW_BYTES, HV_READ);
+    fill(WINDOW, WINDOW_BYTES, 31);
+    ok(order_call(HV_RETRIEVE, handle, AT(1), HV_READ) == HV_SUCCESS && hv_call(HV_QUERY, handle - 1, 0, 0).x5 == 0x101,
+       "the borrower has a window");
+    events = 0;
+    order(ORDER_RESET, 0, 0, 0);
+    ok((events & HV_RELINQUISHED) != 0 && hv_call(HV_QUERY, handle - 1, 0, 0).x5 == 1 && no_access(AT(1)),
+       "and has it no more when it has restarted");
+    ok(order_call(HV_RETRIEVE, handle, AT(2), HV_READ) == HV_SUCCESS &&
+           order(ORDER_SUM, AT(2), WINDOW_BYTES, 0) == sum_of(31, WINDOW_BYTES) &&
+           hv_reclaim(handle, NULL) == HV_SUCCESS,
+       "it is offered still, and can be retrieved");
+    ok(no_access(AT(4)), "what was donated to it is gone");
+}
+
+/* Is there something that the borrower offered to this VM's last life? */
+static bool second_life(void)
+{
+    struct hv_result r = hv_call(HV_QUERY, 0, 0, 0);
+    uint64_t handle = r.x1;
+    if (r.error != HV_SUCCESS || handle == 0)
+        return false;
+    bool good = r.x2 == ((uint64_t)peer << 32 | 3 << 24 | 1 << 16) && hv_call(HV_QUERY, handle, 0, 0).x1 == 0 &&
+                is_zero(POOL, POOL_END - POOL) &&
+                hv_call(HV_RETRIEVE, handle, NOWHERE, HV_READ | HV_WRITE).error == 0 && load64(NOWHERE) == HELLO;
+    if (good)
+        store64(NOWHERE + 8, ANSWER);
+    hv_call(HV_RING, handle, 0, 0);
+    say("second life: %s\n", good ? "as expected" : "otherwise");
+    return true;
+}
+
 void owner_main(const char *args)
 {
     peer = (unsigned)arg_number(args, "peer", 1);
     idle = (unsigned)arg_number(args, "idle", 2);
     intid = hv_doorbell();
+    if (second_life())
+        return;
     check_convention();
     check_descriptors();
+    check_race();
     meet();
     check_words();
     check_rights();
@@ -449,10 +555,13 @@ void owner_main(const char *args)
     check_limit();
     check_loan();
     check_donation();
+    check_many_donations();
     check_instant();
-    ask(ORDER_END, 0, 0, 0, 0);
-    wait_answer();
+    check_restart();
+    ok(order(ORDER_OFFER, self, 0, 0) == HV_SUCCESS, "the borrower shares a page of its own with the owner");
     ok(page->silent == 0 && page->doorbells == page->asked, "every one of %lu orders came with a doorbell",
        page->asked);
     done("exchange");
+    order(ORDER_END, 0, 0, 0);
+    reset();
 }

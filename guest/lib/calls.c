@@ -42,9 +42,10 @@ struct hv_result hv_offer(unsigned n, uint64_t ipa, uint64_t bytes, unsigned vm,
 
 int64_t hv_reclaim(uint64_t handle, unsigned *busy)
 {
+    enum { MOST = 100000 }; /* steps are many frames each: what takes so many comes to no end */
     unsigned n = 0;
     int64_t error;
-    while ((error = hv_call(HV_RECLAIM, handle, 0, 0).error) == HV_BUSY)
+    while ((error = hv_call(HV_RECLAIM, handle, 0, 0).error) == HV_BUSY && n < MOST)
         n++;
     if (busy)
         *busy = n;

@@ -8,6 +8,7 @@
 static struct gate {
     bool open;
     uint32_t users;
+    uint32_t received; /* donations, since it was made */
 } gates[MANIFEST_VMS];
 
 struct vm *vm_of(uint16_t owner)
@@ -33,6 +34,7 @@ void vm_space_release(struct vm *vm)
 
 void vm_shares_begin(struct vm *vm)
 {
+    gates[vm->index].received = 0;
     __atomic_store_n(&gates[vm->index].open, true, __ATOMIC_SEQ_CST);
 }
 
@@ -78,28 +80,42 @@ enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end
     return S2_OK;
 }
 
-/* What it has of another's. */
-static void let_go(struct vm *vm, const struct s2_share_info *info)
+bool vm_receive_begin(struct vm *vm)
+{
+    enum { MOST = 64 };
+    bool may = __atomic_add_fetch(&gates[vm->index].received, 1u, __ATOMIC_RELAXED) <= MOST;
+    if (!may)
+        vm_receive_drop(vm);
+    return may;
+}
+
+void vm_receive_drop(struct vm *vm)
+{
+    __atomic_fetch_sub(&gates[vm->index].received, 1u, __ATOMIC_RELAXED);
+}
+
+/* What it has of another's. False: nothing. */
+static bool let_go(struct vm *vm, const struct s2_share_info *info)
 {
     const struct s2_borrower *mine = s2_share_borrower(info, vm->id);
     struct vm *owner = vm_of(info->owner);
     if (mine == NULL || mine->state == S2_BORROW_OFFERED)
-        return;
+        return false;
     s2_space_revoke(&vm->space, info->handle);
     if (owner != NULL)
         vm_event(owner, EVENT_RELINQUISHED);
+    return true;
 }
 
-void vm_shares_end(struct vm *vm)
+bool vm_shares_end_step(struct vm *vm)
 {
     struct s2_share_info info = {.handle = 0};
     close_gate(vm);
-    if (!vm->has_space)
-        return;
     while (s2_share_next(&host.ledger, info.handle, &info)) {
-        if (info.owner == vm->id)
-            (void)vm_share_withdraw(vm->id, info.handle, S2_END_ANY);
-        else
-            let_go(vm, &info);
+        if (info.owner != vm->id
+                ? let_go(vm, &info)
+                : info.phase == S2_SHARE_OPEN && vm_share_withdraw(vm->id, info.handle, S2_END_ANY) == S2_OK)
+            return true;
     }
+    return false;
 }

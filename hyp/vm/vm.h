@@ -187,8 +187,9 @@ void vm_resize_forget(struct vm *vm);
 
 /* event.c: it happened; rings the guest's doorbell. Any CPU, with or without vm->lock. */
 void vm_event(struct vm *vm, unsigned bit);
-/* shares.c: every share that this VM owns is withdrawn, and taken from who holds it. Before its space is destroyed. */
-void vm_shares_end(struct vm *vm);
+/* shares.c: the next share that this VM owns is withdrawn, and taken from who holds it; or the next that it holds is let go. True
+ * while more may be left. Before its space is destroyed, when none of its vCPUs runs. */
+bool vm_shares_end_step(struct vm *vm);
 
 /* The name of an area of this VM, as the manifest has it. */
 const char *vm_area_name(const struct vm *vm, uint16_t tag);

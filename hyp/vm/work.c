@@ -67,7 +67,6 @@ static void begin_destruction(struct vm *vm)
     lock_drop(&vm->lock);
     if (!vm->has_space)
         return;
-    vm_shares_end(vm);
     for (unsigned i = 0; i < vm->vcpus; i++)
         s2_cache_drain(&vm->space, &vm->vcpu[i].cache);
     s2_space_destroy_begin(&vm->space);
@@ -76,6 +75,8 @@ static void begin_destruction(struct vm *vm)
 static void destroy_step(struct vm *vm)
 {
     if (vm->work_done == 0) {
+        if (vm->has_space && vm_shares_end_step(vm))
+            return;
         begin_destruction(vm);
         vm->work_done = 1;
         return;

@@ -9,6 +9,9 @@ for cpu in ("cortex-a53", "max"):
     with harness.boot("exchange", cpu=cpu, smp=2, limit=180) as m:
         m.find(r"^\[owner\] # exchange: \d+ of \d+ failed$", everywhere=True)
         harness.guest_tap(m, "owner", "the owner's view")
+        m.want(r"^\[owner\] second life: as expected$", "the owner starts again with nothing but what is offered to it",
+               everywhere=True)
+        m.find(r"^\[borrower\] # exchange: \d+ of \d+ failed$", everywhere=True)
         harness.guest_tap(m, "borrower", "the borrower's view")
         m.ended("the machine goes off when both have")
 harness.done()
