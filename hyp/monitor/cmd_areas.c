@@ -9,7 +9,7 @@ enum { LEVELS = 5 };
 
 static bool begin(struct session *s)
 {
-    return monitor_wants_vm(s, 1);
+    return monitor_wants_space(s, 1);
 }
 
 /* "128 x 2M + 3 x 4K"; [[2097152,128],[4096,3]]. */
@@ -64,7 +64,10 @@ static enum step next(struct session *s)
     row_text(r, "kind", 6, (a.area.flags & S2_AREA_LAZY) != 0 ? "lazy" : a.area.backend->kind);
     row_place(r, space, &a.area);
     monitor_rights(r, a.area.attr.bits);
-    monitor_memory_type(r, a.area.attr.bits);
+    if (a.area.backend->memory == NULL)
+        row_text(r, "memory", 6, NULL);
+    else
+        monitor_memory_type(r, a.area.attr.bits);
     row_size(r, "resident", 0, a.memory.resident);
     row_size(r, "promised", 0, a.memory.promised);
     row_leaves(r, &space->cfg.geometry, a.leaves);

@@ -15,8 +15,10 @@
 enum { CTRL_C = 3, AHEAD = 1024, ROWS_AT_ONCE = 8 };
 
 static const struct command *const commands[] = {
-    &command_help,
-    &command_areas,
+    &command_help,  &command_vm, &command_areas, &command_table, &command_frames, &command_ledger, &command_stats,
+#ifdef CONFIG_AUDIT
+    &command_audit,
+#endif
 };
 
 static struct {
@@ -58,24 +60,33 @@ static bool begin(struct session *s)
     return c->begin == NULL || c->begin(s);
 }
 
+/* The command's next row. */
+static enum step next_row(struct session *s)
+{
+    enum step step = STEP_END;
+    row_begin(&s->row, s->json);
+    size_t empty = s->row.used;
+    if (monitor.begins) {
+        monitor.begins = false;
+        s->refused = !begin(s);
+        step = s->row.used > empty ? STEP_ROW : STEP_MORE;
+    } else if (!s->refused) {
+        step = s->command->next(s);
+    }
+    return step;
+}
+
 /* The next line that goes out, if any. */
 static enum step produce(struct session *s)
 {
-    enum step step = STEP_ROW;
-    row_begin(&s->row, s->json);
-    if (monitor.begins) {
-        monitor.begins = false;
-        step = begin(s) ? STEP_MORE : STEP_ROW;
-    } else {
-        step = s->refused ? STEP_END : s->command->next(s);
-    }
+    enum step step = next_row(s);
     if (step != STEP_ROW)
         return step;
     row_end(&s->row);
-    bool heads = strcmp(s->row.head, monitor.head) != 0;
+    bool heads = s->row.head_used > 1 && strcmp(s->row.head, monitor.head) != 0;
     if (heads)
         memcpy(monitor.head, s->row.head, s->row.head_used + 1);
-    monitor.waits = heads && s->row.head_used > 1 ? monitor.head : s->row.line;
+    monitor.waits = heads ? monitor.head : s->row.line;
     return STEP_ROW;
 }
 
@@ -203,7 +214,6 @@ bool monitor_refuse(struct session *s, const char *fmt, ...)
     va_start(args, fmt);
     text_addv(&t, fmt, args);
     va_end(args);
-    s->refused = true;
     row_begin(&s->row, s->json);
     row_text(&s->row, "error", 0, t.s);
     s->row.head_used = 0; /* a sentence has no columns */
@@ -231,6 +241,12 @@ bool monitor_wants_vm(struct session *s, unsigned word)
     return monitor_refuse(s, "there is no VM %s; there are:%s", s->word[word], names.s);
 }
 
+bool monitor_wants_space(struct session *s, unsigned word)
+{
+    return monitor_wants_vm(s, word) &&
+           (s->vm->has_space || monitor_refuse(s, "vm %s: has no memory now", s->vm->name));
+}
+
 bool monitor_wants_number(struct session *s, unsigned word, uint64_t *value)
 {
     return edit_number(s->word[word], value) ||
@@ -244,11 +260,11 @@ void monitor_rights(struct row *r, uint32_t bits)
     row_text(r, "rights", 0, text);
 }
 
-void monitor_owner(struct row *r, uint16_t owner)
+void monitor_owner(struct row *r, const char *key, uint16_t owner)
 {
-    const char *name = owner == S2_OWNER_HYP ? "hypervisor" : NULL;
-    struct vm *vm = owner >= S2_OWNER_FIRST_VM ? vm_at(owner - S2_OWNER_FIRST_VM) : NULL;
-    row_text(r, "owner", 12, vm != NULL ? vm->name : name);
+    unsigned vm = owner - S2_OWNER_FIRST_VM;
+    const char *none = owner == S2_OWNER_HYP ? "hypervisor" : NULL;
+    row_text(r, key, 12, owner >= S2_OWNER_FIRST_VM && vm < host.manifest.vms ? host.manifest.vm[vm].name : none);
 }
 
 void monitor_memory_type(struct row *r, uint32_t bits)

@@ -12,8 +12,6 @@
 #include "monitor/row.h"
 #include "vm/vm.h"
 
-enum { MONITOR_STATE = 8 };
-
 struct command;
 
 /* A command at work. */
@@ -23,7 +21,7 @@ struct session {
     const char *word[EDIT_WORDS];
     bool json, refused;
     struct vm *vm;
-    uint64_t at, state[MONITOR_STATE]; /* the command's own; 0 when it begins */
+    uint64_t at; /* where the listing goes on: the command's own, 0 when it begins */
     struct row row;
     char text[EDIT_BYTES];
 };
@@ -35,9 +33,10 @@ enum step {
 };
 
 struct command {
-    const char *name, *words, *what;  /* for help */
-    unsigned least, most;             /* words behind the name */
-    bool (*begin)(struct session *s); /* null: nothing to check; false: it has said why not */
+    const char *name, *words, *what; /* for help */
+    unsigned least, most;            /* words behind the name */
+    /* Null: nothing to check. False: it was refused. What is in the row after it is shown first. */
+    bool (*begin)(struct session *s);
     enum step (*next)(struct session *s);
 };
 
@@ -50,13 +49,15 @@ const struct command *monitor_command(unsigned index);
 bool monitor_refuse(struct session *s, const char *fmt, ...);
 /* The VM that a word names, to s->vm; false: none, and it was said which there are. */
 bool monitor_wants_vm(struct session *s, unsigned word);
+/* The same, one that is defined. */
+bool monitor_wants_space(struct session *s, unsigned word);
 bool monitor_wants_number(struct session *s, unsigned word, uint64_t *value);
 /* Is its word that one? */
 bool monitor_is(const struct session *s, unsigned word, const char *text);
 
 /* Of a row, what several listings show. */
-void monitor_rights(struct row *r, uint32_t bits);      /* "rwx-", the last for EL0's right to execute */
-void monitor_owner(struct row *r, uint16_t owner);      /* a VM's name, "hypervisor" or nobody */
-void monitor_memory_type(struct row *r, uint32_t bits); /* of s2_attr */
+void monitor_rights(struct row *r, uint32_t bits);                  /* "rwx-", the last for EL0's right to execute */
+void monitor_owner(struct row *r, const char *key, uint16_t owner); /* a VM's name, "hypervisor" or nobody */
+void monitor_memory_type(struct row *r, uint32_t bits);             /* of s2_attr */
 
 #endif

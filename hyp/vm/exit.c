@@ -13,6 +13,7 @@
 #include <cpu/sysreg.h>
 
 #include "vm/calls.h"
+#include "vm/exits.h"
 #include "vm/vm.h"
 
 /* ESR_EL2.EC (Arm ARM D19.2.37), those that a guest can cause with the traps that are set. */
@@ -248,19 +249,26 @@ bool exit_handle(struct vcpu *v, enum exit_class c)
     return false;
 }
 
+const char *vm_exit_name(enum exit_kind kind)
+{
+    static const char names[EXIT_KINDS][11] = {"irq",        "wfx",  "hvc",    "smc",  "sysreg", "data-abort",
+                                               "insn-abort", "mmio", "serror", "other"};
+    return names[kind];
+}
+
+uint64_t vm_exits(const struct vm *vm, enum exit_kind kind)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        sum += vm->vcpu[i].exits[kind];
+    return sum;
+}
+
 void vm_print_exits(const struct vm *vm)
 {
-    /* clang-format off */
-    const char *name = /* in the order of enum exit_kind */
-        "irq\0" "wfx\0" "hvc\0" "smc\0" "sysreg\0" "data-abort\0" "insn-abort\0" "mmio\0" "serror\0" "other";
-    /* clang-format on */
     struct text t = {.used = 0};
-    for (unsigned kind = 0; kind < EXIT_KINDS; kind++, name += strlen(name) + 1) {
-        uint64_t sum = 0;
-        for (unsigned i = 0; i < vm->vcpus; i++)
-            sum += vm->vcpu[i].exits[kind];
-        if (sum != 0)
-            text_add(&t, " %s %u", name, sum);
-    }
+    for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
+        if (vm_exits(vm, kind) != 0)
+            text_add(&t, " %s %u", vm_exit_name(kind), vm_exits(vm, kind));
     print("bulkhead: vm %s: exits:%s\n", vm->name, t.used == 0 ? " none" : t.s);
 }
