@@ -326,7 +326,7 @@ void s2_chunks_leave(struct s2_space *sp, struct s2_ipa_range range)
 {
     struct s2_chunk c;
 
-    while (range.start.v < range.end.v && s2_chunk_next(&sp->chunks, range, &c)) {
+    while (s2_chunk_next(&sp->chunks, range, &c)) {
         cut_out(&sp->chunks, c.range.start.v, c.range.end.v);
         sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;
         range.start = c.range.end;

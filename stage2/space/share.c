@@ -308,7 +308,9 @@ enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_det
     err = s2_space_enter(sp, &op, range, d);
     if (!err)
         err = s2_share_end_ready(sp->cfg.ledger, handle, sp->cfg.id, d);
-    if (!err && s2_share_info(sp->cfg.ledger, handle, &info)) /* owner_has may have changed */
+    if (!err) {
+        (void)s2_share_info(sp->cfg.ledger, handle, &info); /* how much of it the owner has may have changed */
         err = take_back(sp, &op, &info, range);
+    }
     return s2_space_leave(&op, err);
 }

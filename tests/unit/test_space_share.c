@@ -3,6 +3,8 @@
 /* Spaces that share memory: what each VM reaches at each moment, and what is left at the end. */
 #include "share_world.h"
 
+#include "space/inner.h"
+
 static int setup(void **state)
 {
     struct share_world *x = share_create(world_defaults());
@@ -522,6 +524,7 @@ static void a_granule_that_cannot_map_it(void **state)
     struct s2_tpage *meta = world_alloc((size_t)(bytes >> S2_16K) * sizeof *meta);
     struct s2_space_config cfg = x->other[1].cfg;
     struct s2_tpool tables;
+    struct s2_offer o;
     uint32_t fits, odd;
     bool clean;
 
@@ -532,8 +535,7 @@ static void a_granule_that_cannot_map_it(void **state)
     cfg.tables = &tables;
     assert_int_equal(s2_space_init(big, &cfg, &x->d), S2_OK);
     for (unsigned i = 0; i < 2; i++) {
-        struct s2_offer o =
-            offer_to(S2_SHARE, ipa_range(OWNER_IPA + (i ? KIB(64) + PAGE : 0), KIB(16)), STRANGER, S2_RW);
+        o = offer_to(S2_SHARE, ipa_range(OWNER_IPA + (i ? KIB(64) + PAGE : 0), KIB(16)), STRANGER, S2_RW);
 
         assert_int_equal(s2_space_share(&x->w->space, &o, i ? &odd : &fits, &x->d), S2_OK);
     }
@@ -542,6 +544,13 @@ static void a_granule_that_cannot_map_it(void **state)
     assert_int_equal(s2_space_retrieve(big, fits, S2_IPA(MIB(32)), S2_R, 0, &x->d), S2_OK);
     assert_null(s2_space_check(big, &x->d));
     assert_int_equal(share_reclaim(x, OWNER, odd), S2_OK);
+    o = offer_to(S2_DONATE, ipa_range(OWNER_IPA + KIB(64) + PAGE, KIB(16)), STRANGER, S2_RW);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &odd, &x->d), S2_OK);
+    while (s2_share_scrub_step(&x->w->ledger, odd, 64))
+        ;
+    assert_int_equal(s2_space_retrieve(big, odd, S2_IPA(MIB(64)), S2_RW, 0, &x->d), S2_EALIGN);
+    assert_int_equal(big->frames_held, 0);
+    assert_int_equal(share_reclaim(x, OWNER, odd), S2_OK);
     s2_space_destroy_begin(big);
     while (s2_space_destroy_step(big, 64))
         ;
@@ -549,6 +558,153 @@ static void a_granule_that_cannot_map_it(void **state)
     s2_frames_free(&x->w->frames, pa_range(pa, bytes), false, false);
     free(big);
     free(meta);
+}
+
+/* More of it than one call populates, and more than there is. */
+static void lazy_memory_comes_a_piece_at_a_time(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(128), MIB(12)), BORROWER, S2_R);
+    uint32_t handle;
+
+    assert_int_equal(map_new(x->w, area_alloc(MIB(128), MIB(12), S2_RW, S2_AREA_LAZY)), S2_OK);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EBUSY);
+    assert_string_equal(x->d.what, "is being populated");
+    share_check(x);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_OK);
+    share_check(x);
+    assert_int_equal(map_new(x->w, area_alloc(MIB(256), MIB(2), S2_RW, S2_AREA_LAZY | S2_AREA_OVERCOMMIT)), S2_OK);
+    x->w->space.cfg.frame_quota = x->w->space.frames_held + x->w->space.frames_shared;
+    o.range = ipa_range(MIB(256), PAGE);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EFRAMES);
+    share_check(x);
+}
+
+/* What was populated for the call goes before it looks again. */
+static void replaced_by_a_fresh_one(void *arg, const struct s2_lock *lock, bool taken)
+{
+    static unsigned seen;
+    struct world *w = arg;
+    struct s2_chunk c;
+
+    if (taken || lock != &w->space.lock || !s2_chunk_next(&w->space.chunks, ipa_range(MIB(128), PAGE), &c))
+        return;
+    if (seen++ == 0) /* it came */
+        return;
+    model_script_lock(w->port, NULL, NULL);
+    assert_int_equal(map_over(w, area_alloc(MIB(128), MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
+}
+
+static void lazy_memory_that_goes_meanwhile(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(128), PAGE), BORROWER, S2_R);
+    uint32_t handle;
+
+    assert_int_equal(map_new(x->w, area_alloc(MIB(128), MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
+    model_script_lock(x->w->port, replaced_by_a_fresh_one, x->w);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EBUSY);
+    share_check(x);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_OK);
+}
+
+static void dying_spaces_refuse(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, PAGE), BORROWER, S2_R);
+    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_R), mine;
+
+    o.range = ipa_range(OWNER_IPA + MIB(2), PAGE);
+    share_leave(x, BORROWER);
+    s2_space_destroy_begin(space_of(x, BORROWER));
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(0), S2_R, 0, &x->d), S2_EDYING);
+    assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_EDYING);
+    s2_space_revoke(space_of(x, BORROWER), handle);
+    while (s2_space_destroy_step(space_of(x, BORROWER), 64))
+        ;
+    s2_space_destroy_end(space_of(x, BORROWER));
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    share_leave(x, OWNER);
+    s2_space_destroy_begin(&x->w->space);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &mine, &x->d), S2_EDYING);
+    assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_EDYING);
+    while (s2_space_destroy_step(&x->w->space, 64))
+        ;
+    s2_space_destroy_end(&x->w->space);
+}
+
+/* Memory of one named region does not become that of a VM of another: its end would be given to the wrong allocator. */
+static void donations_stay_in_their_region(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_space *to = space_of(x, BORROWER);
+    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW);
+    struct s2_frames another;
+
+    s2_frames_init(&another, x->w->port);
+    (void)s2_share_scrub_step(&x->w->ledger, handle, 64);
+    to->cfg.frames = &another;
+    assert_int_equal(s2_space_retrieve(to, handle, S2_IPA(BORROWER_IPA), S2_RW, 0, &x->d), S2_EPERM);
+    to->cfg.frames = &x->w->frames;
+    retrieve(x, handle, BORROWER_IPA, S2_RW);
+}
+
+/* Other things lie between the parts of what goes; they stay. */
+static void what_lies_between_stays(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_space *b = space_of(x, BORROWER);
+    struct s2_area trap = area_trap(BORROWER_IPA + KIB(16), PAGE, 1);
+    uint32_t wide = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_R);
+    uint32_t small = offer(x, S2_SHARE, OWNER_IPA + MIB(2), PAGE, S2_R);
+
+    retrieve(x, wide, BORROWER_IPA, S2_R);
+    assert_int_equal(s2_space_unmap(b, ipa_range(BORROWER_IPA + KIB(16), KIB(16)), &x->d), S2_OK);
+    assert_int_equal(s2_space_map(b, &trap, S2_MAP_NEW, &x->d), S2_OK);
+    retrieve(x, small, BORROWER_IPA + KIB(20), S2_R);
+    assert_int_equal(s2_space_relinquish(b, wide, &x->d), S2_OK);
+    share_check(x);
+    assert_ptr_equal(area_at(x, BORROWER, BORROWER_IPA + KIB(16)).backend, &s2_backend_trap);
+    assert_int_not_equal(share_access(x, BORROWER, BORROWER_IPA + KIB(20), MODEL_READ), UINT64_MAX);
+    assert_false(s2_space_find(b, S2_IPA(BORROWER_IPA), &trap));
+    assert_false(s2_space_find(b, S2_IPA(BORROWER_IPA + KIB(32)), &trap));
+}
+
+/* The owner has put another's memory where its own would come back. */
+static void anothers_share_is_in_the_way(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW), theirs;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(8), PAGE), OWNER, S2_RW);
+    struct s2_area ram = area_alloc(MIB(8), PAGE, S2_RW, 0);
+
+    assert_int_equal(s2_space_map(space_of(x, BORROWER), &ram, S2_MAP_NEW, &x->d), S2_OK);
+    assert_int_equal(s2_space_share(space_of(x, BORROWER), &o, &theirs, &x->d), S2_OK);
+    assert_int_equal(s2_space_retrieve(&x->w->space, theirs, S2_IPA(OWNER_IPA), S2_RW, 0, &x->d), S2_OK);
+    assert_int_equal(share_reclaim(x, OWNER, handle), S2_EEXIST);
+    share_check(x);
+    assert_int_equal(s2_space_relinquish(&x->w->space, theirs, &x->d), S2_OK);
+    assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
+    assert_whole(x);
+}
+
+/* Devices are nobody's to share; and a right that this CPU cannot express is no right. */
+static void what_cannot_be(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(8), PAGE), BORROWER, S2_RW);
+    uint32_t handle;
+
+    world_give(x->w, DEVICE_BASE, PAGE, OWNER, S2_RW);
+    assert_int_equal(map_new(x->w, area_linear(MIB(8), PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE)), S2_OK);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
+    share_check(x);
+    handle = offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_RWX);
+    x->other[0].table.caps.xnx = false;
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(BORROWER_IPA), S2_R | S2_X, 0, &x->d),
+                     S2_EATTR);
+    x->other[0].table.caps.xnx = true;
+    retrieve(x, handle, BORROWER_IPA, S2_R | S2_X);
 }
 
 int main(void)
@@ -568,6 +724,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_borrower_goes, setup, share_destroy_teardown),
         cmocka_unit_test_setup_teardown(a_granule_that_cannot_map_it, setup, share_destroy_teardown),
         cmocka_unit_test_setup_teardown(parts_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(lazy_memory_comes_a_piece_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(lazy_memory_that_goes_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(dying_spaces_refuse, setup, share_destroy_teardown),
+        cmocka_unit_test_setup_teardown(donations_stay_in_their_region, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_lies_between_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(anothers_share_is_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be, setup, teardown),
         cmocka_unit_test_setup_teardown(rights_only_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(shared_areas_come_by_sharing_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_ranges, setup, teardown),
