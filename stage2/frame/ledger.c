@@ -18,6 +18,8 @@ uint32_t s2_ledger_change_nodes(const struct s2_ledger *l)
  * insertion that makes it as high as any map can be. */
 enum { HIGHEST = S2_IMAP_HEIGHT - 1 + 2, PROMISE_NODES = CHANGE_INSERTS * HIGHEST };
 
+#define OVER_QUOTA "needs more ledger entries than the VM's quota allows"
+
 /* --- entries and values: w[0] = owner, state, rights, share; w[1] = IPA; w[2] = offset in the share, and in its lowest bit pooled */
 
 static struct s2_ival pack(const struct s2_ledger_entry *e, uint64_t offset)
@@ -94,6 +96,44 @@ static void look_around(struct change *c)
         c->has_high = s2_imap_get(&behind, &c->high);
 }
 
+/* --- what each owner takes up --------------------------------------------------------------------------------------- */
+
+static struct s2_ledger_account *account_of(const struct s2_ledger *l, uint16_t owner)
+{
+    unsigned i = (unsigned)owner - S2_OWNER_FIRST_VM; /* of those below: beyond all */
+
+    return i < l->accounts ? &l->account[i] : NULL;
+}
+
+void s2_ledger_charge(struct s2_ledger *l, uint16_t owner, int32_t n)
+{
+    struct s2_ledger_account *a = account_of(l, owner);
+
+    if (a)
+        a->held += (uint32_t)n;
+}
+
+bool s2_ledger_may_have(const struct s2_ledger *l, uint16_t owner, uint32_t n)
+{
+    const struct s2_ledger_account *a = account_of(l, owner);
+
+    return !a || (a->held <= a->limit && n <= a->limit - a->held);
+}
+
+/* The entries that a change takes out and puts in. */
+static void charge_change(struct s2_ledger *l, const struct change *c, const struct s2_ient *in, unsigned n)
+{
+    struct s2_imap_cursor at = c->at;
+    struct s2_ient e;
+
+    for (unsigned i = 0; i < c->out && s2_imap_get(&at, &e); i++) {
+        s2_ledger_charge(l, (uint16_t)e.val.w[0], -1);
+        (void)s2_imap_next(&l->map, &at);
+    }
+    while (n-- > 0)
+        s2_ledger_charge(l, (uint16_t)in[n].val.w[0], 1);
+}
+
 void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, uint64_t offset)
 {
     struct change c = {.map = &l->map, .mine = {want->range.start.v, want->range.end.v, pack(want, offset)}};
@@ -115,6 +155,8 @@ void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, ui
     in[n++] = c.mine;
     if (c.cuts_high)
         in[n++] = c.high;
+    if (l->accounts)
+        charge_change(l, &c, in, n);
     s2_imap_splice(c.map, &c.at, c.out, in, n);
 }
 
@@ -146,6 +188,18 @@ enum s2_err s2_ledger_check_range(const struct s2_ledger *l, struct s2_pa_range 
     if (range.end.v > l->map.hi)
         return s2_ledger_refuse(d, S2_ERANGE, range, "lies beyond the physical address size");
     return S2_OK;
+}
+
+uint32_t s2_ledger_ends(const struct s2_ledger *l, struct s2_pa_range range)
+{
+    struct s2_ient e;
+    uint32_t ends = 0;
+
+    if (s2_imap_find(&l->map, range.start.v, &e))
+        ends += e.start < range.start.v;
+    if (s2_imap_find(&l->map, range.end.v - 1, &e))
+        ends += e.end > range.end.v;
+    return ends;
 }
 
 static struct s2_claim *pending_on(struct s2_ledger *l, struct s2_pa_range range)
@@ -191,6 +245,34 @@ void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *p
     s2_imap_init(&l->map, pool, 0, 1ull << pa_bits, S2_IMAP_BYTES);
 }
 
+void s2_ledger_quota(struct s2_ledger *l, struct s2_ledger_account *account, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        account[i] = (struct s2_ledger_account){0, UINT32_MAX};
+    l->account = account;
+    l->accounts = n;
+}
+
+void s2_ledger_limit(struct s2_ledger *l, uint16_t owner, uint32_t limit)
+{
+    struct s2_ledger_account *a = account_of(l, owner);
+
+    s2_ledger_lock(l);
+    if (a)
+        a->limit = limit;
+    s2_ledger_unlock(l);
+}
+
+uint32_t s2_ledger_held(struct s2_ledger *l, uint16_t owner)
+{
+    const struct s2_ledger_account *a = account_of(l, owner);
+
+    s2_ledger_lock(l);
+    uint32_t held = a ? a->held : 0;
+    s2_ledger_unlock(l);
+    return held;
+}
+
 enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d)
 {
     enum s2_err err = s2_ledger_check_range(l, e->range, d);
@@ -223,6 +305,8 @@ enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t fro
         return err;
     s2_ledger_lock(l);
     err = s2_ledger_check_held(l, want->range, from_owner, from_state, d);
+    if (!err && !s2_ledger_may_have(l, want->owner, from_owner == want->owner ? s2_ledger_ends(l, want->range) : 1))
+        err = s2_ledger_refuse(d, S2_EQUOTA, want->range, OVER_QUOTA);
     if (err == S2_OK) {
         c->nodes = s2_ledger_change_nodes(l);
         if (s2_pool_reserve(l->map.pool, c->nodes)) {
@@ -266,10 +350,12 @@ void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c)
     s2_ledger_unlock(l);
 }
 
-enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n)
+enum s2_err s2_ledger_promise(struct s2_ledger *l, uint16_t owner, uint32_t n)
 {
     s2_ledger_lock(l);
-    enum s2_err err = s2_pool_reserve(l->map.pool, n * PROMISE_NODES);
+    enum s2_err err = S2_EQUOTA;
+    if (s2_ledger_may_have(l, owner, n))
+        err = s2_pool_reserve(l->map.pool, n * PROMISE_NODES);
     s2_ledger_unlock(l);
     return err;
 }
@@ -281,12 +367,15 @@ void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n)
     s2_ledger_unlock(l);
 }
 
-enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes)
+enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint16_t owner, uint32_t n, uint32_t *nodes)
 {
+    enum s2_err err = S2_EQUOTA;
+
     s2_ledger_lock(l);
     /* Each change by itself: others change the map and take nodes in between. */
     uint32_t need = n < UINT32_MAX / PROMISE_NODES ? n * s2_ledger_change_nodes(l) : UINT32_MAX;
-    enum s2_err err = s2_pool_reserve(l->map.pool, need);
+    if (s2_ledger_may_have(l, owner, n))
+        err = s2_pool_reserve(l->map.pool, need);
     s2_ledger_unlock(l);
     *nodes = err ? 0 : need;
     return err;

@@ -29,6 +29,12 @@ bool s2_ledger_look(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_full *
 uint32_t s2_ledger_change_nodes(const struct s2_ledger *l);
 /* pre: nodes. Takes some only for ends that lie inside an entry and stay. */
 void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, uint64_t offset);
+/* What that owner takes up changes by n; may it be so much more? */
+void s2_ledger_charge(struct s2_ledger *l, uint16_t owner, int32_t n);
+bool s2_ledger_may_have(const struct s2_ledger *l, uint16_t owner, uint32_t n);
+/* How many entries more there are at most when the range, all of which is in the ledger, becomes something else: its ends that lie
+ * inside an entry. */
+uint32_t s2_ledger_ends(const struct s2_ledger *l, struct s2_pa_range range);
 /* Without the lock: is it a range of whole frames that there can be? */
 S2_NODISCARD enum s2_err s2_ledger_check_range(const struct s2_ledger *l, struct s2_pa_range range,
                                                struct s2_detail *d);

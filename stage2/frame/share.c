@@ -197,16 +197,18 @@ static enum s2_err check_alike(const struct s2_ledger *l, const struct s2_share 
     return S2_OK;
 }
 
-static void put_run(struct s2_share *s, struct s2_pa_range run)
+static void put_run(struct s2_ledger *l, struct s2_share *s, struct s2_pa_range run)
 {
     uint64_t bytes = run.end.v - run.start.v;
     struct s2_ient last, e = {s->bytes, s->bytes + bytes, {{run.start.v, 0, 0}}};
 
     if (s->bytes && s2_imap_find(&s->runs, s->bytes - 1, &last) &&
-        last.val.w[0] + (last.end - last.start) == run.start.v)
+        last.val.w[0] + (last.end - last.start) == run.start.v) {
         s2_imap_resize(&s->runs, last.start, last.start, e.end);
-    else
+    } else {
         s2_imap_insert(&s->runs, &e);
+        s2_ledger_charge(l, s->owner, 1);
+    }
     s->bytes += bytes;
 }
 
@@ -224,7 +226,7 @@ static void enter(struct s2_ledger *l, struct s2_share *s, struct s2_pa_range ru
     s2_ledger_apply(l, &e, s->bytes);
     s->pooled = was->pooled;
     s->rights = was->rights;
-    put_run(s, run);
+    put_run(l, s, run);
 }
 
 enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_range run, struct s2_detail *d)
@@ -243,6 +245,8 @@ enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_rang
         err = s2_ledger_check_held(l, run, s->owner, S2_OWNED, d);
     if (!err)
         err = check_alike(l, s, run, &was, d);
+    if (!err && !s2_ledger_may_have(l, s->owner, s2_ledger_ends(l, run) + 1))
+        err = s2_ledger_refuse(d, S2_EQUOTA, run, "needs more ledger entries than the VM's quota allows");
     if (!err) {
         uint32_t nodes = s2_ledger_change_nodes(l) + s2_imap_need(&s->runs, 1);
 
@@ -277,8 +281,9 @@ static struct s2_ledger_entry owned(const struct s2_share *s, uint16_t vm, s2_ip
 }
 
 /* Under the lock. */
-static void forget(struct s2_share *s)
+static void forget(struct s2_ledger *l, struct s2_share *s)
 {
+    s2_ledger_charge(l, s->owner, -(int32_t)s->runs.count);
     s2_imap_clear(&s->runs);
     s->phase = S2_SHARE_UNUSED;
 }
@@ -301,7 +306,7 @@ void s2_share_drop(struct s2_ledger *l, uint32_t handle)
     s2_ledger_lock(l);
     s = s2_share_of(l, handle);
     settle_runs(l, s, owned(s, s->owner, s->was.ipa, s->rights));
-    forget(s);
+    forget(l, s);
     s2_ledger_unlock(l);
 }
 
@@ -353,6 +358,8 @@ enum s2_err s2_share_take_begin(struct s2_ledger *l, uint32_t handle, uint16_t v
     s = made(l, handle);
     b = s ? borrower_of(s, vm) : NULL;
     err = b ? check_taker(s, b, rights, d) : unknown(d);
+    if (!err && s->kind == S2_DONATE && !s2_ledger_may_have(l, vm, (uint32_t)s->runs.count))
+        err = refuse(d, S2_EQUOTA, "needs more ledger entries than the VM's quota allows");
     if (!err) {
         b->state = S2_BORROW_TAKING;
         b->has = rights;
@@ -376,7 +383,7 @@ void s2_share_take_commit(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_
     s->scrubbed = 0;
     if (s->kind == S2_DONATE) {
         settle_runs(l, s, owned(s, vm, ipa, b->rights));
-        forget(s);
+        forget(l, s);
     }
     s2_ledger_unlock(l);
 }
@@ -445,6 +452,7 @@ static bool free_run(struct s2_ledger *l, struct s2_share *s)
     if (!s2_imap_find_from(&s->runs, 0, &e))
         return false;
     s2_imap_erase(&s->runs, e.start);
+    s2_ledger_charge(l, s->owner, -1);
     nobodys.range = pa_range(e.val.w[0], e.end - e.start);
     s2_ledger_apply(l, &nobodys, 0);
     s2_frames_free(s->frames, nobodys.range, false, false);
@@ -459,7 +467,7 @@ static void close_share(struct s2_ledger *l, struct s2_share *s, bool back)
     else
         while (free_run(l, s))
             ;
-    forget(s);
+    forget(l, s);
 }
 
 void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back)

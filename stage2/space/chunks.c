@@ -433,7 +433,7 @@ enum s2_err s2_chunk_fault(struct s2_space *sp, const struct s2_area *area, s2_i
 
     if (err)
         return err;
-    err = s2_ledger_reserve(sp->cfg.ledger, 1, &ledger_nodes);
+    err = s2_ledger_reserve(sp->cfg.ledger, sp->cfg.id, 1, &ledger_nodes);
     if (!err) {
         err = fault_block(sp, area, ipa, &c);
         if (!err) {

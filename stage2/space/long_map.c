@@ -32,10 +32,11 @@ static enum s2_err take(struct s2_long *l, struct s2_space *sp)
     err = s2_area_reserve(&sp->areas, op, 0, false);
     if (!err)
         err = s2_op_more_nodes(op, sp->cfg.nodes, AREA_NODES);
-    if (!err && s2_ledger_promise(sp->cfg.ledger, LEDGER_PROMISES))
-        return s2_refuse(op->detail, S2_ENODES, S2_AXIS_NONE, 0, 0, "needs more ledger nodes than there are");
     if (err)
         return err;
+    err = s2_ledger_promise(sp->cfg.ledger, sp->cfg.id, LEDGER_PROMISES);
+    if (err)
+        return s2_refuse(op->detail, err, S2_AXIS_NONE, 0, 0, "needs more ledger nodes than there are");
     err = s2_area_refused(op, l->area.backend->take(sp, op, &c), &c);
     if (err)
         s2_ledger_unpromise(sp->cfg.ledger, LEDGER_PROMISES);

@@ -180,16 +180,20 @@ static enum s2_err take_ledger(struct s2_op *op, struct s2_op_side *side, uint32
 {
     struct s2_space *sp = side->space;
     uint32_t nodes;
+    enum s2_err err;
 
     if (changes == 0)
         return S2_OK;
-    if (!s2_ledger_reserve(sp->cfg.ledger, changes, &nodes)) {
+    err = s2_ledger_reserve(sp->cfg.ledger, sp->cfg.id, changes, &nodes);
+    if (!err) {
         side->ledger_taken += nodes;
         return S2_OK;
     }
     /* The standing promise covers two insertions: one at each end of what goes. */
     if (!side->cut || !sp->cut_ledger || changes > 2)
-        return lacking(op, side->cut, S2_ENODES, "needs more ledger nodes than there are");
+        return lacking(op, side->cut, err,
+                       err == S2_EQUOTA ? "needs more ledger entries than the VM's quota allows"
+                                        : "needs more ledger nodes than there are");
     side->drew_ledger = true;
     return S2_OK;
 }
@@ -341,7 +345,7 @@ bool s2_cut_refill(struct s2_space *sp)
     while (sp->cut.count < pages && !s2_tables_take(sp, 1, &sp->cut))
         ;
     if (!sp->cut_ledger)
-        sp->cut_ledger = !s2_ledger_promise(sp->cfg.ledger, 1);
+        sp->cut_ledger = !s2_ledger_promise(sp->cfg.ledger, sp->cfg.id, 1);
     return sp->cut_nodes == S2_CUT_NODES && sp->cut.count == pages && sp->cut_ledger;
 }
 

@@ -124,7 +124,7 @@ static void test_reverse_map_survives_cuts(void **state)
     struct fixture *x = *state;
     struct s2_ledger_entry e = entry(BASE, BASE + 8 * PAGE, VM, S2_OWNED), got;
 
-    assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+    assert_int_equal(s2_ledger_promise(&x->l, VM, 1), S2_OK);
     e.ipa = S2_IPA(0x10000);
     s2_ledger_set(&x->l, &e);
     struct s2_ledger_entry hole = entry(BASE + 2 * PAGE, BASE + 3 * PAGE, VM, S2_OWNED);
@@ -197,7 +197,7 @@ static void test_rights(void **state)
     struct s2_pa_range three = {S2_PA(BASE + PAGE), S2_PA(BASE + 4 * PAGE)},
                        five = {S2_PA(BASE), S2_PA(BASE + 5 * PAGE)};
 
-    assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+    assert_int_equal(s2_ledger_promise(&x->l, VM, 1), S2_OK);
     e.rights = S2_RW;
     s2_ledger_set(&x->l, &e);
     s2_ledger_unpromise(&x->l, 1);
@@ -222,7 +222,7 @@ static void test_out_of_nodes(void **state)
     uint64_t pa = BASE;
     enum s2_err err = S2_OK;
 
-    assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+    assert_int_equal(s2_ledger_promise(&x->l, VM, 1), S2_OK);
     while (pa < BASE + 256 * PAGE) {
         struct s2_ledger_entry one = entry(pa, pa + PAGE, (uint16_t)(VM + pa / PAGE % 2), S2_OWNED);
         err = s2_ledger_plan(&x->l, &c, S2_OWNER_NONE, S2_FREE, &one, &d);
@@ -234,7 +234,7 @@ static void test_out_of_nodes(void **state)
     if (pa < BASE + 256 * PAGE)
         assert_int_equal(err, S2_ENODES);
     uint64_t before = entries(x);
-    assert_int_equal(s2_ledger_promise(&x->l, NODES), S2_ENODES);
+    assert_int_equal(s2_ledger_promise(&x->l, VM, NODES), S2_ENODES);
     struct s2_ledger_entry cut = entry(BASE + 201 * PAGE, BASE + 202 * PAGE, S2_OWNER_HYP, S2_HYP);
     s2_ledger_set(&x->l, &cut);
     assert_true(entries(x) <= before + 2);
@@ -254,7 +254,7 @@ static void test_whole_entries_take_no_node(void **state)
             struct s2_ledger_entry one =
                 entry(BASE + i * PAGE, BASE + (i + 1) * PAGE, (uint16_t)(VM + i % 2), S2_OWNED);
 
-            assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+            assert_int_equal(s2_ledger_promise(&x->l, VM, 1), S2_OK);
             s2_ledger_set(&x->l, &one);
             s2_ledger_unpromise(&x->l, 1);
         }

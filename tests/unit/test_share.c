@@ -440,7 +440,7 @@ static void mixed_ranges_are_refused_whole(void **state)
         odd.state = kind == 1 ? S2_FREE : kind == 4 ? S2_DEVICE : S2_OWNED;
         odd.rights = kind == 2 ? S2_R : S2_RWX;
         odd.pooled = kind != 3;
-        assert_int_equal(s2_ledger_promise(&x->l, 1), S2_OK);
+        assert_int_equal(s2_ledger_promise(&x->l, S2_OWNER_FIRST_VM, 1), S2_OK);
         s2_ledger_set(&x->l, &odd);
         s2_ledger_unpromise(&x->l, 1);
         before = look(x);

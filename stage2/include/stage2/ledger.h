@@ -50,6 +50,11 @@ struct s2_claim {
 
 struct s2_share;
 
+/* What one VM takes up: entries, and runs in its shares. */
+struct s2_ledger_account {
+    uint32_t held, limit;
+};
+
 struct s2_ledger {
     struct s2_lock lock;
     struct s2_port *port;
@@ -58,15 +63,26 @@ struct s2_ledger {
     struct s2_share *share; /* the table (share.h) */
     unsigned shares, shares_each;
     struct s2_colours *colours; /* coloured regions (colours.h) */
+    struct s2_ledger_account *account;
+    unsigned accounts;
 };
 
 void s2_ledger_init(struct s2_ledger *l, struct s2_port *port, struct s2_pool *pool, uint8_t pa_bits);
 /* At boot: makes an entry where none is. S2_EEXIST (names the holder), S2_EALIGN, S2_EINVAL, S2_ERANGE, S2_ENODES. */
 S2_NODISCARD enum s2_err s2_ledger_add(struct s2_ledger *l, const struct s2_ledger_entry *e, struct s2_detail *d);
 
+/* At boot, before a VM has anything: from now on what the n owners from S2_OWNER_FIRST_VM on take up is counted, exactly, and what
+ * would take one of them beyond its limit is refused with S2_EQUOTA: it is out of nodes alone, as if the ledger were full. All
+ * limits are UINT32_MAX at first. Each entry of a VM leaves at most one more of free memory behind it, so that twice the sum of
+ * limits bounds the map, whatever patterns VMs make. */
+void s2_ledger_quota(struct s2_ledger *l, struct s2_ledger_account *account, unsigned n);
+void s2_ledger_limit(struct s2_ledger *l, uint16_t owner, uint32_t limit);
+/* What the owner takes up; 0 when it is not counted. */
+uint32_t s2_ledger_held(struct s2_ledger *l, uint16_t owner);
+
 /* Plan that [range) which is {from_owner, from_state} throughout becomes *want. Reads the ledger under its lock, takes
  * the promise of nodes. S2_EPERM: another owner or state (detail: first such range and its holder); S2_ENOENT: not
- * known memory; S2_EBUSY; S2_ENODES; S2_EALIGN; S2_EINVAL. */
+ * known memory; S2_EBUSY; S2_ENODES; S2_EQUOTA; S2_EALIGN; S2_EINVAL. */
 S2_NODISCARD enum s2_err s2_ledger_plan(struct s2_ledger *l, struct s2_claim *c, uint16_t from_owner,
                                         enum s2_frame_state from_state, const struct s2_ledger_entry *want,
                                         struct s2_detail *d);
@@ -74,14 +90,17 @@ void s2_ledger_commit(struct s2_ledger *l, struct s2_claim *c); /* never fails *
 void s2_ledger_drop(struct s2_ledger *l, struct s2_claim *c);   /* never fails; no effect when not pending */
 
 /* For changes that must not fail (what an unmap gives back): nodes are promised ahead, once, and kept.
- * s2_ledger_promise: nodes for n later calls of s2_ledger_set; S2_ENODES. s2_ledger_set: pre: no pending claim meets the
+ * s2_ledger_promise: nodes for n later calls of s2_ledger_set on behalf of that owner; S2_ENODES; S2_EQUOTA when it has no room for as
+ * many entries, though nothing keeps it for them: what draws on a promise may go beyond the limit by an entry for each end inside
+ * an entry, and then there is no further promise until the VM has less again. s2_ledger_set: pre: no pending claim meets the
  * range, every frame of it is in the ledger and the caller's to change, and one promise for each range of which an end lies
  * inside an entry; one that ends where entries end takes no node. Never fails. */
-S2_NODISCARD enum s2_err s2_ledger_promise(struct s2_ledger *l, uint32_t n);
+S2_NODISCARD enum s2_err s2_ledger_promise(struct s2_ledger *l, uint16_t owner, uint32_t n);
 void s2_ledger_unpromise(struct s2_ledger *l, uint32_t n);
 void s2_ledger_set(struct s2_ledger *l, const struct s2_ledger_entry *want);
-/* The same for the length of one operation, counted for the map as it is and therefore cheaper: *nodes for n calls. */
-S2_NODISCARD enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint32_t n, uint32_t *nodes);
+/* The same for the length of one operation, counted for the map as it is and therefore cheaper: *nodes for n calls, each of which
+ * gives the owner at most one entry more. */
+S2_NODISCARD enum s2_err s2_ledger_reserve(struct s2_ledger *l, uint16_t owner, uint32_t n, uint32_t *nodes);
 void s2_ledger_unreserve(struct s2_ledger *l, uint32_t nodes);
 
 /* The right that `owner` holds on the whole of range: S2_OK when every frame is its own (OWNED or DEVICE) and allows
