@@ -69,7 +69,7 @@ struct s2_port *model_create(const struct model_config *cfg)
     if (cfg->strict)
         model_trace_begin(m);
     if (cfg->strict)
-        m->watch = model_watch_create(m, &cfg->caps);
+        m->watch = model_watch_create(m, cfg);
     return m;
 }
 

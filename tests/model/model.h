@@ -27,6 +27,7 @@ struct model_config {
     unsigned cpus;                       /* 0: one */
     bool strict;                         /* false: plain memory, counters and locks; made for several threads */
     bool irqs_on;                        /* interrupts start unmasked: then loading a context needs irq_mask first */
+    bool any_frame;                      /* whose frames are whose is not asked: for tests of tables alone */
     struct s2_caps caps;                 /* what the CPUs can do; strict only */
     struct model_bank bank[MODEL_BANKS]; /* ends with bytes == 0 */
 };
@@ -118,6 +119,17 @@ void model_set_fwb(struct s2_port *m, bool on);
 /* Faults keep track of accesses, of writes: then leaves with AF clear and no HA, with DBM and no HD, are meant so. At first
  * neither. */
 void model_set_tracking(struct s2_port *m, bool access, bool dirty);
+
+/* --- who has a frame (strict; else without effect) ---------------------------------------------------------------- */
+
+/* A frame that another VM had gets a leaf only when that one has none left, no CPU holds one, and it was zeroed and cleaned;
+ * unless it is shared, or lent: then it may have contents, and, when the other VM could write there, is zeroed before the first has
+ * it again. Said by the test
+ * of a range, or asked when such a leaf is made; fn calls nothing of the model or the library that takes a lock. */
+enum model_sharing { MODEL_EXCLUSIVE, MODEL_SHARED, MODEL_LENT };
+typedef enum model_sharing model_sharing_fn(void *arg, uint64_t pa);
+void model_declare(struct s2_port *m, uint64_t pa, uint64_t bytes, enum model_sharing how);
+void model_script_sharing(struct s2_port *m, model_sharing_fn *fn, void *arg);
 
 /* --- scripts ----------------------------------------------------------------------------------------------------- */
 

@@ -163,6 +163,30 @@ void cache_check_access(struct model_watch *w, uint64_t pa, bool exec)
         model_violate(w->port, "a guest executes at %#" PRIx64 ", written and not synced", pa);
 }
 
+static void check_given(struct model_watch *w, const struct frame *f, bool synced)
+{
+    if (f->data.lo != f->data.hi)
+        model_violate(w->port, "hand-over: frame %#" PRIx64 " is given before it was cleaned to PoC", f->pa);
+    if (synced && f->code.lo == f->pa && f->code.hi == f->pa + FRAME)
+        model_violate(w->port, "hand-over: frame %#" PRIx64 " is given before instruction fetch was told", f->pa);
+}
+
+void cache_check_given(struct model_watch *w, uint64_t pa, uint64_t bytes, bool synced)
+{
+    enum { FEW = 1u << DIRTY_LOG2 };
+    if (!w->dirty || (!w->dirty->uncleaned && !synced))
+        return;
+    for (uint64_t at = pa; at < pa + bytes && bytes / FRAME <= FEW; at += FRAME) {
+        const struct frame *f = find(w, at);
+        if (f)
+            check_given(w, f, synced);
+    }
+    for (uint32_t i = 0; i < FEW && bytes / FRAME > FEW; i++)
+        for (const struct frame *f = w->dirty->frame[i]; f; f = f->next)
+            if (f->pa >= pa && f->pa - pa < bytes)
+                check_given(w, f, synced);
+}
+
 void cache_check_quiet(struct model_watch *w)
 {
     if (w->dirty && w->dirty->uncleaned)

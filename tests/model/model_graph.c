@@ -79,15 +79,29 @@ static struct page *enter(struct model_watch *w, struct context *ctx, uint64_t p
     if (page->next)
         page->next->prev = page;
     ctx->pages = page;
+    handover_table(w, pa);
     page->hash_next = w->page[hash_of(pa)];
     w->page[hash_of(pa)] = page;
     return page;
 }
 
+/* Leaves of a table that is watched no longer. */
+static void forget_leaves(struct model_watch *w, struct context *ctx, const struct page *page)
+{
+    const uint64_t *slot = (const uint64_t *)(const void *)model_host(w->port, page->pa);
+    for (unsigned i = 0; i < MODEL_SLOTS; i++) {
+        struct arch_desc d = arch_decode(&w->machine, &ctx->regime, page->level, slot[i]);
+        if (d.kind == ARCH_LEAF)
+            handover_leaf(w, ctx, page->level, &d, false);
+    }
+}
+
 void graph_forget(struct model_watch *w, struct context *ctx)
 {
-    while (ctx->pages)
+    while (ctx->pages) {
+        forget_leaves(w, ctx, ctx->pages);
         erase(w, ctx->pages);
+    }
     ctx->nt = 0;
 }
 
@@ -198,8 +212,10 @@ static void note_leaf(struct model_watch *w, struct context *ctx, int level, uin
     }
 }
 
-static void drop_leaf(struct context *ctx, const struct arch_desc *d)
+static void drop_leaf(struct model_watch *w, struct context *ctx, int level, const struct arch_desc *d)
 {
+    if (d->kind == ARCH_LEAF)
+        handover_leaf(w, ctx, level, d, false);
     if (d->nt && ctx->nt)
         ctx->nt--;
 }
@@ -220,6 +236,7 @@ static void link_slot(struct model_watch *w, struct context *ctx, int level, uin
     }
     if (d.kind == ARCH_LEAF) {
         check_leaf(w, ctx, level, ipa, desc);
+        handover_leaf(w, ctx, level, &d, true);
         note_leaf(w, ctx, level, ipa, slot, desc, &d);
         return;
     }
@@ -280,7 +297,7 @@ static void unlink_table(struct model_watch *w, struct context *ctx, uint64_t pa
             struct arch_desc d = arch_decode(&w->machine, &ctx->regime, level, desc);
             if (d.kind == ARCH_INVALID)
                 continue;
-            drop_leaf(ctx, &d);
+            drop_leaf(w, ctx, level, &d);
             if (ctx->hot)
                 mine[guards] =
                     outdate(w, ctx, &d, (struct stale){.level = level, .ipa = at_ipa, .desc = desc, .bbm = bbm});
@@ -399,7 +416,7 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
                       " by a plain store: its contents may be seen later than the link",
                       e.ipa);
     __atomic_store_n(slot, now, __ATOMIC_RELEASE);
-    drop_leaf(e.ctx, &e.before);
+    drop_leaf(w, e.ctx, e.level, &e.before);
     if (e.before.contiguous && arch_run(&e.ctx->regime, e.level))
         run_touch(w, e.ctx, e.level, e.ipa, slot);
     bool kept = e.after.kind != ARCH_INVALID && e.change == ARCH_SAME && !e.resized;
@@ -453,6 +470,7 @@ static struct context *context_of(struct model_watch *w, const struct arch_regim
     ctx->vttbr = vttbr;
     ctx->vtcr = vtcr;
     ctx->regime = *r;
+    ctx->vm = handover_vm(w, ctx->vm, r->root);
     return ctx;
 }
 

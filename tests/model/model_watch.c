@@ -8,15 +8,16 @@
 
 #define CHUNK (1ull << MODEL_CHUNK_LOG2)
 
-struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *caps)
+struct model_watch *model_watch_create(struct s2_port *m, const struct model_config *cfg)
 {
     struct model_watch *w = calloc(1, sizeof *w);
     if (!w)
         model_fatal("no memory for the strict machine", sizeof *w);
     pthread_mutex_init(&w->mutex, NULL);
     w->port = m;
-    w->machine = (struct arch_machine){.caps = *caps, .fwb = caps->fwb};
+    w->machine = (struct arch_machine){.caps = cfg->caps, .fwb = cfg->caps.fwb};
     stale_init(w);
+    handover_init(w, cfg->any_frame);
     return w;
 }
 
@@ -43,6 +44,7 @@ void model_watch_destroy(struct model_watch *w)
         free(w->cpu[i].touched.item);
     }
     cache_fini(w);
+    handover_fini(w);
     stale_fini(w);
     pthread_mutex_destroy(&w->mutex);
     free(w);
@@ -106,6 +108,9 @@ uint64_t model_write(struct s2_port *port, uint64_t *slot, unsigned n, uint64_t 
     uint64_t was = __atomic_load_n(slot, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < n; i++)
         write_one(w, &slot[i], first + i * step, how);
+    uint64_t pa;
+    if (n >= MODEL_SLOTS && !first && !step && model_pa(port, slot, &pa) && !graph_page(w, pa))
+        handover_root_cleared(w, pa, n * sizeof *slot);
     leave(w);
     return was;
 }
@@ -175,10 +180,13 @@ void model_bytes_written(struct s2_port *m, void *to, size_t bytes, bool zeroes)
 {
     struct model_watch *w = enter(m);
     uint64_t pa;
-    if (model_in_window(m, to, &pa))
+    if (model_in_window(m, to, &pa)) {
         cache_written(w, pa, bytes);
-    else if (model_pa(m, to, &pa))
+        if (zeroes)
+            handover_zeroed(w, pa, bytes);
+    } else if (model_pa(m, to, &pa)) {
         table_bytes(w, to, pa, bytes, zeroes);
+    }
     leave(w);
 }
 

@@ -51,7 +51,7 @@ struct stale_name { /* survives the element's reuse */
 };
 
 struct context {
-    uint16_t vmid;
+    uint16_t vmid, vm; /* vm: whose tables they are (model_handover.c) */
     uint64_t vttbr, vtcr;
     struct arch_regime regime;
     cpu_mask hot;
@@ -120,6 +120,7 @@ struct watch_cpu {
 };
 
 struct dirty; /* guest frames written and not cleaned (model_cache.c) */
+struct handover;
 
 struct model_watch {
     pthread_mutex_t mutex;
@@ -133,6 +134,7 @@ struct model_watch {
     uint32_t stale_hash[1u << MODEL_HASH_LOG2];
     struct watch_cpu cpu[MODEL_CPUS];
     struct dirty *dirty;
+    struct handover *handover;
 };
 
 /* model.c */
@@ -147,7 +149,7 @@ bool model_in_window(struct s2_port *m, const void *va, uint64_t *pa);
 struct arch_machine model_machine(const struct s2_port *m);
 
 /* model_watch.c: entry points of the port, under the mutex */
-struct model_watch *model_watch_create(struct s2_port *m, const struct s2_caps *caps);
+struct model_watch *model_watch_create(struct s2_port *m, const struct model_config *cfg);
 void model_watch_destroy(struct model_watch *w);
 void model_tlbi(struct s2_port *m, enum s2_tlbi op, uint64_t operand);
 void model_barrier(struct s2_port *m, enum s2_barrier barrier);
@@ -216,6 +218,20 @@ void cache_cleaned(struct model_watch *w, uint64_t pa, size_t bytes);
 void cache_synced(struct model_watch *w, uint64_t pa, size_t bytes);
 void cache_check_access(struct model_watch *w, uint64_t pa, bool exec);
 void cache_check_quiet(struct model_watch *w);
+/* A leaf for these bytes is made; `synced`: instruction fetch must know of all that was written, too. */
+void cache_check_given(struct model_watch *w, uint64_t pa, uint64_t bytes, bool synced);
 void cache_fini(struct model_watch *w);
+
+/* model_handover.c */
+void handover_init(struct model_watch *w, bool any_frame);
+void handover_fini(struct model_watch *w);
+/* The number of the VM with that root; it was that one, or 0. */
+uint16_t handover_vm(struct model_watch *w, uint16_t was, uint64_t root);
+/* These bytes, which no walker reaches, are cleared: a root there is that of a VM to come. */
+void handover_root_cleared(struct model_watch *w, uint64_t pa, uint64_t bytes);
+/* A leaf comes, before it counts as live, or goes. */
+void handover_leaf(struct model_watch *w, struct context *ctx, int level, const struct arch_desc *d, bool comes);
+void handover_table(struct model_watch *w, uint64_t pa);
+void handover_zeroed(struct model_watch *w, uint64_t pa, uint64_t bytes);
 
 #endif

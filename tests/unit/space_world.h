@@ -92,6 +92,24 @@ static inline void world_tables(struct world *w, enum s2_granule granule)
     assert_int_equal(s2_tpool_init(&w->tables, w->port, S2_PA(base), bytes, granule, w->meta), S2_OK);
 }
 
+/* For the model, which holds a lock of its own: without the ledger's, by how entries are packed (ledger.c). */
+static inline enum model_sharing world_sharing(void *arg, uint64_t pa)
+{
+    const struct world *w = arg;
+    struct s2_ient e;
+
+    if (!s2_imap_find(&w->ledger.map, pa, &e))
+        return MODEL_EXCLUSIVE;
+    switch (e.val.w[0] >> 16 & 0xff) {
+    case S2_SHARED:
+        return MODEL_SHARED;
+    case S2_LENT:
+        return MODEL_LENT;
+    default:
+        return MODEL_EXCLUSIVE;
+    }
+}
+
 /* The machine without the space. */
 static inline struct world *world_machine(const struct world_config *wc)
 {
@@ -111,6 +129,7 @@ static inline struct world *world_machine(const struct world_config *wc)
     mc.bank[1] = (struct model_bank){DEVICE_BASE, DEVICE_SIZE};
     mc.bank[2] = (struct model_bank){BIG_TABLE_BASE, req.granule == S2_4K ? 0 : BIG_TABLE_BYTES};
     w->port = model_create(&mc);
+    model_script_sharing(w->port, world_sharing, w);
     w->caps = wc->caps;
     world_tables(w, req.granule);
     s2_vmids_init(&w->vmids, w->port, w->caps.vmid_bits);

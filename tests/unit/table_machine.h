@@ -65,6 +65,7 @@ static inline void machine_create(struct machine *m, const struct machine_config
         .cpus = cfg->cpus ? cfg->cpus : 2,
         .strict = !cfg->threads,
         .irqs_on = true,
+        .any_frame = true,
         .bank = {{POOL_PA, POOL_MAX * PAGE}},
     };
 

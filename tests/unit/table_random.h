@@ -224,6 +224,7 @@ static inline void make_world(const struct setting *set, const struct features *
     w.seed = 20240517;
     make_caps();
     cfg.caps = w.caps;
+    cfg.any_frame = true;
     cfg.bank[0] = (struct model_bank){RAM, RAM_BYTES};
     w.m = model_create(&cfg);
     make_geometry();

@@ -74,6 +74,7 @@ static void test_permissions(void **state)
 static void test_hardware_updates(void **state)
 {
     (void)state;
+    outputs_anywhere();
     store(ROOT, 0, (RAM | RO | DBM | BLOCK) & ~AF);
     s2_port_load_context(m, VTTBR_A, VTCR | VTCR_HA | VTCR_HD);
     barrier(S2_ISB);
@@ -89,6 +90,7 @@ static void test_hardware_updates(void **state)
 static void test_exchange_with_hardware_updates(void **state)
 {
     (void)state;
+    outputs_anywhere();
     store(ROOT, 0, RAM | RO | DBM | BLOCK);
     s2_port_load_context(m, VTTBR_A, VTCR | VTCR_HA | VTCR_HD);
     barrier(S2_ISB);

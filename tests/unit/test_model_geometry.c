@@ -122,7 +122,7 @@ static unsigned walks(const struct shape *s, const struct start *from)
 
 static void machine(const struct s2_caps *caps)
 {
-    struct model_config cfg = {.cpus = 2, .strict = true, .caps = *caps};
+    struct model_config cfg = {.cpus = 2, .strict = true, .any_frame = true, .caps = *caps};
     cfg.bank[0] = (struct model_bank){RAM, RAM_END - RAM};
     model_destroy(m);
     m = model_create(&cfg);
@@ -417,7 +417,7 @@ static void test_high_addresses(void **state)
     const uint64_t high = 10ull << 48 | RAM;
     for (unsigned i = 0; i < 3; i++) {
         const struct kind *k = &kind[wide[i]];
-        struct model_config cfg = {.strict = true, .caps = model_caps_most()};
+        struct model_config cfg = {.strict = true, .any_frame = true, .caps = model_caps_most()};
         uint64_t ipa = 1ull << 51, table = high, page = 1ull << k->s.granule;
         cfg.caps.fwb = false;
         cfg.bank[0] = (struct model_bank){high, 1 << 20};

@@ -93,6 +93,7 @@ static void test_run_odd(void **state)
 static void test_run_of_blocks(void **state)
 {
     (void)state;
+    outputs_anywhere();
     begin();
     for (unsigned i = 0; i < MEMBERS; i++)
         store(TABLE2, 32 + i, (RAM + i * TWO_M) | RO | CONTIG | BLOCK);
@@ -110,6 +111,7 @@ static void test_run_table_before_the_flush(void **state)
 {
     (void)state;
     for (unsigned all = 0; all < 2; all++) {
+        outputs_anywhere();
         begin();
         s2_port_pte_fill(m, slot(TABLE2, 32), MEMBERS, RAM | RO | CONTIG | BLOCK, TWO_M);
         barrier(S2_DSB_ISHST);
