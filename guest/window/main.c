@@ -98,7 +98,7 @@ static void own(void)
     write_count(mine + 2);
     if (mine + 1 >= said + every) {
         said = mine + 1;
-        say("heard %lu from vm %lu, which has started %lu times\n", said, vm, starts_of(vm));
+        say("heard %lu from vm %lu, start %lu\n", said, vm, starts_of(vm));
     }
     if (mine + 2 >= goal)
         say("counted to %lu\n", mine + 2);

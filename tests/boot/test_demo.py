@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
-"""U-Boot, Bulkhead, and the demo's three guests side by side, on every CPU model."""
+"""U-Boot, Bulkhead, and the demo's guests side by side, on every CPU model."""
 
 import harness
 
@@ -31,4 +31,8 @@ for cpu in harness.CPUS:
         m.send("md.l 0x40000000 1\n")
         m.want(r"^\[u-boot\] 40000000: edfe0dd0", "and finds its device tree at the start of its RAM")
         harness.guest_tap(m, "probe", "demo")
+        for start in (1, 2, 3, 4):
+            m.want(rf"^\[ping\] answered {50 * start}, start {start}$", f"ping answers, start {start}", everywhere=True)
+            m.want(rf"^\[pong\] heard {50 * start} from vm 4, start {start}$",
+                   "pong goes on counting through memory that both have", everywhere=True)
 harness.done()

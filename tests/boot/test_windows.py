@@ -31,7 +31,7 @@ def each(m, mark, lines):
 
 
 def exchange(heard, starts, name):
-    return ((rf"^\[owner\] heard {heard} from vm 1, which has started {starts} times$", name),
+    return ((rf"^\[owner\] heard {heard} from vm 1, start {starts}$", name),
             (rf"^\[owner\] counted to {heard + 1}$", "and the owner has counted on"))
 
 
