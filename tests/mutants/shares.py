@@ -73,7 +73,7 @@ MUTATIONS = [
      "what comes back is not lazy any more", "test_space_share"),
     ("share_uncharged", SPACE, "                sp->frames_shared += s2_range_bytes(o->range) / S2_FRAME;\n", "                ;\n",
      "what is shared is not in its owner's quota", "test_space_share"),
-    ("share_quota_of_receiver", ALLOC, "    if (frames_in(part) <= s2_frames_left(sp))\n", "    if (true)\n",
+    ("share_quota_of_receiver", ALLOC, "    if (frames_in(part) - info.owner_has / S2_FRAME <= s2_frames_left(sp))\n", "    if (true)\n",
      "a donation exceeds the receiver's quota", "test_space_share"),
     ("share_chunk_kept", CHUNKS, "        cut_out(&sp->chunks, c.range.start.v, c.range.end.v);\n        sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;\n",
      "        sp->frames_held -= s2_range_bytes(c.range) / S2_FRAME;\n", "the area keeps memory that went into a share",
