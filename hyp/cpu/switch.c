@@ -206,6 +206,7 @@ void vcpu_save(struct vcpu *v)
     s2_port_event(S2_EVENT_VTTBR, 0, 0, 0, 0, 0);
     reg_write(vttbr_el2, 0);
     s2_port_barrier(NULL, S2_ISB);
+    s2_vmid_leave(v->space->cfg.vmids);
 }
 
 enum exit_class vcpu_enter(struct vcpu *v)

@@ -121,10 +121,9 @@ void sched_stopped(struct vcpu *v)
     vm_end_output(vm);
     if (by_itself)
         print("bulkhead: vm %s: stopped: all its vCPUs are off\n", vm->name);
-    if (!quiet) {
+    if (!quiet)
         vm_print_exits(vm);
-        host_print_memory(vm, "stopped");
-    }
+    host_print_memory(vm, "stopped");
     if (goes_on)
         cpu_kick(this_cpu()->index); /* the rest is done in idle time: look for it */
     else
@@ -190,6 +189,7 @@ const char *vm_destroy(struct vm *vm)
     } else if (vm->state == VM_ABSENT) {
         refusal = "is not defined";
     } else if (!up) {
+        vm->quiet = false;
         vm_work_begin(vm, WORK_DESTROY, GOAL_ABSENT);
     }
     lock_drop(&vm->lock);
@@ -211,6 +211,7 @@ const char *vm_define(struct vm *vm)
         refusal = "is defined already";
     else
         vm_work_begin(vm, WORK_CLAIM, GOAL_READY);
+    vm->quiet = false;
     lock_drop(&vm->lock);
     look_for_work(vm);
     return refusal;
@@ -247,6 +248,7 @@ const char *vm_pause(struct vm *vm)
     bool may = vm->state == VM_RUNNING;
     if (may) {
         vm->state = VM_PAUSED;
+        vm->quiet = false;
         vm->paused_at = cpu_ticks();
         for (unsigned i = 0; i < vm->vcpus; i++)
             if (sched_pause(&vm->vcpu[i]))

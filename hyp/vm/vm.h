@@ -86,7 +86,7 @@ struct vm {
     struct lock lock;
     enum vm_state state;
     enum vm_goal goal;
-    bool quiet; /* a restart goes without saying, as it was said too often; pace: when it was */
+    bool quiet; /* its life goes without saying, as it was said too often; pace: when it was */
     uint64_t pace;
     enum vm_power power[MANIFEST_VCPUS];
     enum vm_work work;
@@ -237,13 +237,17 @@ static inline bool selftest_hammer_retry(const struct vcpu *v, const struct s2_f
     return false;
 }
 #endif
-/* selftest_cycles.c. A VM is destroyed and defined again, over and over; a step on an idle CPU; true: call again. */
+/* selftest_cycles.c. A VM is destroyed and defined again, over and over, by a CPU that is idle; while it is on, none sleeps. */
 #ifdef CONFIG_SELFTEST_CYCLES
-bool selftest_cycles_step(void);
+bool selftest_cycles_on(void);
+void selftest_cycles_step(void);
 #else
-static inline bool selftest_cycles_step(void)
+static inline bool selftest_cycles_on(void)
 {
     return false;
+}
+static inline void selftest_cycles_step(void)
+{
 }
 #endif
 /* monitor/ */

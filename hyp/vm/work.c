@@ -226,8 +226,7 @@ static void load_step(struct vm *vm, struct problems *p)
 #ifdef CONFIG_SELFTEST_AT
     selftest_at(vm);
 #endif
-    bool quiet = vm->quiet;
-    if (launch(vm) && !quiet)
+    if (launch(vm))
         host_print_memory(vm, "started");
 }
 
@@ -319,10 +318,12 @@ bool vm_idle_step(bool idle)
     static bool busy;
     struct problems p = {print_problem, NULL, 0};
     bool more = false;
-    if (idle && (selftest_hammer_step() || selftest_cycles_step()))
+    if (idle && selftest_hammer_step())
         return true;
     if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE)) /* who is at it may not be the one that goes on with it */
-        return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0;
+        return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0 || selftest_cycles_on();
+    if (idle)
+        selftest_cycles_step();
     for (unsigned i = 0; i < vm_count() && !more; i++) {
         struct vm *vm = vm_at(i);
         more = is_due(vm, idle) && vm_work_step(vm, &p);
@@ -330,5 +331,5 @@ bool vm_idle_step(bool idle)
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
         (void)host_scrub_step(IDLE_FRAMES);
     __atomic_clear(&busy, __ATOMIC_RELEASE);
-    return more;
+    return more || selftest_cycles_on();
 }

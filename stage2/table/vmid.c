@@ -166,6 +166,16 @@ bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid)
     return live;
 }
 
+void s2_vmid_leave(struct s2_vmids *v)
+{
+    unsigned cpu = s2_port_cpu(v->port);
+
+    s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
+    v->active[cpu] = 0;
+    v->reserved[cpu] = 0;
+    s2_port_unlock(v->port, &v->lock);
+}
+
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid)
 {
     bool loaded = false;

@@ -132,6 +132,48 @@ static void freed_numbers_come_back(void **state)
     s2_vmid_free(&ids, &v[0]); /* never had one now */
 }
 
+static void left_numbers_come_back(void **state)
+{
+    struct s2_vmid v = {0}, other = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(run_on(0, &v), 1);
+        assert_int_equal(run_on(1, &v), 1);
+        model_set_cpu(port, 0);
+        s2_vmid_leave(&ids);
+        model_set_cpu(port, 1);
+        s2_vmid_leave(&ids);
+        assert_true(s2_vmid_live(&ids, &v)); /* what TLBs hold is still to be flushed */
+        s2_vmid_free(&ids, &v);
+        ids.next = 1;
+    }
+    /* One CPU alone is not all of them. */
+    run_on(0, &v);
+    run_on(1, &v);
+    s2_vmid_leave(&ids);
+    s2_vmid_free(&ids, &v);
+    ids.next = 1;
+    assert_int_equal(run_on(1, &other), 2);
+    assert_int_equal(model_tlbis(port), 0);
+}
+
+/* Who left before a rollover has another number after it, of which nothing is cached. */
+static void left_before_a_rollover(void **state)
+{
+    struct s2_vmid v[8] = {{0}};
+
+    (void)state;
+    run_on(1, &v[0]);
+    s2_vmid_leave(&ids);
+    for (unsigned i = 1; i < 8; i++)
+        run_on(0, &v[i]);
+    assert_int_equal(model_tlbis(port), 1);
+    assert_false(s2_vmid_live(&ids, &v[0]));
+    assert_int_equal(v[7].id & 0xffff, 1);
+    assert_int_not_equal(run_on(1, &v[0]), 1);
+}
+
 /* Two VMs never share a number while both are live, whatever happens. */
 static void never_shared(void **state)
 {
@@ -228,6 +270,8 @@ int main(void)
         TEST(running_vms_keep_their_number),
         TEST(two_vcpus_through_two_rollovers),
         TEST(freed_numbers_come_back),
+        TEST(left_numbers_come_back),
+        TEST(left_before_a_rollover),
         TEST(never_shared),
         TEST(live_throughout_a_renewal),
         TEST(wide),

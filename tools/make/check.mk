@@ -5,10 +5,12 @@
 
 JOBS ?= 2
 boot_tests := $(sort $(wildcard tests/boot/test_*.py))
-# Hypervisors for one kind of test, each in a build directory of its own: with the CPU's own walker asked about every page;
+# Hypervisors for one kind of test, each in a build directory of its own: with the CPU's own walker asked about every page; with a VM
+# that is destroyed and defined over and over;
 # about every geometry; with an adversary of a guest's memory; with a PMU for guests; with the event trace; with few VMIDs.
-variants := at geometry hammer measure trace vmids
+variants := at cycles geometry hammer measure trace vmids
 config_at := CONFIG_SELFTEST_AT=y
+config_cycles := CONFIG_SELFTEST_CYCLES=y
 config_geometry := CONFIG_SELFTEST_GEOMETRY=y
 config_hammer := CONFIG_SELFTEST_HAMMER=y
 config_measure := CONFIG_MEASURE_FAULTS=y

@@ -39,7 +39,10 @@ bool s2_vmid_live(struct s2_vmids *v, const struct s2_vmid *vmid);
  * CPU that does not run the VM: no rollover could know. */
 bool s2_vmid_hold(struct s2_vmids *v, const struct s2_vmid *vmid);
 void s2_vmid_release(struct s2_vmids *v);
-/* After the VM's last flush, a whole-VMID one: the VMID may be used again, at once unless a CPU loaded no other since. */
+/* This CPU, interrupts masked, holds no VM's VMID any more: VTTBR_EL2 names another, and an ISB came behind that. */
+void s2_vmid_leave(struct s2_vmids *v);
+/* After the VM's last flush, a whole-VMID one: the VMID may be used again, at once unless a CPU loaded no other since and has not
+ * left it. */
 void s2_vmid_free(struct s2_vmids *v, struct s2_vmid *vmid);
 
 #endif
