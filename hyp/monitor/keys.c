@@ -63,11 +63,12 @@ static void print_areas(struct vm *vm)
 static void print_memory(void)
 {
     const unsigned mib = 20 - S2_FRAME_LOG2;
+    struct host_ram ram = host_ram();
     struct text tables = {.used = 0};
     host_describe_tables(&tables);
     print("bulkhead: RAM: %lu MiB, %lu free (%lu clean, %lu promised); table pages: %s\n",
-          (unsigned long)(host.frames.total >> mib), (unsigned long)(host.frames.free >> mib),
-          (unsigned long)(host.frames.clean >> mib), (unsigned long)(host.frames.reserved >> mib), tables.s);
+          (unsigned long)(ram.total >> mib), (unsigned long)(ram.free >> mib), (unsigned long)(ram.clean >> mib),
+          (unsigned long)(ram.reserved >> mib), tables.s);
 }
 
 static bool command(char key)

@@ -8,12 +8,8 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-enum {
-    PHANDLE_GIC = 1,
-    PHANDLE_CLOCK,
-    PHANDLE_UART,
-    PHANDLE_WINDOW /* and on */
-};                 /* overlays refer to nodes by them */
+/* Overlays refer to nodes by them; windows count on. */
+enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_UART, PHANDLE_WINDOW };
 enum { GIC_SPI = 0, GIC_PPI = 1, EDGE_RISING = 1, LEVEL_HIGH = 4 };
 enum { CLOCK_HZ = 24000000 };
 enum { CELLS_MOST = 64 };

@@ -266,11 +266,12 @@ bool host_take_back(uint16_t vm)
 void host_print_memory(struct vm *vm, const char *step)
 {
     const unsigned mib = 20 - S2_FRAME_LOG2;
+    struct host_ram ram = host_ram();
     struct text tables = {.used = 0};
     if (vm->quiet)
         return;
     host_describe_tables(&tables);
     print("bulkhead: vm %s: %s; RAM free %lu MiB (clean %lu), table pages %s, nodes %u free, ledger entries %lu\n",
-          vm->name, step, (unsigned long)(host.frames.free >> mib), (unsigned long)(host.frames.clean >> mib), tables.s,
+          vm->name, step, (unsigned long)(ram.free >> mib), (unsigned long)(ram.clean >> mib), tables.s,
           vm->nodes.free, (unsigned long)host.ledger.map.count);
 }

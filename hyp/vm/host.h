@@ -42,6 +42,11 @@ bool host_read_bundle(struct problems *p);
 bool host_make_memory(struct problems *p);
 /* Where that VM's memory comes from. */
 struct s2_frames *host_frames(const struct manifest_vm *v);
+/* Frames of all of them. */
+struct host_ram {
+    uint64_t total, free, clean, reserved;
+};
+struct host_ram host_ram(void);
 /* One idle step: zeroes at most `budget` free frames; true while some are left that may hold something. */
 bool host_scrub_step(uint64_t budget);
 

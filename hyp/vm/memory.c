@@ -161,6 +161,18 @@ struct s2_frames *host_frames(const struct manifest_vm *v)
     return v->pool < 0 ? &host.frames : host.pool[v->pool];
 }
 
+struct host_ram host_ram(void)
+{
+    struct host_ram sum = {0};
+    for (unsigned i = 0; i < host.allocators; i++) {
+        sum.total += host.allocator[i]->total;
+        sum.free += host.allocator[i]->free;
+        sum.clean += host.allocator[i]->clean;
+        sum.reserved += host.allocator[i]->reserved;
+    }
+    return sum;
+}
+
 bool host_scrub_step(uint64_t budget)
 {
     bool more = false;
