@@ -97,9 +97,8 @@ static void obey(void)
 }
 
 /* To the order to end. False: nothing came any more. */
-static bool serve(unsigned intid, uint64_t handle)
+static bool serve(unsigned intid, uint64_t handle, uint64_t done_orders)
 {
-    uint64_t done_orders = page->asked;
     for (;;) {
         bool rang = wait_doorbell(intid, &events);
         if (page->asked == done_orders) {
@@ -150,9 +149,10 @@ void borrower_main(void)
        (uint64_t)-r.error);
     if (r.error != HV_SUCCESS)
         power_off();
-    page->answered = page->asked; /* all of them, when this is not its first start */
+    uint64_t before = page->asked; /* when this is not its first start */
+    page->answered = before;
     ok(hv_call(HV_RING, handle, 0, 0).error == HV_SUCCESS, "who does can");
-    if (ok(serve(intid, handle), "orders come to their end"))
+    if (ok(serve(intid, handle, before), "orders come to their end"))
         outlive(intid, handle);
     done("exchange");
 }

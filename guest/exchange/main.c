@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "exchange.h"
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 60000 };
 
 uint64_t pattern(uint64_t seed, uint64_t n)
 {

@@ -305,7 +305,7 @@ static void check_words(void)
         wrong += sum(WINDOW + half, half) != sum_of(~(uint64_t)i, half);
     }
     ok(wrong == 0, "%u rounds of data both ways, by their checksums (%u wrong)", (unsigned)ROUNDS, wrong);
-    ok(rings - from >= 2 * ROUNDS, "each answer came with an interrupt (%lu)", rings - from);
+    ok(rings - from >= 2ul * ROUNDS, "each answer came with an interrupt (%lu)", rings - from);
     ok(hv_reclaim(handle, NULL) == HV_SUCCESS && no_access(AT(1)), "nothing is there when it is reclaimed");
     ok(sum(WINDOW + half, half) == sum_of(~(uint64_t)(ROUNDS - 1), half), "what was shared stays as it was written");
     ok((peer_events() & (HV_OFFERED | HV_WITHDRAWN)) == (HV_OFFERED | HV_WITHDRAWN),
@@ -437,7 +437,7 @@ static void check_loan(void)
 
 static void check_donation(void)
 {
-    fill(GIFT, 2 * GIFT_BYTES, 3);
+    fill(GIFT, 2ul * GIFT_BYTES, 3);
     ok(hv_offer(HV_DONATE, PLACED, GUEST_PAGE, peer, HV_READ | HV_WRITE).error == HV_DENIED,
        "memory at a chosen place is not donated");
     uint64_t handle = offer_as(HV_DONATE, GIFT, GIFT_BYTES, HV_READ | HV_WRITE);
@@ -467,7 +467,7 @@ static void check_many_donations(void)
 {
     uint64_t n = 0, handle = 0;
     int64_t error = HV_SUCCESS;
-    for (; error == HV_SUCCESS && n < 2 * RECEIVED; n++) {
+    for (; error == HV_SUCCESS && n < 2ul * RECEIVED; n++) {
         handle = offer_as(HV_DONATE, GIFT + GIFT_BYTES + 2 * n * GUEST_PAGE, GUEST_PAGE, HV_READ);
         while ((error = order_call(HV_RETRIEVE, handle, 0x72000000 + n * GUEST_PAGE, HV_READ)) == HV_BUSY)
             ;

@@ -51,7 +51,7 @@ static bool is_defined(uint16_t id)
 
 static enum call_error offer(const struct args *a, enum s2_share_kind kind)
 {
-    struct s2_offer o;
+    struct s2_offer o = {.borrowers = 0};
     struct s2_detail d;
     uint32_t handle;
     enum call_error error = read_offer(a, kind, &o);

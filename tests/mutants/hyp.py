@@ -7,7 +7,10 @@ SCHED = "hyp/cpu/sched.c"
 SYSREGS = "hyp/cpu/sysregs.tbl"
 VTIMER = "hyp/device/vtimer.c"
 VGIC = "hyp/device/vgic.c"
-LIFE = "hyp/vm/life.c"
+WORK = "hyp/vm/work.c"
+SHARES = "hyp/vm/shares.c"
+SHARECALLS = "hyp/vm/sharecalls.c"
+CALLDESC = "hyp/vm/calldesc.c"
 
 MUTATIONS = [
     ("hyp_fp_not_saved", "hyp/boot/vectors.S", "fp_save:\n\teach_vector stp\n", "fp_save:\n",
@@ -32,8 +35,31 @@ MUTATIONS = [
      "everything is executable (G7)", "test_probe.py"),
     ("hyp_write_always", "stage2/table/desc.c", "    if (bits & S2_W)\n", "    if (bits & S2_R)\n",
      "read-only memory is writable", "test_probe.py"),
-    ("hyp_restart_unscrubbed", LIFE, "        s2_frames_zero(host.port, S2_PA(r->pa + vm->work_done), bytes);\n", "",
+    ("hyp_restart_unscrubbed", WORK, "        s2_frames_zero(host.port, S2_PA(r->pa + vm->work_done), bytes);\n", "",
      "a VM that restarts at a chosen place finds what it left (O7)", "test_keys.py"),
     ("hyp_scrub_zeroes_nothing", "stage2/frame/scrub.c", "        s2_port_zero(port, va, (size_t)n);\n", "",
      "memory that comes back is not scrubbed (O3)", "test_keys.py"),
+    ("hyp_share_not_revoked", SHARES, "    s2_space_revoke(&vm->space, handle);\n    vm_space_release(vm);", "    vm_space_release(vm);",
+     "what is reclaimed stays mapped in its borrowers", "test_exchange.py"),
+    ("hyp_shared_scrub_nothing", "stage2/frame/share.c", "    s2_frames_zero(l->port, piece.start, bytes);\n", "",
+     "a loan comes back, and a donation arrives, with what another VM wrote", "test_exchange.py"),
+    ("hyp_event_silent", "hyp/vm/event.c", "        vgic_pulse(&vm->vgic, FIRST_SPI + vm->cfg->doorbell_spi);\n", "        (void)FIRST_SPI;\n",
+     "events do not ring the doorbell", "test_exchange.py"),
+    ("hyp_stranger_told", SHARECALLS, "        if (mine == NULL && info.owner != a->vm->id)\n            continue;\n", "",
+     "a VM is told of shares that do not name it", "test_exchange.py"),
+    ("hyp_stranger_rings", SHARECALLS, "    if (info.owner != self && (mine == NULL || mine->state != S2_BORROW_HELD))\n        return CALL_DENIED;\n", "",
+     "a VM rings others for a share that it does not hold", "test_exchange.py"),
+    ("hyp_descriptor_read_twice", SHARECALLS, "    return calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n",
+     "    enum call_error error = calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n"
+     "    err = s2_space_copy_out(&a->vm->space, copy, S2_IPA(at), (size_t)bytes, S2_R, &d);\n"
+     "    if (error == CALL_SUCCESS && err == S2_OK)\n"
+     "        (void)calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n    return error;\n",
+     "a descriptor is checked, and then read again", "test_exchange.py"),
+    ("hyp_shares_outlive", "hyp/vm/work.c", "        if (vm->has_space && vm_shares_end_step(vm))\n            return;\n", "",
+     "who restarts leaves its shares in its borrowers", "test_exchange.py"),
+    ("calls_count", CALLDESC, "bytes != CALL_DESC_HEAD + (uint64_t)CALL_DESC_EACH * d.borrowers || ", "",
+     "borrowers are read from behind the descriptor", "test_calls"),
+    ("calls_reserved", CALLDESC, "d.reserved != 0 ||", "", "reserved fields may be anything", "test_calls"),
+    ("calls_itself", CALLDESC, " || vm == self ||", " ||", "a VM shares with itself", "test_calls"),
+    ("calls_bound", CALLDESC, "d->bytes > CALL_SHARE_BYTES || ", "", "one call may be about any amount of memory", "test_calls"),
 ]
