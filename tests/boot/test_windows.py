@@ -74,6 +74,8 @@ for cpu in ("cortex-a53", "max"):
         each(m, mark, ((r"^bulkhead: vm owner: destroyed;", "the owner is destroyed"),
                        (r"^\[writer\] a read of the window faults$", "the writer has no access any more"),
                        (r"^\[reader\] a read of the window faults$", "nor has the reader")))
+        command(m, "frames -j")
+        m.want(r'"memory":"bank","total":16777216,"free":16777216,.*"largest":16777216,', "all of it is the named region's again")
         before = mark = len(m.text)
         command(m, "vm start owner")
         each(m, mark, ((r"^\[owner\] window mailbox .*; empty$", "the owner is defined and started again"),
