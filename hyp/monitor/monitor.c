@@ -56,7 +56,7 @@ static bool begin(struct session *s)
     if (c == NULL)
         return monitor_refuse(s, "there is no command %s; help lists them", s->word[0]);
     if (s->words - 1 < c->least || s->words - 1 > c->most)
-        return monitor_refuse(s, "usage: %s %s", c->name, c->words);
+        return monitor_refuse(s, "usage: %s%s%s", c->name, *c->words == '\0' ? "" : " ", c->words);
     return c->begin == NULL || c->begin(s);
 }
 
