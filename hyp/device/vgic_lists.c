@@ -93,7 +93,7 @@ static void load(struct vgic_vcpu *v, const struct choice *c)
 /* When not everything fits: one list register at least is left to what is pending; of the active ones those of lowest
  * priority stay out, as they end last. The guest comes back when
  *      no list register is pending any more (the ones left out are of lower priority)          NPIE
- *      it switches a group on or off, for another group may have been held back                VGrp<n>EIE, DIE
+ *      it switches a group on, or one of two off, for the other may have been held back        VGrp<n>EIE, DIE
  *      it ends an interrupt that has no list register                                          LRENPIE, TDIR (or TC) */
 void vgic_core_flush(struct vgic_vcpu *v)
 {
@@ -111,8 +111,13 @@ void vgic_core_flush(struct vgic_vcpu *v)
     v->hcr = ICH_HCR_EN;
     if (pending.all > pending.count) {
         v->hcr |= ICH_HCR_NPIE;
-        v->hcr |= (v->vmcr & ICH_VMCR_VENG0) != 0 ? ICH_HCR_VGRP0DIE : ICH_HCR_VGRP0EIE;
-        v->hcr |= (v->vmcr & ICH_VMCR_VENG1) != 0 ? ICH_HCR_VGRP1DIE : ICH_HCR_VGRP1EIE;
+        /* Group 0 with DIE while group 1 is off asks for an interrupt on QEMU: it looks at the wrong enable there. */
+        bool both = (~v->vmcr & (ICH_VMCR_VENG0 | ICH_VMCR_VENG1)) == 0;
+        if (both)
+            v->hcr |= ICH_HCR_VGRP0DIE | ICH_HCR_VGRP1DIE;
+        else
+            v->hcr |= ((v->vmcr & ICH_VMCR_VENG0) != 0 ? 0 : ICH_HCR_VGRP0EIE) |
+                      ((v->vmcr & ICH_VMCR_VENG1) != 0 ? 0 : ICH_HCR_VGRP1EIE);
     }
     if (active.all > active.count)
         v->hcr |= ICH_HCR_LRENPIE | (g->traps_dir ? ICH_HCR_TDIR : ICH_HCR_TC);

@@ -191,6 +191,26 @@ static void test_group_switched_off_gives_way(void **state)
     assert_int_equal(ack(0), 39);
 }
 
+/* Nothing else asks for a maintenance interrupt at once: a guest that is entered executes an instruction at least. */
+static void test_one_group_alone_asks_for_the_other(void **state)
+{
+    (void)state;
+    const uint64_t both = ICH_VMCR_VENG0 | ICH_VMCR_VENG1, open = w.v[0].vmcr & ~both;
+    for (unsigned i = 0; i < 8; i++) {
+        make_edge(32 + i);
+        enable_spi(32 + i, 0x10);
+        vgic_core_inject(&w.g, 0, 32 + i, true);
+    }
+    const uint64_t enabled[] = {0, ICH_VMCR_VENG0, ICH_VMCR_VENG1};
+    const uint64_t asked[] = {ICH_HCR_VGRP0EIE | ICH_HCR_VGRP1EIE, ICH_HCR_VGRP1EIE, ICH_HCR_VGRP0EIE};
+    for (unsigned i = 0; i < 3; i++) {
+        w.v[0].vmcr = open | enabled[i];
+        enter(0);
+        assert_int_equal(w.face[0].hcr, ICH_HCR_EN | ICH_HCR_NPIE | asked[i]);
+        leave(0);
+    }
+}
+
 static void test_hardware_interrupts_beyond_the_list_registers_end(void **state)
 {
     (void)state;
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup(test_pending_gets_a_register_when_active_ones_hold_all, four_lrs),
         cmocka_unit_test_setup(test_groups_held_back_leave_room_for_the_other, four_lrs),
         cmocka_unit_test_setup(test_group_switched_off_gives_way, four_lrs),
+        cmocka_unit_test_setup(test_one_group_alone_asks_for_the_other, four_lrs),
         cmocka_unit_test_setup(test_hardware_interrupts_beyond_the_list_registers_end, four_lrs),
         cmocka_unit_test_setup(test_random_lives, four_lrs),
     };
