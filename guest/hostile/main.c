@@ -1,150 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* hostile: does everything that a guest can do and should not, and says at the end how often it was stopped. That it gets
- * there, and that the hypervisor and the other VMs live, is the test.
+/* hostile: does everything that a guest can do and should not, on all its vCPUs at once, and says how often it was stopped and
+ * what it got. That it gets there, and that the hypervisor and the other VMs live, is the test.
  *
- *   seed=N   of the arbitrary values */
-#include "lib/guest.h"
+ *   seed=N        of the arbitrary values; vary: another one at each start, which is told
+ *   steps=N       of vCPU 0; again: then a reset, else off
+ *   vcpus=N
+ *   self=N peer=N numbers of this VM and its accomplice
+ *   sweep         goes through everything first
+ *   ways=MASK     of enum way: those alone */
+#include "hostile/hostile.h"
 
-#define RET_INSN   0xd65f03c0u
-#define MSR_BASE   0xd5000000u /* op0..op2 in bits 20 to 5, Rt = x0 (C4.1.90, system instructions) */
-#define READ_BIT   (1u << 21)
-#define HVC_INSN   0xd4000002u
-#define SMC_INSN   0xd4000003u
-#define BRK_INSN   0xd4200000u
-#define HLT_INSN   0xd4400000u
-#define DCPS2_INSN 0xd4a00002u
-#define OP0_SHIFT  19
-#define ABSENT     0x70000000ul
-#define REDIST     0x080a0000ul
-#define DIST       0x08000000ul
-enum { CODE_WORDS = 4, IMM16 = 1 << 16, IMM_STEP = 997, CALLS = 4000, WINDOW_STEP = 20 };
+enum { REVIVE_STEPS = 32, ALMOST_ALL = 4 };
 
-static uint64_t random_state;
-static unsigned stopped, done_count;
-static _Alignas(64) uint32_t code[CODE_WORDS];
-static _Alignas(GUEST_PAGE) char scratch[GUEST_PAGE];
+struct hostile hostile = {
+    .play = {0x48000000, 0x40000},
+    .pool = {0x50000000, 0x100000},
+    .fixed = {0x58000000, 0x10000},
+};
+static struct {
+    uint64_t steps;
+    struct {
+        uint64_t done, stopped;
+    } way[WAYS];
+    uint64_t breach[BREACHES];
+} tally[GUEST_CPUS];
+static uint64_t ways;
+static bool sweeps, again;
 
-/* xorshift64 */
-static uint64_t arbitrary(void)
+void count(enum way way, bool stopped)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
+    tally[guest_cpu()].way[way].done++;
+    tally[guest_cpu()].way[way].stopped += stopped;
 }
 
-/* Executes one instruction with x0 = value. */
-static void execute(uint32_t insn, uint64_t value)
+void breach(enum breach what)
 {
-    code[0] = insn;
-    code[1] = RET_INSN;
-    sync_code((uint64_t)code);
-    fault_expect();
-    ((uint64_t(*)(uint64_t))(uintptr_t)code)(value);
-    stopped += fault_seen().taken;
-    done_count++;
+    tally[guest_cpu()].breach[what]++;
 }
 
-/* What would take this guest's own feet away: SCTLR, VBAR, SPSel, DAIF and ALLINT. */
-static bool spared(unsigned encoding)
+static void act(void)
 {
-    static const uint16_t list[] = {0xc080, 0xc600, 0xc210, 0xda11, 0xc218};
-    for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-        if (list[i] == encoding)
-            return true;
-    return false;
+    static void (*const acts[WAYS])(void) = {memory_act,    el0_act,        stage1_act, calls_act,
+                                             registers_act, interrupts_act, power_act,  handover_act};
+    unsigned way;
+    do
+        way = (unsigned)(arbitrary() % WAYS);
+    while ((ways >> way & 1) == 0);
+    acts[way]();
+    tally[guest_cpu()].steps++;
 }
 
-static void every_register(void)
+static void sweep(void)
 {
-    /* op0 (2 or 3), op1, CRn, CRm, op2 as one number, as it stands in the instruction. */
-    for (unsigned encoding = 2u << 14; encoding < 4u << 14; encoding++) {
-        uint32_t insn = MSR_BASE | encoding << 5;
-        execute(insn | READ_BIT, 0);
-        if (spared(encoding))
-            continue;
-        execute(insn, arbitrary());
-        execute(insn, ~0ul);
-        execute(insn, 0);
+    unsigned part = guest_cpu(), parts = (unsigned)hostile.vcpus;
+    registers_sweep(part, parts);
+    calls_sweep(part, parts);
+    memory_sweep(part, parts);
+}
+
+void guest_main_secondary(uint64_t index)
+{
+    if (tally[index].steps == 0 && sweeps)
+        sweep();
+    for (;;)
+        act();
+}
+
+static void report(uint64_t seed)
+{
+    static const char *const name[WAYS] = {"memory",    "EL0",        "stage 1", "calls",
+                                           "registers", "interrupts", "power",   "hand-over"};
+    static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale", "unscrubbed", "mixed up"};
+    say("# hostile: seed %lu", seed);
+    for (unsigned way = 0; way < WAYS; way++) {
+        uint64_t done = 0, stopped = 0;
+        for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++) {
+            done += tally[cpu].way[way].done;
+            stopped += tally[cpu].way[way].stopped;
+        }
+        say(", %s %lu/%lu", name[way], stopped, done);
     }
-}
-
-static void every_system_instruction(void)
-{
-    for (unsigned encoding = 1u << 14; encoding < 2u << 14; encoding++) {
-        uint32_t insn = MSR_BASE | encoding << 5;
-        execute(insn, (uint64_t)scratch);
-        execute(insn, ABSENT);
-        execute(insn | READ_BIT, 0);
+    say("\n# hostile: steps");
+    for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++)
+        say(" %lu", tally[cpu].steps);
+    say("\n# hostile: got");
+    for (unsigned i = 0; i < BREACHES; i++) {
+        uint64_t sum = 0;
+        for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++)
+            sum += tally[cpu].breach[i];
+        say(", %s %lu", what[i], sum);
     }
-}
-
-static void every_call(void)
-{
-    for (unsigned imm = 0; imm < IMM16; imm += IMM_STEP) {
-        execute(HVC_INSN | imm << 5, ~0ul);
-        execute(SMC_INSN | imm << 5, ~0ul);
-        execute(BRK_INSN | imm << 5, 0);
-        execute(HLT_INSN | imm << 5, 0);
-        execute(DCPS2_INSN | imm << 5, 0);
-    }
-    for (unsigned i = 0; i < CALLS; i++) {
-        /* Every service's first functions, 32 and 64 bits, fast and yielding; not what ends or suspends this vCPU. */
-        uint64_t function = (arbitrary() & 0xff00001f) | (i & 1 ? 0x84000000 : 0);
-        uint64_t number = function & 0x1f, service = function & 0x3f000000;
-        bool leaves = service == 0x04000000 && (number == 1 || number == 2 || number == 8 || number == 9 ||
-                                                number == 0xc || number == 0xe || number == 0x12);
-        if (leaves)
-            continue;
-        guest_hvc(function, arbitrary(), arbitrary(), arbitrary());
-        uint64_t ignored;
-        stopped += try_smc(function, &ignored).taken;
-        done_count += 2;
-    }
-}
-
-/* Every way to touch memory, at one address (in x0). */
-static void touch(uint64_t address)
-{
-    static const uint32_t insns[] = {
-        0x39400001, 0x79400001, 0xb9400001, 0xf9400001, /* LDRB, LDRH, LDR w1, LDR x1 */
-        0x39800001, 0x79800001, 0xb9800001,             /* sign-extending */
-        0xa9400801, 0xf8408401, 0xc85f7c01, 0xc8dffc01, /* LDP, post-index, LDXR, LDAR */
-        0x3dc00001, 0xf9800000,                         /* LDR q1, PRFM */
-        0xd50b7e20, 0xd5087620, 0xd50b7520, 0xd50b7420, /* DC CIVAC, DC IVAC, IC IVAU, DC ZVA */
-        0x3900001f, 0x7900001f, 0xb900001f, 0xf900001f, /* the same as stores of zero */
-        0xa9007c1f, 0xf800841f, 0xc8017c1f,
-    };
-    for (unsigned i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
-        execute(insns[i], address);
-}
-
-static void every_place(void)
-{
-    for (unsigned bit = 12; bit < 64; bit++)
-        touch(1ul << bit == 1ul << 30 ? ABSENT : 1ul << bit);
-    touch(~0ul - 15);
-    for (uint64_t offset = 0; offset < 0x10000; offset += WINDOW_STEP)
-        touch(DIST + offset);
-    for (uint64_t offset = 0; offset < 0x20000; offset += WINDOW_STEP)
-        touch(REDIST + offset);
-    for (uint64_t offset = 4; offset < GUEST_PAGE; offset += WINDOW_STEP)
-        touch(GUEST_UART + offset);
+    say("\n");
 }
 
 void guest_main(const void *dtb)
 {
     const char *args = boot_args(dtb);
-    random_state = arg_number(args, "seed", 1);
-    say("# hostile: seed %lu\n", random_state);
-    static void (*const acts[])(void) = {every_register, every_system_instruction, every_call, every_place};
-    static const char *const names[] = {"registers", "system instructions", "calls", "accesses"};
-    for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
-        stopped = done_count = 0;
-        acts[i]();
-        ok(true, "survived %u %s, %u were stopped", done_count, names[i], stopped);
+    uint64_t seed = arg_number(args, "seed", 1), steps = arg_number(args, "steps", 1000);
+    if (arg_flag(args, "vary"))
+        seed ^= READ_REG(cntpct_el0); /* which does not begin anew with the VM */
+    hostile.vcpus = arg_number(args, "vcpus", 1);
+    hostile.self = arg_number(args, "self", 0);
+    hostile.peer = arg_number(args, "peer", 0);
+    ways = arg_number(args, "ways", (1u << WAYS) - 1);
+    sweeps = arg_flag(args, "sweep");
+    again = arg_flag(args, "again");
+    say("# hostile: seed %lu begins\n", seed);
+    arbitrary_seed(seed);
+    revive();
+    if (sweeps)
+        sweep();
+    say("# hostile: swept after %lu ms\n", now_ms());
+    while (tally[0].steps < steps) {
+        act();
+        if (tally[0].steps % REVIVE_STEPS == 0)
+            revive();
+        if (again && arbitrary() % (ALMOST_ALL * steps) == 0)
+            reset();
     }
-    done("hostile");
+    report(seed);
+    say("# hostile: %lu ms\n", now_ms());
+    if (again)
+        reset();
     power_off();
 }

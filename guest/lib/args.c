@@ -69,7 +69,7 @@ const char *boot_args(const void *dtb)
     }
 }
 
-/* The text behind `key` where a word of args begins with it, or NULL. */
+/* The text behind `key` where a word of args is it, or begins with it and '=', or NULL. */
 static const char *find(const char *args, const char *key)
 {
     bool at_word = true;
@@ -81,7 +81,7 @@ static const char *find(const char *args, const char *key)
             a++;
             k++;
         }
-        if (!*k)
+        if (!*k && (*a == '=' || *a == ' ' || !*a))
             return a;
     }
     return NULL;

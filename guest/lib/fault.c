@@ -4,19 +4,20 @@
 
 enum { VECTOR_SYNC_SPX = 4, INSN_BYTES = 4, LINK = 30 };
 
-static volatile bool expected;
-static volatile struct fault seen;
+static volatile bool expected[GUEST_CPUS];
+static volatile struct fault seen[GUEST_CPUS];
 
 void fault_expect(void)
 {
-    seen.taken = false;
-    expected = true;
+    seen[guest_cpu()].taken = false;
+    expected[guest_cpu()] = true;
 }
 
 struct fault fault_seen(void)
 {
-    expected = false;
-    return (struct fault){seen.taken, seen.esr, seen.far};
+    unsigned cpu = guest_cpu();
+    expected[cpu] = false;
+    return (struct fault){seen[cpu].taken, seen[cpu].esr, seen[cpu].far};
 }
 
 void guest_exception(uint64_t vector, struct guest_frame *frame);
@@ -24,14 +25,14 @@ void guest_exception(uint64_t vector, struct guest_frame *frame);
 void guest_exception(uint64_t vector, struct guest_frame *frame)
 {
     uint64_t esr = READ_REG(esr_el1), far = READ_REG(far_el1);
-    if (vector != VECTOR_SYNC_SPX || !expected) {
-        expected = false;
+    unsigned cpu = guest_cpu();
+    if (vector != VECTOR_SYNC_SPX || !expected[cpu]) {
         say("# unexpected exception %lu: ESR %lx FAR %lx PC %lx\n", vector, esr, far, frame->pc);
         power_off();
     }
-    seen.taken = true;
-    seen.esr = esr;
-    seen.far = far;
+    seen[cpu].taken = true;
+    seen[cpu].esr = esr;
+    seen[cpu].far = far;
     /* A jump to where nothing may execute is over when it returns to its caller. */
     if (ESR_EC(esr) == EC_INSN_ABORT)
         frame->pc = frame->x[LINK];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* What every bare-metal guest has: a console, its device tree, exceptions that can be expected, an interrupt
- * controller, a timer, and PSCI. One CPU uses it at a time, the MMU is off. */
+ * controller, a timer, and PSCI. The MMU is off, unless a guest switches it on. Console and interrupt controller are for one vCPU
+ * at a time; the rest is for each by itself. */
 #ifndef GUEST_H
 #define GUEST_H
 
@@ -14,8 +15,9 @@ enum { GUEST_PAGE = 4096 };
 /* The guest's own code. dtb is what x0 held at entry. */
 void guest_main(const void *dtb);
 void guest_main_secondary(uint64_t index);
-extern const char guest_image[], guest_end[];
+extern const char guest_image[], guest_code_end[], guest_end[], guest_stacks_end[];
 void guest_secondary(void);
+enum { GUEST_CPUS = 8 };
 
 /* --- console: the PL011 at 0x09000000 ----------------------------------------------------------------------------- */
 
@@ -68,8 +70,34 @@ struct fault try_smc(uint64_t function, uint64_t *result);
 void fault_expect(void);
 struct fault fault_seen(void);
 
+/* Runs from pc at EL0, PSTATE and x0 as given, until the first exception from there; its ESR_EL1. */
+uint64_t enter_el0(uint64_t pc, uint64_t pstate, uint64_t x0);
+
+/* --- stage 1: 4K granule, 39 bits on both sides, so that the first table has entries of 1 GiB (D8.2.5, D8.3) ---------------- */
+
+enum { MMU_DEVICE, MMU_NORMAL, MMU_NON_CACHEABLE }; /* AttrIndx */
+void mmu_on(const uint64_t *low, const uint64_t *high, uint64_t tcr);
+void mmu_off(void);
+/* What was stored into tables is what this CPU walks, and nothing of before. */
+void mmu_barrier(void);
+
+/* --- arbitrary values ------------------------------------------------------------------------------------------------ */
+
+void arbitrary_seed(uint64_t seed);
+/* The next one of this vCPU. */
+uint64_t arbitrary(void);
+/* Accesses to the interrupt controller's registers, of two vCPUs; and what r says, to its CPU interface and the timers. */
+void havoc_registers(unsigned times);
+void havoc_interface(uint64_t r);
+void havoc_timers(uint64_t r);
+/* What the upper half of each of keeper's words is: who reads such a one elsewhere has read another VM's memory. */
+#define NEIGHBOUR_MARK 0x6b656570ul
+
 /* --- interrupts ---------------------------------------------------------------------------------------------------- */
 
+#define GUEST_GICD 0x08000000ul
+#define GUEST_GICR 0x080a0000ul
+enum { GUEST_GICR_BYTES = 0x20000 }; /* of each vCPU */
 enum { INTID_VTIMER = 27, INTID_PTIMER = 30, INTID_UART = 33, INTID_NONE = 1023 };
 void gic_init(void);
 /* For INTIDs below 32 the redistributor of vCPU 0 is meant. */
@@ -148,6 +176,14 @@ static inline uint32_t load32(uint64_t address)
 static inline void store32(uint64_t address, uint32_t value)
 {
     *(volatile uint32_t *)address = value;
+}
+
+/* The vCPU that asks, by its stack: no register of another VM's, or of a test's, is in the way. */
+static inline unsigned guest_cpu(void)
+{
+    uint64_t sp;
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    return (unsigned)(((uint64_t)guest_stacks_end - 1 - sp) / GUEST_PAGE) % GUEST_CPUS;
 }
 
 /* Makes an instruction that was just stored at address visible to fetches (B2.4.4). */

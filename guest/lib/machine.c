@@ -4,8 +4,8 @@
  * WFI wakes for a masked interrupt too. */
 #include "lib/guest.h"
 
-#define GICD 0x08000000ul
-#define GICR 0x080a0000ul
+#define GICD GUEST_GICD
+#define GICR GUEST_GICR
 enum {
     GICD_CTLR = 0x0000,
     GICD_ISENABLER = 0x0100,

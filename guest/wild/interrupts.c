@@ -5,98 +5,16 @@
 #include "wild/wild.h"
 
 #define ICC_PMR           S3_0_C4_C6_0
-#define ICC_IAR0          S3_0_C12_C8_0
-#define ICC_EOIR0         S3_0_C12_C8_1
-#define ICC_AP1R0         S3_0_C12_C9_0
-#define ICC_DIR           S3_0_C12_C11_1
 #define ICC_SGI1R         S3_0_C12_C11_5
-#define ICC_SGI0R         S3_0_C12_C11_7
 #define ICC_IAR1          S3_0_C12_C12_0
 #define ICC_EOIR1         S3_0_C12_C12_1
-#define ICC_CTLR          S3_0_C12_C12_4
-#define ICC_GRP0          S3_0_C12_C12_6
 #define ICC_GRP1          S3_0_C12_C12_7
 #define READ(reg)         READ_REG(reg)
 #define WRITE(reg, value) WRITE_REG(reg, value)
 enum { RTC_INTID = 34, RTC_MATCH = 4, RTC_ENABLE = 0x10, RTC_CLEAR = 0x1c, GICD_IROUTER = 0x6000 };
 enum { STORM_MS = 2500, ALL_PRIORITIES = 0xff };
-enum { ROUNDS = 1500, STORM = 2000, FIRST_ARRAY = 0x80, LAST_ARRAY = 0xd00, ALL_TARGETS = 0xffff };
+enum { ROUNDS = 1500, STORM = 2000, ALL_TARGETS = 0xffff };
 #define SGI_ALL_BUT_ME (1ul << 40)
-
-void hammer(unsigned times)
-{
-    static const uint64_t bases[] = {DIST, REDIST + REDIST_SGI, REDIST + REDIST_BYTES + REDIST_SGI, REDIST};
-    for (unsigned i = 0; i < times; i++) {
-        uint64_t r = arbitrary();
-        uint64_t at = bases[r & 3] + FIRST_ARRAY + (r >> 2) % ((LAST_ARRAY - FIRST_ARRAY) / 4) * 4;
-        if (r >> 20 & 1) /* the first words of the arrays, where the private interrupts are */
-            at = bases[r & 3] + (at & 0xf80);
-        if (r >> 21 & 1)
-            (void)load32(at);
-        else
-            store32(at, (uint32_t)arbitrary());
-        if ((r >> 22 & 63) == 0)
-            store32(DIST, (uint32_t)(r >> 30));
-    }
-}
-
-static void play_with_timer(uint64_t r)
-{
-    uint64_t now = READ_REG(cntvct_el0);
-    WRITE_REG(cntv_cval_el0, r & 1 ? 0 : now + (r >> 8 & 0xfff));
-    WRITE_REG(cntv_ctl_el0, r >> 1 & 3);
-    WRITE_REG(cntp_cval_el0, r & 8 ? 0 : ~0ul);
-    WRITE_REG(cntp_ctl_el0, r >> 4 & 3);
-}
-
-static void play_with_interface(uint64_t r)
-{
-    switch (r & 15) {
-    case 0:
-        WRITE(ICC_CTLR, r >> 4 & 3);
-        break;
-    case 1:
-        WRITE(ICC_PMR, r >> 4 & 0xff);
-        break;
-    case 2:
-        WRITE(ICC_GRP0, r >> 4 & 1);
-        WRITE(ICC_GRP1, r >> 5 & 1);
-        break;
-    case 3:
-        WRITE(ICC_AP1R0, r >> 4);
-        break;
-    case 4:
-        WRITE(ICC_DIR, r >> 4 & 0x3ff);
-        break;
-    case 5:
-    case 6:
-        (void)READ(ICC_IAR1);
-        break;
-    case 7:
-        (void)READ(ICC_IAR0);
-        break;
-    case 8:
-        WRITE(ICC_EOIR0, r >> 4 & 0x1f);
-        break;
-    case 9:
-        WRITE(ICC_SGI1R, r);
-        break;
-    case 10:
-        WRITE(ICC_SGI0R, r);
-        break;
-    case 11:
-        WRITE(ICC_EOIR1, (uint64_t)INTID_VTIMER);
-        break;
-    case 12:
-        WRITE(ICC_DIR, (uint64_t)INTID_VTIMER);
-        break;
-    default: {
-        uint64_t intid = READ(ICC_IAR1);
-        WRITE(ICC_EOIR1, intid);
-        break;
-    }
-    }
-}
 
 static volatile unsigned served;
 
@@ -137,10 +55,10 @@ void interrupt_acts(void)
     storm_of_a_device();
     (void)second_do(SECOND_HAMMERS);
     for (unsigned i = 0; i < ROUNDS; i++) {
-        play_with_timer(arbitrary());
-        hammer(1);
+        havoc_timers(arbitrary());
+        havoc_registers(1);
         for (unsigned k = 0; k < 4; k++)
-            play_with_interface(arbitrary());
+            havoc_interface(arbitrary());
     }
     ok(true, "survived the interrupt controller from two sides, %u rounds", (unsigned)ROUNDS);
     for (unsigned i = 0; i < STORM; i++) {

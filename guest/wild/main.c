@@ -8,17 +8,6 @@
  *   seed=N   of the arbitrary values */
 #include "wild/wild.h"
 
-uint64_t random_state;
-
-/* xorshift64 */
-uint64_t arbitrary(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
-
 /* --- start after start ---------------------------------------------------------------------------------------------- */
 
 #define RTC_MATCH (RTC + 4)
@@ -72,7 +61,7 @@ void guest_main_secondary(uint64_t index)
     switch (second_act) {
     case SECOND_HAMMERS:
         while (second_act == SECOND_HAMMERS)
-            hammer(1);
+            havoc_registers(1);
         break;
     case SECOND_SERVES:
         while (second_act == SECOND_SERVES)
@@ -116,7 +105,7 @@ static void power_calls(void)
 void guest_main(const void *dtb)
 {
     const char *args = boot_args(dtb);
-    random_state = arg_number(args, "seed", 1);
+    arbitrary_seed(arg_number(args, "seed", 1));
     restart_often();
     ok(load32(RTC_MATCH) == RESTARTS, "started %u times, each time as new", (unsigned)RESTARTS);
     gic_init();

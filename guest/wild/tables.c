@@ -4,42 +4,27 @@
 #include "wild/wild.h"
 
 /* 4K granule, 39 bits on both sides: the first table has entries of 1 GiB (D8.2.5, D8.3). */
-#define GIB         (1ul << 30)
-#define TCR_39_BITS (25ul | 25ul << 16 | 2ul << 30 | 5ul << 32) /* T0SZ, T1SZ, TG1 = 4K, IPS = 48 bits */
-#define TCR_HA_HD   (3ul << 39)
-#define MAIR_ALL    0x44ff00ul /* 0 Device-nGnRnE, 1 Normal write-back, 2 Normal non-cacheable */
-#define ATTR(n)     ((uint64_t)(n) << 2)
-#define BLOCK_AF    (1ul | 1ul << 10)
-#define TABLE       3ul
-#define UPPER       0xffffff8000000000ul
-#define SCTLR_M     1ul
-#define SCTLR_C     (1ul << 2)
-#define SCTLR_I     (1ul << 12)
-#define SCTLR_WX    (1ul << 16 | 1ul << 18)
-enum { ENTRIES = 512, NORMAL = 1, NON_CACHEABLE = 2, TOGGLES = 24, MMFR1_HAFDBS = 0xf };
+#define GIB       (1ul << 30)
+#define TCR_HA_HD (3ul << 39)
+#define ATTR(n)   ((uint64_t)(n) << 2)
+#define BLOCK_AF  (1ul | 1ul << 10)
+#define TABLE     3ul
+#define UPPER     0xffffff8000000000ul
+#define SCTLR_C   (1ul << 2)
+enum { ENTRIES = 512, TOGGLES = 24, MMFR1_HAFDBS = 0xf };
 #define RAM_IS_AT     GIB
 #define LOW_AS_MEMORY (2 * GIB) /* IPA 0 again, as Normal memory */
 #define TABLE_AT      (3 * GIB) /* through entry 3, whose table is elsewhere */
 
 static _Alignas(GUEST_PAGE) uint64_t low[ENTRIES];
 
-static void barrier(void)
-{
-    __asm__ volatile("dsb sy; tlbi vmalle1; dsb sy; isb" : : : "memory");
-}
-
-static void mmu_on(uint64_t extra)
+static void map_all(uint64_t extra)
 {
     low[0] = 0 | ATTR(0) | BLOCK_AF;
-    low[1] = RAM_IS_AT | ATTR(NORMAL) | BLOCK_AF | 3ul << 8;
-    low[2] = 0 | ATTR(NON_CACHEABLE) | BLOCK_AF;
+    low[1] = RAM_IS_AT | ATTR(MMU_NORMAL) | BLOCK_AF | 3ul << 8;
+    low[2] = 0 | ATTR(MMU_NON_CACHEABLE) | BLOCK_AF;
     low[3] = 0;
-    WRITE_REG(mair_el1, MAIR_ALL);
-    WRITE_REG(tcr_el1, TCR_39_BITS | extra);
-    WRITE_REG(ttbr0_el1, (uint64_t)low);
-    WRITE_REG(ttbr1_el1, (uint64_t)low);
-    barrier();
-    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | SCTLR_M | SCTLR_C | SCTLR_I);
+    mmu_on(low, low, extra);
 }
 
 static unsigned walk_everywhere(void)
@@ -51,7 +36,7 @@ static unsigned walk_everywhere(void)
         uint64_t value;
         WRITE_REG(ttbr1_el1, places[i]);
         low[3] = places[i] | TABLE;
-        barrier();
+        mmu_barrier();
         faults += try_read(UPPER, &value).taken;
         faults += try_write(UPPER + GIB, 0).taken;
         faults += try_call(UPPER).taken;
@@ -63,7 +48,7 @@ static unsigned walk_everywhere(void)
     }
     WRITE_REG(ttbr1_el1, (uint64_t)low);
     low[3] = 0;
-    barrier();
+    mmu_barrier();
     return faults;
 }
 
@@ -119,7 +104,7 @@ static void toggle_caches(void)
 void table_acts(void)
 {
     unsigned tried, refused;
-    mmu_on(0);
+    map_all(0);
     unsigned faults = walk_everywhere();
     ok(faults != 0, "stage-1 tables where there can be none: %u faults", faults);
     touch_as_memory(&tried, &refused);
@@ -127,20 +112,15 @@ void table_acts(void)
     toggle_caches();
     ok(true, "caches went on and off %u times", (unsigned)TOGGLES);
     if ((READ_REG(id_aa64mmfr1_el1) & MMFR1_HAFDBS) != 0) {
-        mmu_on(TCR_HA_HD);
+        map_all(TCR_HA_HD);
         ok(walk_everywhere() != 0, "the same with access flags that the walker writes");
     }
-    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) & ~(SCTLR_M | SCTLR_C | SCTLR_I));
-    barrier();
+    mmu_off();
 }
 
 _Noreturn void lose_tables(void)
 {
-    WRITE_REG(tcr_el1, TCR_39_BITS);
-    WRITE_REG(ttbr0_el1, DIST);
-    WRITE_REG(ttbr1_el1, DIST);
-    barrier();
-    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | SCTLR_M);
+    mmu_on((const uint64_t *)DIST, (const uint64_t *)DIST, 0);
     for (;;)
         ;
 }

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Memory goes to and fro between two VMs, by all their vCPUs at once, which use it meanwhile. */
+#include "hostile/calls.h"
+
+enum { ONE_OF = 16, BUSY_TRIES = 4, RECLAIM_TRIES = 4096, LOOKS = 8, HOPS = 16, RIGHTS_RW = 3 };
+
+/* A handle that concerns this VM; 0: none. Not one of those that secret_round() uses. */
+static uint64_t some_handle(void)
+{
+    uint64_t x[CALL_REGISTERS] = {HYPERCALL(CALL_QUERY)};
+    for (uint64_t hops = arbitrary() % HOPS;; hops--) {
+        x[0] = HYPERCALL(CALL_QUERY);
+        call(x);
+        if ((int64_t)x[0] != 0 || x[1] == 0 || hops == 0)
+            break;
+    }
+    bool own = x[2] >> 32 == hostile.self;
+    if ((int64_t)x[0] != 0 || (own && x[4] - hostile.pool.base < PRIVATE_PAGES * (uint64_t)GUEST_PAGE))
+        return 0;
+    return x[1];
+}
+
+static void offer(unsigned number)
+{
+    uint64_t at = descriptor_place();
+    fault_expect();
+    describe(at);
+    (void)fault_seen();
+    call((uint64_t[CALL_REGISTERS]){HYPERCALL(number), at, DESCRIPTOR_BYTES, 0});
+}
+
+static void take(void)
+{
+    uint64_t r = arbitrary(), rights = r >> 8 & 3 ? RIGHTS_RW : r >> 10 & 15;
+    uint64_t at = r >> 16 & 7 ? WINDOWS + (r >> 20) % WINDOW_PAGES * GUEST_PAGE : place();
+    call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RETRIEVE), some_handle(), at, rights});
+}
+
+static void take_back(void)
+{
+    uint64_t handle = some_handle();
+    for (unsigned i = 0; handle != 0 && i < BUSY_TRIES; i++) {
+        uint64_t x[CALL_REGISTERS] = {HYPERCALL(CALL_RECLAIM), handle, 0, 0};
+        call(x);
+        if ((int64_t)x[0] != ANSWER_BUSY)
+            return;
+    }
+}
+
+/* Memory added while it runs, which it gives back whole, in parts, and more than that. */
+static void give_back(void)
+{
+    uint64_t r = arbitrary(), x[CALL_REGISTERS] = {HYPERCALL(CALL_MEMORY), r & 3};
+    call(x);
+    if ((int64_t)x[0] == 0 && x[1] > hostile.pool.base)
+        call(
+            (uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_GIVE_BACK), x[1], r >> 8 & 1 ? x[2] : 4096ul << (r >> 9 & 3), 0});
+}
+
+/* Words that are another's now, or were. */
+static void look_around(void)
+{
+    for (unsigned i = 0; i < LOOKS; i++) {
+        uint64_t at = WINDOWS + arbitrary() % WINDOW_PAGES * GUEST_PAGE, value;
+        if (!try_read(at, &value).taken)
+            look_at(value);
+        execute(HANDOVER, memory_insn(true), at);
+        at = hostile.pool.base +
+             (PRIVATE_PAGES + arbitrary() % (hostile.pool.size / GUEST_PAGE - PRIVATE_PAGES)) * GUEST_PAGE;
+        execute(HANDOVER, memory_insn(true), at);
+    }
+}
+
+static void let_the_other(void)
+{
+    __asm__ volatile("wfe"); /* the rest of the slice */
+}
+
+/* One page of this vCPU's own: offered, taken back, and then it holds a secret. While it is lent, nobody here reaches it, and
+ * be it through a translation of before; when it is back from there, it is zero; and the other VM never sees the secret. */
+static void secret_round(void)
+{
+    static struct {
+        _Alignas(64) uint64_t word[4];
+    } descriptor[GUEST_CPUS];
+    uint64_t at = hostile.pool.base + guest_cpu() * GUEST_PAGE, value, *word = descriptor[guest_cpu()].word;
+    bool lend = arbitrary() & 1;
+    word[0] = at;
+    word[1] = GUEST_PAGE;
+    word[2] = 1;
+    word[3] = hostile.peer | (uint64_t)RIGHTS_RW << 32;
+    if (try_write(at, 0).taken) /* it never came back */
+        return;
+    uint64_t x[CALL_REGISTERS] = {HYPERCALL(lend ? CALL_LEND : CALL_SHARE), (uint64_t)word, DESCRIPTOR_BYTES, 0};
+    call(x);
+    if ((int64_t)x[0] != 0)
+        return;
+    uint64_t handle = x[1], back[CALL_REGISTERS] = {0};
+    call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), handle, 0, 0});
+    let_the_other();
+    if (lend && (!try_read(at, &value).taken || !try_write(at, ~0ul).taken))
+        breach(BREACH_STALE);
+    for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
+        back[0] = HYPERCALL(CALL_RECLAIM);
+        back[1] = handle;
+        call(back);
+        if ((int64_t)back[0] != ANSWER_BUSY)
+            break;
+        __asm__ volatile("wfe");
+    }
+    if ((int64_t)back[0] != 0)
+        return;
+    if (try_read(at, &value).taken)
+        return;
+    if (lend && value != 0)
+        breach(BREACH_UNSCRUBBED);
+    store64(at, SECRET_OF(hostile.self));
+    let_the_other();
+    store64(at, 0);
+}
+
+void handover_act(void)
+{
+    switch (arbitrary() % ONE_OF) {
+    case 0:
+    case 1:
+        offer(CALL_SHARE);
+        break;
+    case 2:
+    case 3:
+        offer(CALL_LEND);
+        break;
+    case 4: /* most often not for good, so that something is left */
+        offer(arbitrary() % ONE_OF ? CALL_SHARE : CALL_DONATE);
+        break;
+    case 5:
+    case 6:
+        take();
+        break;
+    case 7:
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RELINQUISH), some_handle(), 0, 0});
+        break;
+    case 8:
+    case 9:
+        take_back();
+        break;
+    case 10:
+        give_back();
+        break;
+    case 11:
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_EVENTS), 0, 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), some_handle(), 0, 0});
+        break;
+    case 12:
+    case 13:
+        calls_private(1);
+        secret_round();
+        calls_private(-1);
+        break;
+    default:
+        look_around();
+    }
+}

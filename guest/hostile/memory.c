@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Every kind of access, everywhere. */
+#include "hostile/hostile.h"
+
+extern const uint32_t loads[], loads_end[], stores[], stores_end[], exclusives[], exclusives_end[], invalidations[],
+    invalidations_end[];
+
+#define RET     0xd65f03c0u
+#define IPA_TOP (1ul << 40)
+enum { AROUND = 32, ALIGNED = 7, UART_DATA = 8, LONGEST_ZVA = 2048, ONE_OF = 4, WINDOW_STEP = 20 };
+
+static const struct range *region(uint64_t r)
+{
+    const struct range *all[] = {&hostile.play, &hostile.pool, &hostile.fixed};
+    return all[r % 3];
+}
+
+uint64_t playground(void)
+{
+    return hostile.play.base + arbitrary() % (hostile.play.size / GUEST_PAGE) * GUEST_PAGE;
+}
+
+bool is_precious(uint64_t address)
+{
+    return (address >= RAM - LONGEST_ZVA && address < (uint64_t)guest_end + LONGEST_ZVA) ||
+           address - (GUEST_UART - LONGEST_ZVA) < LONGEST_ZVA + UART_DATA;
+}
+
+static uint64_t around(uint64_t address, uint64_t r)
+{
+    return address - AROUND + r % (2 * AROUND);
+}
+
+uint64_t place(void)
+{
+    uint64_t r = arbitrary(), skew = r >> 8 & 1 ? 0 : r >> 9 & (GUEST_PAGE - 1);
+    const struct range *mine = region(r >> 32);
+    if (r >> 24 & ALIGNED)
+        skew &= ~(uint64_t)ALIGNED;
+    switch (r & 15) {
+    case 0:
+    case 1:
+    case 2:
+        return playground() + skew;
+    case 3:
+    case 4:
+        return mine->base + arbitrary() % (mine->size / GUEST_PAGE) * GUEST_PAGE + skew;
+    case 5:
+        return around(r >> 40 & 1 ? mine->base : mine->base + mine->size, r >> 48);
+    case 6:
+        return WINDOWS + (r >> 40) % WINDOW_PAGES * GUEST_PAGE + skew;
+    case 7:
+        return around(1ul << (r >> 40 & 63), r >> 48);
+    case 8:
+        return around(IPA_TOP, r >> 48);
+    case 9:
+        return IPA_TOP + (r >> 20);
+    case 10:
+        return arbitrary();
+    case 11:
+        return GUEST_GICR + (r >> 40) % (GUEST_CPUS * GUEST_GICR_BYTES);
+    case 12:
+        return GUEST_UART + skew;
+    case 13:
+        return RAM + (r >> 40) % ((uint64_t)guest_end - RAM);
+    default:
+        return arbitrary() % IPA_TOP & ~(uint64_t)(GUEST_PAGE - 1);
+    }
+}
+
+static uint32_t one_of(const uint32_t *first, const uint32_t *end)
+{
+    return first[arbitrary() % (uint64_t)(end - first)];
+}
+
+uint32_t memory_insn(bool stores_too)
+{
+    return stores_too && arbitrary() & 1 ? one_of(stores, stores_end) : one_of(loads, loads_end);
+}
+
+/* Memory is executed where it holds a RET by then, and where it cannot be. */
+static void fetch(uint64_t at)
+{
+    bool own = at - hostile.play.base < hostile.play.size;
+    at &= ~3ul;
+    if (is_precious(at) || (!own && at - RAM < hostile.play.base - RAM))
+        return;
+    if (own) {
+        store32(at, RET);
+        sync_code(at);
+    }
+    count(MEMORY, try_call(at).taken);
+}
+
+void memory_act(void)
+{
+    uint64_t at = place();
+    switch (arbitrary() % ONE_OF) {
+    case 0:
+        fetch(at);
+        break;
+    case 1:
+        execute(MEMORY, one_of(invalidations, invalidations_end), arbitrary() & 1 ? at : arbitrary());
+        break;
+    case 2:
+        if (!is_precious(at)) {
+            unsigned pair = (unsigned)(arbitrary() % (uint64_t)(exclusives_end - exclusives) / 2 * 2);
+            execute_two(MEMORY, exclusives[pair], exclusives[pair + 1], at);
+        }
+        break;
+    default:
+        execute(MEMORY, memory_insn(!is_precious(at)), at);
+    }
+}
+
+/* --- all of it ----------------------------------------------------------------------------------------------------- */
+
+static void touch(uint64_t at)
+{
+    for (const uint32_t *insn = loads; insn < loads_end; insn++)
+        execute(MEMORY, *insn, at);
+    for (const uint32_t *insn = stores; insn < stores_end && !is_precious(at); insn++)
+        execute(MEMORY, *insn, at);
+}
+
+static void touch_region(const struct range *r, unsigned part, unsigned parts)
+{
+    uint64_t end = r->base + r->size;
+    for (uint64_t at = r->base + part * GUEST_PAGE; at < end; at += parts * (uint64_t)GUEST_PAGE) {
+        touch(at);
+        fetch(at);
+    }
+    for (int skew = -(int)AROUND; skew <= AROUND; skew += 4) {
+        touch(r->base + (uint64_t)(int64_t)skew);
+        touch(end + (uint64_t)(int64_t)skew);
+    }
+}
+
+static void touch_registers(uint64_t base, uint64_t bytes, unsigned part, unsigned parts)
+{
+    for (uint64_t offset = part * WINDOW_STEP; offset < bytes; offset += parts * (uint64_t)WINDOW_STEP) {
+        execute(MEMORY, memory_insn(false), base + offset);
+        execute(MEMORY, memory_insn(!is_precious(base + offset)), base + offset);
+    }
+}
+
+void memory_sweep(unsigned part, unsigned parts)
+{
+    touch_region(&hostile.play, part, parts);
+    touch_region(&hostile.pool, part, parts);
+    touch_region(&hostile.fixed, part, parts);
+    for (unsigned bit = part; bit < 64; bit += parts) {
+        touch(1ul << bit);
+        touch((1ul << bit) - 8);
+        fetch(1ul << bit);
+    }
+    touch(~0ul - 15);
+    touch_registers(GUEST_GICD, 0x10000, part, parts);
+    touch_registers(GUEST_GICR, hostile.vcpus * GUEST_GICR_BYTES, part, parts);
+    touch_registers(GUEST_UART, GUEST_PAGE, part, parts);
+    for (const uint32_t *insn = invalidations; insn < invalidations_end; insn++) {
+        execute(MEMORY, *insn, 0);
+        execute(MEMORY, *insn, ~0ul);
+        execute(MEMORY, *insn, hostile.play.base);
+    }
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Tables of its own, each vCPU's others at the same addresses: aliases of its pages and of what is not its, remapped with and
+ * without invalidation, tables where there can be none. */
+#include "hostile/hostile.h"
+
+#define GIB        (1ul << 30)
+#define ALIASES    (2 * GIB) /* an entry of 1 GiB with tables below it, pages first */
+#define ELSEWHERE  (3 * GIB) /* one whose table is where it should not be */
+#define BLOCKS     (ALIASES + (2ul << 20))
+#define UPPER      0xffffff8000000000ul
+#define OUTPUT     0x0000fffffffff000ul
+#define PAGE_AF    (3ul | 1ul << 10)
+#define BLOCK_AF   (1ul | 1ul << 10)
+#define TABLE      3ul
+#define ATTR(n)    ((uint64_t)(n) << 2)
+#define SHAREABLE  (3ul << 8)
+#define NOT_GLOBAL (1ul << 11)
+#define TCR_HA_HD  (3ul << 39)
+#define ATTRIBUTES (7ul << 2 | 1ul << 6 | 1ul << 7 | 3ul << 8 | 1ul << 10 | 1ul << 11 | 1ul << 51 | 7ul << 52)
+enum { ENTRIES = 512, PAGES = 32, STEPS = 12, ONE_OF = 8, MMFR1_HAFDBS = 0xf };
+
+static _Alignas(GUEST_PAGE) uint64_t top[GUEST_CPUS][ENTRIES], middle[GUEST_CPUS][ENTRIES], bottom[GUEST_CPUS][ENTRIES];
+static _Alignas(GUEST_PAGE) uint64_t stamp[GUEST_CPUS][ENTRIES];
+
+static void tables_on(unsigned cpu, uint64_t tcr)
+{
+    top[cpu][0] = ATTR(MMU_DEVICE) | BLOCK_AF;
+    top[cpu][1] = RAM | ATTR(MMU_NORMAL) | BLOCK_AF | SHAREABLE;
+    top[cpu][2] = (uint64_t)middle[cpu] | TABLE;
+    top[cpu][3] = 0;
+    middle[cpu][0] = (uint64_t)bottom[cpu] | TABLE;
+    mmu_on(top[cpu], top[cpu], tcr);
+}
+
+static void access_at(uint64_t at, uint64_t output)
+{
+    bool may_store = !is_precious(output) && !is_precious(output + GUEST_PAGE - 1);
+    if (arbitrary() & 1)
+        execute(STAGE1, memory_insn(may_store), at);
+    else
+        execute_el0(STAGE1, memory_insn(may_store), at);
+}
+
+/* A page of this vCPU's at an address where the others have theirs. */
+static void own_stamp(unsigned cpu, unsigned entry)
+{
+    uint64_t at = ALIASES + entry * (uint64_t)GUEST_PAGE, value;
+    bottom[cpu][entry] = 0;
+    mmu_barrier();
+    stamp[cpu][0] = SECRET_OF(hostile.self) + ((uint64_t)cpu << 8);
+    bottom[cpu][entry] = (uint64_t)stamp[cpu] | ATTR(MMU_NORMAL) | PAGE_AF | SHAREABLE | (arbitrary() & NOT_GLOBAL);
+    __asm__ volatile("dsb ish; isb" : : : "memory");
+    if (!try_read(at, &value).taken && value != stamp[cpu][0])
+        breach(BREACH_MIXED);
+    count(STAGE1, false);
+}
+
+static void alias(unsigned cpu, unsigned entry)
+{
+    uint64_t output = place() & OUTPUT, at = ALIASES + entry * (uint64_t)GUEST_PAGE;
+    bottom[cpu][entry] = output | PAGE_AF | (arbitrary() & ATTRIBUTES);
+    bool flushed = arbitrary() & 1;
+    __asm__ volatile("dsb ish; isb" : : : "memory");
+    if (flushed)
+        mmu_barrier();
+    /* If not, what was there before may be what is reached. */
+    access_at(at + (arbitrary() & (GUEST_PAGE - 8)), flushed ? output : RAM);
+}
+
+static void block(unsigned cpu, unsigned entry)
+{
+    uint64_t output = place() & OUTPUT;
+    middle[cpu][1 + entry] = output | BLOCK_AF | (arbitrary() & ATTRIBUTES);
+    mmu_barrier();
+    access_at(BLOCKS + entry * (2ul << 20) + (arbitrary() & 0x1ffff8), RAM);
+}
+
+/* A table in a device, where nothing is, in memory that may be gone, or in itself. */
+static void bad_table(unsigned cpu, uint64_t output)
+{
+    uint64_t value;
+    top[cpu][3] = output | TABLE;
+    WRITE_REG(ttbr1_el1, output);
+    mmu_barrier();
+    count(STAGE1, try_read(ELSEWHERE + (arbitrary() & (GIB - 8)), &value).taken);
+    count(STAGE1, try_read(UPPER + (arbitrary() & (GIB - 8)), &value).taken);
+    execute(STAGE1, memory_insn(false), UPPER | (arbitrary() & (512 * GIB - 1)));
+    top[cpu][3] = 0;
+    WRITE_REG(ttbr1_el1, (uint64_t)top[cpu]);
+    mmu_barrier();
+}
+
+void stage1_act(void)
+{
+    unsigned cpu = guest_cpu();
+    bool by_hardware = (READ_REG(id_aa64mmfr1_el1) & MMFR1_HAFDBS) != 0;
+    tables_on(cpu, by_hardware && arbitrary() & 1 ? TCR_HA_HD : 0);
+    for (unsigned i = 0; i < STEPS; i++) {
+        uint64_t r = arbitrary();
+        unsigned entry = (unsigned)(r >> 8) % PAGES;
+        switch (r % ONE_OF) {
+        case 0:
+        case 1:
+            own_stamp(cpu, entry);
+            break;
+        case 2:
+            block(cpu, entry);
+            break;
+        case 3:
+            bad_table(cpu, place() & OUTPUT);
+            break;
+        case 4:
+            handover_act();
+            break;
+        default:
+            alias(cpu, entry);
+        }
+    }
+    mmu_off();
+}
