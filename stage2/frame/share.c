@@ -109,14 +109,16 @@ static enum s2_err check_offer(const struct s2_offer *o, uint16_t owner, uint32_
     return S2_OK;
 }
 
-/* A record that is free; *mine: how many this owner has. */
+/* A record that is free; *mine: how many this owner has. In a table that has room for all owners each has a part of its own, so that
+ * nobody learns from his handles what others share. */
 static struct s2_share *free_record(struct s2_ledger *l, uint16_t owner, unsigned *mine)
 {
+    unsigned first = (owner - (unsigned)S2_OWNER_FIRST_VM) * l->shares_each;
     struct s2_share *found = NULL;
 
     *mine = 0;
     for (unsigned i = 0; i < l->shares; i++) {
-        struct s2_share *s = &l->share[i];
+        struct s2_share *s = &l->share[(first + i) % l->shares];
 
         if (s->phase != S2_SHARE_UNUSED)
             *mine += s->owner == owner;

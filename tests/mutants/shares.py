@@ -33,6 +33,7 @@ MUTATIONS = [
      "                                : false;", "the owner finds what the borrower wrote (O3)", "test_share test_space_share"),
     ("share_donation_not_scrubbed", RECORDS, "    return s->kind == S2_DONATE ? s->phase == S2_SHARE_OPEN\n",
      "    return s->kind == S2_DONATE ? false\n", "the receiver finds what the donor wrote (O3)", "test_share"),
+    ("share_handles_tell", RECORDS, "&l->share[(first + i) % l->shares]", "&l->share[i]", "a handle says how much others share", "test_share"),
     ("share_scrub_zeroes_nothing", RECORDS, "    s2_frames_zero(l->port, piece.start, bytes);\n", "",
      "scrubbing only counts (O3)", "test_space_share"),
     ("share_unshare_of_a_loan", RECORDS, "    else if (how != S2_END_ANY && (how == S2_UNSHARE) != (s->kind == S2_SHARE))\n",

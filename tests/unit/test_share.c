@@ -595,6 +595,40 @@ static void runs_in_any_order_come_back(void **state)
     destroy(x);
 }
 
+/* The same handles for who shares alone, and beside others that come and go. */
+static void handles_say_nothing_of_others(void **state)
+{
+    uint32_t alone[2], beside[2], other;
+
+    (void)state;
+    for (unsigned others = 0; others < 2; others++) {
+        struct fixture *x = create();
+        struct s2_share table[2 * PAGES] = {{0}};
+        struct s2_ledger_entry e = {.range = frames_at(FRAME + PAGES * PAGE, PAGES),
+                                    .owner = ids[BORROWER],
+                                    .state = S2_OWNED,
+                                    .rights = S2_RWX,
+                                    .ipa = S2_IPA(IPA + PAGES * PAGE)};
+        struct s2_claim c;
+
+        s2_share_init(&x->l, table, 2 * PAGES, PAGES);
+        own(x);
+        assert_int_equal(s2_ledger_plan(&x->l, &c, S2_OWNER_NONE, S2_FREE, &e, NULL), S2_OK);
+        s2_ledger_commit(&x->l, &c);
+        for (unsigned i = 0; i < others * PAGES; i++)
+            assert_int_equal(offer(x, S2_SHARE, ids[BORROWER], FRAME + (PAGES + i) * PAGE, 1, &other), S2_OK);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(offer(x, S2_SHARE, ids[OWNER], FRAME + i * PAGE, 1, others ? &beside[i] : &alone[i]),
+                             S2_OK);
+        x->l.share = x->table; /* all go with the table */
+        model_destroy(x->port);
+        free(x->nodes);
+        free(x->meta);
+        free(x);
+    }
+    assert_memory_equal(alone, beside, sizeof alone);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -606,6 +640,7 @@ int main(void)
         T(handles_that_are_none),
         T(nodes_run_out),
         T(runs_in_any_order_come_back),
+        T(handles_say_nothing_of_others),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
