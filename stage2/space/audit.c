@@ -7,6 +7,7 @@
 #include "frame/region.h"
 #include "space/inner.h"
 
+enum { FINDINGS_EACH = 16, BEGUN = 1 };
 enum phase { LEDGER, ENTRIES, ALLOCATORS, SUMS, TABLES, VMIDS, SPACES, PHASES };
 
 static void report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
@@ -102,14 +103,12 @@ static uint64_t bytes_in(const struct s2_frames *f, struct s2_pa_range range)
 }
 
 /* Is a frame of the range free? *pa: the first such. */
-static bool any_free(struct s2_frames *f, struct s2_pa_range range, uint64_t *pa)
+static bool any_free(struct s2_frames *f, struct s2_pa_range range, s2_pa *pa)
 {
-    struct s2_pa_range part;
-    bool any = false;
+    bool any;
 
     lock_frames(f);
-    for (unsigned i = 0; i < f->regions && !any; i++)
-        any = in_bank(&f->region[i], range, &part) && s2_region_any_free(&f->region[i], part.start.v, part.end.v, pa);
+    any = s2_frames_any_free(f, range, pa);
     unlock_frames(f);
     return any;
 }
@@ -182,7 +181,8 @@ static const char *entry_alone(const struct s2_ledger_entry *e)
 static void audit_entry(struct s2_audit *a, const struct s2_ledger_entry *e)
 {
     const char *wrong = entry_alone(e);
-    uint64_t pa = 0, known = 0;
+    uint64_t known = 0;
+    s2_pa pa;
 
     a->entries++;
     a->frames += (e->range.end.v - e->range.start.v) / S2_FRAME;
@@ -191,7 +191,7 @@ static void audit_entry(struct s2_audit *a, const struct s2_ledger_entry *e)
     for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f)) {
         known += bytes_in(f, e->range);
         if (e->state != S2_FREE && any_free(f, e->range, &pa))
-            report_pa(a, e->owner, pa, pa + S2_FRAME, "is somebody's by the ledger, and the allocator has it free");
+            report_pa(a, e->owner, pa.v, pa.v + S2_FRAME, "is somebody's by the ledger, and the allocator has it free");
     }
     if ((e->state == S2_FREE || e->pooled) && known != e->range.end.v - e->range.start.v)
         report_pa(a, e->owner, e->range.start.v, e->range.end.v, "belongs to an allocator, and none has it");
@@ -407,15 +407,6 @@ static uint32_t nodes_promised(const struct s2_space *sp)
     return nodes;
 }
 
-static void count_leaves(struct s2_audit *a, const struct s2_space *sp)
-{
-    struct s2_table_counts c;
-
-    s2_table_count(&sp->table, &c);
-    for (unsigned i = 0; i < sizeof c.leaves / sizeof c.leaves[0]; i++)
-        a->leaves += c.leaves[i];
-}
-
 /* Under the space's lock. */
 static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
 {
@@ -435,32 +426,83 @@ static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
     if (!sp->table.detached && a->cfg->cached(a->cfg->arg, i, &cached) && pages + cached != s2_space_quota(sp).used)
         report_count(a, sp->cfg.id, pages + cached, s2_space_quota(sp).used,
                      "is charged for table pages that it has nowhere");
-    count_leaves(a, sp);
 }
 
-static void audit_space(struct s2_audit *a, unsigned i)
+static bool found(void *arg, const struct s2_detail *d)
+{
+    struct s2_audit *a = arg;
+
+    report(a, a->vm, d);
+    return ++a->told < FINDINGS_EACH;
+}
+
+static bool first_leaf(void *arg, const struct s2_leaf *leaf)
+{
+    *(uint64_t *)arg = leaf->range.start.v;
+    return false;
+}
+
+/* From a->at on, over what holds nothing, as far as `budget` leaves can reach. */
+static struct s2_ipa_range next_slice(const struct s2_audit *a, const struct s2_space *sp, uint64_t budget)
+{
+    uint64_t limit = s2_ipa_limit(&sp->cfg.geometry), granule_log2 = sp->cfg.geometry.granule_log2, place = limit;
+    struct s2_ipa_range rest = {S2_IPA(a->at), S2_IPA(limit)};
+    struct s2_area area;
+    struct s2_ient e;
+
+    s2_table_visit(&sp->table, rest, first_leaf, &place);
+    if (s2_area_set_find_from(&sp->areas, rest.start, &area))
+        place = s2_min_u64(place, area.range.start.v);
+    if (s2_imap_find_from(&sp->chunks, a->at, &e))
+        place = s2_min_u64(place, e.start);
+    place = s2_max_u64(place, a->at);
+    if (budget < (limit - place) >> granule_log2)
+        rest.end.v = place + (budget << granule_log2);
+    return rest;
+}
+
+/* Under the space's lock. First what all of it says; a->at is odd then, as no address is. */
+static bool audit_slice(struct s2_audit *a, unsigned i, struct s2_space *sp, uint64_t budget)
+{
+    struct s2_ipa_range slice;
+
+    if (a->at == 0) {
+        a->spaces++;
+        a->told = 0;
+        a->vm = sp->cfg.id;
+        if (!s2_check_totals(sp, found, a))
+            return false;
+        audit_books(a, i, sp);
+        a->at = BEGUN;
+        return true;
+    }
+    a->at &= ~(uint64_t)BEGUN;
+    slice = next_slice(a, sp, budget);
+    a->at = slice.end.v | BEGUN;
+    return s2_check_range(sp, slice, found, a, &a->leaves) && slice.end.v < s2_ipa_limit(&sp->cfg.geometry);
+}
+
+static bool audit_space(struct s2_audit *a, unsigned i, uint64_t budget)
 {
     struct s2_space *sp = space_at(a, i);
-    struct s2_detail d;
+    bool more = false;
 
     if (!sp)
-        return;
-    a->spaces++;
-    if (s2_space_check(sp, &d)) {
-        report(a, sp->cfg.id, &d);
-        return; /* the rest would lead through what is broken */
-    }
+        return false;
     s2_space_lock(sp);
     if (!sp->dying)
-        audit_books(a, i, sp);
+        more = audit_slice(a, i, sp, budget);
+    else if (a->at == 0)
+        a->spaces++;
     s2_space_unlock(sp);
+    return more;
 }
 
 /* --- what the hypervisor maps -------------------------------------------------------------------------------------------------- */
 
 void s2_audit_hyp_leaf(struct s2_audit *a, const struct s2_hyp_leaf *leaf)
 {
-    struct s2_ledger_entry e;
+    struct s2_ledger_entry e = {.owner = S2_OWNER_NONE};
 
     a->leaves++;
     if (leaf->writable && leaf->executable)
@@ -524,8 +566,7 @@ static bool audit_part(struct s2_audit *a, uint64_t budget)
         audit_vmids(a);
         return false;
     default:
-        audit_space(a, a->part);
-        return false;
+        return audit_space(a, a->part, budget);
     }
 }
 

@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Areas against tables, both ways: every leaf, chunk and ledger entry is one that the areas would produce, and what the
- * areas promise to be there is there. Access flag and dirty state do not count. Reads only. */
+ * areas promise to be there is there. Access flag and dirty state do not count. Reads only.
+ *
+ * In two parts: what can be told of a range by itself, and what only all of it together says. Each check says whether to go on. */
+#include "frame/ledger.h"
 #include "space/inner.h"
 
 struct audit {
     struct s2_space *sp;
-    struct s2_detail *d;
-    const char *wrong;
-    uint64_t bytes; /* of what was visited */
+    s2_check_fn *found;
+    void *arg;
+    bool over; /* nothing more is wanted */
+    struct s2_ipa_range range, part;
+    uint64_t bytes, leaves; /* of what was visited */
 };
+
+static bool tell(struct audit *a, const struct s2_detail *d)
+{
+    a->over = !a->found(a->arg, d);
+    return !a->over;
+}
 
 static bool fail(struct audit *a, enum s2_detail_axis axis, uint64_t start, uint64_t end, const char *what)
 {
-    a->wrong = what;
-    (void)s2_refuse(a->d, S2_EINVAL, axis, start, end, what);
-    return false;
+    struct s2_detail d;
+
+    (void)s2_refuse(&d, S2_EINVAL, axis, start, end, what);
+    return tell(a, &d);
 }
 
 static bool fail_ipa(struct audit *a, struct s2_ipa_range r, const char *what)
@@ -41,6 +53,18 @@ static bool expected(const struct s2_space *sp, const struct s2_area *area, s2_i
     return true;
 }
 
+/* With whose it is. */
+static bool fail_rights(struct audit *a, uint64_t start, uint64_t end, const char *what)
+{
+    struct s2_ledger_entry e = {.owner = S2_OWNER_NONE};
+    struct s2_detail d;
+
+    (void)s2_ledger_find(a->sp->cfg.ledger, S2_PA(start), &e);
+    (void)s2_refuse_found(&d, S2_EPERM, S2_AXIS_PA, start, end, e.range.start.v, e.range.end.v, what);
+    d.holder = e.owner;
+    return tell(a, &d);
+}
+
 /* Every frame of the run is this VM's, or shared with it, allows `rights`, and is known to be mapped at `ipa`. */
 static bool check_rights(struct audit *a, struct s2_pa_range run, s2_ipa ipa, uint32_t rights)
 {
@@ -60,7 +84,7 @@ static bool check_rights(struct audit *a, struct s2_pa_range run, s2_ipa ipa, ui
         else if (known.v != ipa.v + (at.v - run.start.v))
             what = "is mapped, and the ledger says at another place";
         if (what)
-            return fail(a, S2_AXIS_PA, at.v, s2_min_u64(end.v, run.end.v), what);
+            return fail_rights(a, at.v, s2_min_u64(end.v, run.end.v), what);
     }
     return true;
 }
@@ -73,7 +97,8 @@ static bool check_leaf(void *arg, const struct s2_leaf *leaf)
     struct s2_area area;
     s2_pa pa;
 
-    a->bytes += s2_range_bytes(leaf->range);
+    a->leaves++;
+    a->bytes += s2_range_bytes(s2_range_meet(leaf->range, a->part));
     if (!s2_area_set_find(&sp->areas, leaf->range.start, &area) || area.range.end.v < leaf->range.end.v)
         return fail_ipa(a, leaf->range, "is mapped, and no one area covers it");
     if (!expected(sp, &area, leaf->range.start, &run, &pa) || run.end.v < leaf->range.end.v)
@@ -98,29 +123,38 @@ static uint64_t chunk_bytes(const struct s2_space *sp, struct s2_ipa_range range
     return bytes;
 }
 
-/* Is all mapped that its kind says is there? Not asked of alloc areas, some of whose leaves come with faults. */
+/* Is all of the part mapped that its kind says is there? Not asked of alloc areas, some of whose leaves come with faults. */
 static bool wholly_mapped(const struct audit *a, const struct s2_area *area)
 {
     uint64_t there = 0, granule = s2_granule_bytes(&a->sp->cfg.geometry);
     struct s2_ipa_range run;
     s2_pa pa;
 
-    for (s2_ipa at = area->range.start; at.v < area->range.end.v; at = run.end)
+    for (s2_ipa at = a->part.start; at.v < a->part.end.v; at = run.end)
         if (expected(a->sp, area, at, &run, &pa))
-            there += s2_range_bytes(run);
+            there += s2_range_bytes(s2_range_meet(run, a->part));
         else
             run.end.v = at.v + granule;
     return there == a->bytes;
 }
 
-static bool check_area(struct audit *a, const struct s2_area *area, uint64_t *promised)
+/* The leaves of a part of the range; bytes: what they map of it. */
+static bool check_leaves(struct audit *a, struct s2_ipa_range part)
 {
-    uint64_t bytes = s2_range_bytes(area->range), held = chunk_bytes(a->sp, area->range);
+    a->part = part;
+    a->bytes = 0;
+    if (part.start.v < part.end.v)
+        s2_table_visit(&a->sp->table, part, check_leaf, a);
+    return !a->over;
+}
+
+static bool check_area(struct audit *a, const struct s2_area *area)
+{
+    struct s2_ipa_range part = s2_range_meet(area->range, a->range);
+    uint64_t bytes = s2_range_bytes(part), held = chunk_bytes(a->sp, part);
     bool is_alloc = area->backend == &s2_backend_alloc;
 
-    a->bytes = 0;
-    s2_table_visit(&a->sp->table, area->range, check_leaf, a);
-    if (a->wrong)
+    if (!check_leaves(a, part))
         return false;
     if (!is_alloc && area->backend->memory && !wholly_mapped(a, area))
         return fail_ipa(a, area->range, "is not wholly mapped");
@@ -128,24 +162,23 @@ static bool check_area(struct audit *a, const struct s2_area *area, uint64_t *pr
         return fail_ipa(a, area->range, "has chunks of memory, and is not of a kind that has any");
     if (is_alloc && !s2_area_lazy(area) && (held != bytes || a->bytes != bytes))
         return fail_ipa(a, area->range, "is not wholly populated");
-    if (s2_area_promised(area))
-        *promised += (bytes - held) / S2_FRAME;
     return true;
 }
 
+/* Area by area, and what is mapped between them, too. */
 static bool check_areas(struct audit *a)
 {
-    uint64_t promised = 0;
     struct s2_area area;
+    bool any = true;
 
-    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)
-        if (!check_area(a, &area, &promised))
+    for (s2_ipa at = a->range.start; any && at.v < a->range.end.v; at = area.range.end) {
+        any = s2_area_set_find_from(&a->sp->areas, at, &area) && area.range.start.v < a->range.end.v;
+        if (!check_leaves(a, (struct s2_ipa_range){at, any ? area.range.start : a->range.end}))
             return false;
-    if (promised != a->sp->frames_promised)
-        return fail(a, S2_AXIS_NONE, promised, a->sp->frames_promised, "promises other frames than its areas lack");
-    /* What is mapped between the areas, too. */
-    s2_table_visit(&a->sp->table, all_of(a->sp), check_leaf, a);
-    return !a->wrong;
+        if (any && !check_area(a, &area))
+            return false;
+    }
+    return true;
 }
 
 /* --- chunks and ledger against areas --------------------------------------------------------------------------------------- */
@@ -178,63 +211,81 @@ static bool in_alloc_areas(const struct s2_space *sp, struct s2_ipa_range range)
     return true;
 }
 
-static bool check_chunk(void *arg, const struct s2_ient *e)
+static bool check_chunk(struct audit *a, const struct s2_chunk *c)
 {
-    struct audit *a = arg;
-    struct s2_ipa_range range = {S2_IPA(e->start), S2_IPA(e->end)};
-    struct s2_chunk c;
+    struct s2_pa_range run = s2_pa_run(c->pa, s2_range_bytes(c->range));
+    s2_pa free;
 
-    a->bytes += e->end - e->start;
-    if (!in_alloc_areas(a->sp, range))
-        return fail_ipa(a, range, "is memory of an area that is not there");
-    (void)s2_chunk_next(&a->sp->chunks, range, &c);
-    for (uint64_t off = 0; off < e->end - e->start; off += S2_FRAME)
-        if (s2_frames_is_free(a->sp->cfg.frames, S2_PA(c.pa.v + off)))
-            return fail(a, S2_AXIS_PA, c.pa.v + off, c.pa.v + off + S2_FRAME, "is an area's memory, and free");
-    return check_rights(a, s2_pa_run(c.pa, s2_range_bytes(range)), range.start, 0);
+    if (!in_alloc_areas(a->sp, c->range))
+        return fail_ipa(a, c->range, "is memory of an area that is not there");
+    if (s2_frames_any_free(a->sp->cfg.frames, run, &free))
+        return fail(a, S2_AXIS_PA, free.v, free.v + S2_FRAME, "is an area's memory, and free");
+    return check_rights(a, run, c->range.start, 0);
 }
 
 static bool check_chunks(struct audit *a)
 {
-    a->bytes = 0;
-    s2_imap_walk(&a->sp->chunks, a->sp->chunks.lo, a->sp->chunks.hi, check_chunk, a);
-    if (!a->wrong && a->bytes / S2_FRAME != a->sp->frames_held)
-        return fail(a, S2_AXIS_NONE, a->bytes / S2_FRAME, a->sp->frames_held,
-                    "holds another number of frames than its chunks have");
-    if (!a->wrong && a->sp->taken.count)
-        return fail(a, S2_AXIS_NONE, 0, 0, "still holds what an operation took");
-    return !a->wrong;
+    struct s2_ipa_range left = a->range;
+    struct s2_chunk c;
+
+    for (; left.start.v < left.end.v && s2_chunk_next(&a->sp->chunks, left, &c); left.start = c.range.end)
+        if (!check_chunk(a, &c))
+            return false;
+    return true;
 }
 
-/* What the ledger says is mapped here, is. */
-static bool check_entry(struct audit *a, const struct s2_ledger_entry *e)
+/* What the ledger says is mapped in the range, is. */
+static bool check_entry(struct audit *a, const struct s2_ledger_entry *e, struct s2_ipa_range said)
 {
-    uint64_t bytes = e->range.end.v - e->range.start.v, off = 0;
-
-    while (off < bytes) {
-        struct s2_ipa_range at = {S2_IPA(e->ipa.v + off), S2_IPA(e->ipa.v + bytes)}, run;
+    while (said.start.v < said.end.v) {
+        uint64_t pa_start = e->range.start.v + (said.start.v - e->ipa.v);
         struct s2_area area = {.backend = &s2_backend_alloc};
+        struct s2_ipa_range run;
         s2_pa pa;
 
-        if (!s2_area_set_find(&a->sp->areas, at.start, &area) && !held_at(a->sp, at.start, &area.range))
-            return fail(a, S2_AXIS_PA, e->range.start.v + off, e->range.end.v,
-                        "is mapped by the ledger, not by an area");
-        if (!expected(a->sp, &area, at.start, &run, &pa) || pa.v != e->range.start.v + off)
-            return fail(a, S2_AXIS_PA, e->range.start.v + off, e->range.end.v,
-                        "is mapped by the ledger, not by its area");
-        off += s2_range_bytes(s2_range_meet(at, run));
+        if (!s2_area_set_find(&a->sp->areas, said.start, &area) && !held_at(a->sp, said.start, &area.range))
+            return fail(a, S2_AXIS_PA, pa_start, e->range.end.v, "is mapped by the ledger, not by an area");
+        if (!expected(a->sp, &area, said.start, &run, &pa) || pa.v != pa_start)
+            return fail(a, S2_AXIS_PA, pa_start, e->range.end.v, "is mapped by the ledger, not by its area");
+        said.start = run.end;
     }
     return true;
 }
 
 static bool check_ledger(struct audit *a)
 {
+    struct s2_ipa_range range = a->range;
     struct s2_ledger_entry e;
 
-    for (s2_pa at = S2_PA(0); s2_ledger_next(a->sp->cfg.ledger, at, &e); at = e.range.end)
-        if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !e.share && !check_entry(a, &e))
+    if (range.end.v == s2_ipa_limit(&a->sp->cfg.geometry))
+        range.end.v = S2_IPA_NONE.v; /* the ledger may name what no address can be */
+    for (s2_pa at = S2_PA(0); s2_ledger_next(a->sp->cfg.ledger, at, &e); at = e.range.end) {
+        struct s2_ipa_range said = {e.ipa, S2_IPA(e.ipa.v + (e.range.end.v - e.range.start.v))};
+
+        if (e.owner == a->sp->cfg.id && e.ipa.v != S2_IPA_NONE.v && !e.share &&
+            !check_entry(a, &e, s2_range_meet(said, range)))
             return false;
+    }
     return true;
+}
+
+/* --- sums ------------------------------------------------------------------------------------------------------------------- */
+
+static bool check_sums(struct audit *a)
+{
+    uint64_t promised = 0, held = chunk_bytes(a->sp, a->range) / S2_FRAME;
+    struct s2_area area;
+
+    for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)
+        if (s2_area_promised(&area))
+            promised += (s2_range_bytes(area.range) - chunk_bytes(a->sp, area.range)) / S2_FRAME;
+    if (promised != a->sp->frames_promised &&
+        !fail(a, S2_AXIS_NONE, promised, a->sp->frames_promised, "promises other frames than its areas lack"))
+        return false;
+    if (held != a->sp->frames_held &&
+        !fail(a, S2_AXIS_NONE, held, a->sp->frames_held, "holds another number of frames than its chunks have"))
+        return false;
+    return !a->sp->taken.count || fail(a, S2_AXIS_NONE, 0, 0, "still holds what an operation took");
 }
 
 /* --- shares against areas ---------------------------------------------------------------------------------------------------- */
@@ -321,37 +372,112 @@ static bool check_longs(struct audit *a)
 
 /* --- structures and quotas --------------------------------------------------------------------------------------------------- */
 
+/* False, too, when what is wrong is what the other checks would go through. */
 static bool check_structures(struct audit *a)
 {
+    struct s2_ledger *l = a->sp->cfg.ledger;
     const struct s2_space *sp = a->sp;
-    struct s2_tquota q = s2_space_quota(a->sp);
     const char *wrong = s2_imap_check(&sp->areas.map);
 
     if (!wrong)
         wrong = s2_imap_check(&sp->chunks);
-    if (!wrong)
-        wrong = s2_imap_check(&sp->cfg.ledger->map);
-    if (!wrong)
-        wrong = s2_table_check(&sp->table);
-    if (!wrong && q.used > q.limit)
-        wrong = "uses more table pages than its quota";
-    if (!wrong && sp->frames_held + sp->frames_promised + sp->frames_shared > sp->cfg.frame_quota)
-        wrong = "holds and promises more frames than its quota";
-    if (!wrong && (sp->cut_nodes > S2_CUT_NODES || sp->cut.count > s2_cut_tables(&sp->cfg.geometry)))
-        wrong = "has more in its cut reserve than belongs there";
+    if (!wrong) {
+        s2_ledger_lock(l);
+        wrong = s2_imap_check(&l->map);
+        s2_ledger_unlock(l);
+    }
     if (wrong)
-        return fail(a, S2_AXIS_NONE, 0, 0, wrong);
-    return true;
+        (void)fail(a, S2_AXIS_NONE, 0, 0, wrong);
+    return !wrong;
+}
+
+static bool check_quotas(struct audit *a)
+{
+    const struct s2_space *sp = a->sp;
+    struct s2_tquota q = s2_space_quota(a->sp);
+    const char *wrong = NULL;
+
+    if (q.used > q.limit)
+        wrong = "uses more table pages than its quota";
+    else if (sp->frames_held + sp->frames_promised + sp->frames_shared > sp->cfg.frame_quota)
+        wrong = "holds and promises more frames than its quota";
+    else if (sp->cut_nodes > S2_CUT_NODES || sp->cut.count > s2_cut_tables(&sp->cfg.geometry))
+        wrong = "has more in its cut reserve than belongs there";
+    return !wrong || fail(a, S2_AXIS_NONE, 0, 0, wrong);
+}
+
+static bool check_tables(struct audit *a)
+{
+    const char *wrong = s2_table_check_range(&a->sp->table, a->range);
+
+    if (wrong)
+        (void)fail(a, S2_AXIS_NONE, 0, 0, wrong);
+    return !wrong;
+}
+
+bool s2_check_totals(struct s2_space *sp, s2_check_fn *found, void *arg)
+{
+    struct audit a = {.sp = sp, .found = found, .arg = arg, .range = all_of(sp)};
+
+    return check_structures(&a) && check_quotas(&a) && check_sums(&a) && check_shares(&a) && check_longs(&a);
+}
+
+bool s2_check_range(struct s2_space *sp, struct s2_ipa_range range, s2_check_fn *found, void *arg, uint64_t *leaves)
+{
+    struct audit a = {.sp = sp, .found = found, .arg = arg, .range = s2_range_meet(range, all_of(sp))};
+    bool on = check_tables(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a);
+
+    *leaves += a.leaves;
+    return on;
+}
+
+/* --- the first finding ---------------------------------------------------------------------------------------------------------- */
+
+static bool first(void *arg, const struct s2_detail *d)
+{
+    *(struct s2_detail *)arg = *d;
+    return false;
+}
+
+/* What is wrong inside comes before what is wrong of it. */
+static const char *check_all(struct s2_space *sp, struct s2_detail *d)
+{
+    struct audit a = {.sp = sp, .found = first, .arg = d, .range = all_of(sp)};
+    const char *wrong;
+
+    if (!check_structures(&a))
+        return d->what;
+    wrong = s2_table_check(&sp->table);
+    if (wrong)
+        (void)fail(&a, S2_AXIS_NONE, 0, 0, wrong);
+    else if (check_quotas(&a) && check_areas(&a) && check_chunks(&a) && check_sums(&a) && check_ledger(&a) &&
+             check_shares(&a))
+        (void)check_longs(&a);
+    return a.over || wrong ? d->what : NULL;
 }
 
 const char *s2_space_check(struct s2_space *sp, struct s2_detail *d)
 {
-    struct audit a = {.sp = sp, .d = d};
+    const char *wrong = NULL;
+    struct s2_detail own;
 
     s2_space_lock(sp);
     if (!sp->dying)
-        (void)(check_structures(&a) && check_areas(&a) && check_chunks(&a) && check_ledger(&a) && check_shares(&a) &&
-               check_longs(&a));
+        wrong = check_all(sp, d ? d : &own);
     s2_space_unlock(sp);
-    return a.wrong;
+    return wrong;
+}
+
+void s2_check_operation(struct s2_space *sp, struct s2_ipa_range range)
+{
+    enum { ALL_OF_IT = 64 };
+    uint64_t leaves = 0;
+
+    if (sp->wrong || sp->dying)
+        return;
+    sp->wrong_detail.what = NULL;
+    if (++sp->operations % ALL_OF_IT == 0)
+        sp->wrong = check_all(sp, &sp->wrong_detail);
+    else if (range.start.v < range.end.v && !s2_check_range(sp, range, first, &sp->wrong_detail, &leaves))
+        sp->wrong = sp->wrong_detail.what;
 }

@@ -12,6 +12,11 @@
 
 #include <s2_port.h>
 
+/* A port may leave the checks of cfg.audit out. */
+#ifndef S2_PORT_CHECKS
+#define S2_PORT_CHECKS true
+#endif
+
 static inline void s2_space_lock(struct s2_space *sp)
 {
     s2_port_lock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);
@@ -94,6 +99,17 @@ S2_NODISCARD enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, s
 enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err);
 /* What of an area is wrong by itself. */
 S2_NODISCARD enum s2_err s2_space_check_area(const struct s2_space *sp, const struct s2_area *a, struct s2_detail *d);
+
+/* --- check.c ---------------------------------------------------------------------------------------------------------- */
+
+/* A finding; false: no more are wanted. */
+typedef bool s2_check_fn(void *arg, const struct s2_detail *d);
+/* What only all of a space says, and what can be told of a range by itself: its leaves, areas, chunks and the entries of the ledger.
+ * True when nothing was so wrong, or so many things, that there is no going on. Counts leaves. */
+bool s2_check_totals(struct s2_space *sp, s2_check_fn *found, void *arg);
+bool s2_check_range(struct s2_space *sp, struct s2_ipa_range range, s2_check_fn *found, void *arg, uint64_t *leaves);
+/* At the end of an operation on that range, which may be empty, where cfg.audit says so: the range, or every so often all. */
+void s2_check_operation(struct s2_space *sp, struct s2_ipa_range range);
 
 /* --- promote.c ------------------------------------------------------------------------------------------------------- */
 

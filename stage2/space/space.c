@@ -221,12 +221,15 @@ static enum s2_err check_idle(const struct s2_space *sp, struct s2_ipa_range ran
 enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, struct s2_detail *d)
 {
     s2_op_begin(op, sp, d);
+    op->edits = range;
     s2_space_lock(sp);
     return check_idle(sp, range, d);
 }
 
 enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err)
 {
+    if (S2_PORT_CHECKS && op->side[0].space->cfg.audit)
+        s2_check_operation(op->side[0].space, op->edits);
     if (err)
         s2_space_unlock(op->side[0].space); /* and nothing has changed */
     else

@@ -5,6 +5,7 @@
 
 struct audit {
     const struct s2_table *t;
+    struct s2_ipa_range range; /* tables that meet it */
     uint32_t pages;
 };
 
@@ -51,6 +52,11 @@ static bool in_pool(const struct s2_table *t, s2_pa pa)
 
 static const char *check_node(struct audit *a, const struct s2_node *n);
 
+static bool meets(const struct s2_table *t, struct s2_ipa_range range, const struct s2_node *n)
+{
+    return n->base < range.end.v && range.start.v < n->base + s2_node_bytes(t, n->level);
+}
+
 static const char *check_table(struct audit *a, const struct s2_node *parent, uint64_t ipa, uint64_t desc)
 {
     const struct s2_table *t = a->t;
@@ -64,7 +70,7 @@ static const char *check_table(struct audit *a, const struct s2_node *parent, ui
     n = s2_node_child(t, parent, ipa, desc);
     if (!n.page->valid)
         return "an empty table is linked";
-    return check_node(a, &n);
+    return meets(t, a->range, &n) ? check_node(a, &n) : NULL;
 }
 
 /* Bounded by the number of levels; a page met twice ends it. */
@@ -122,23 +128,40 @@ static void forget_node(const struct s2_table *t, const struct s2_node *n)
     }
 }
 
-const char *s2_table_check(const struct s2_table *t)
+static const char *check(struct audit *a)
 {
-    uint64_t bytes = s2_node_bytes(t, t->geo.start_level);
-    struct audit a = {.t = t};
+    const struct s2_table *t = a->t;
+    uint64_t bytes = s2_node_bytes(t, t->geo.start_level), limit = s2_ipa_limit(&t->geo);
     const char *wrong = NULL;
 
-    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo) && !wrong; base += bytes) {
+    for (uint64_t base = 0; base < limit && !wrong; base += bytes) {
         struct s2_node root = s2_node_root(t, base);
 
-        wrong = check_node(&a, &root);
+        if (meets(t, a->range, &root))
+            wrong = check_node(a, &root);
     }
-    for (uint64_t base = 0; base < s2_ipa_limit(&t->geo); base += bytes) {
+    for (uint64_t base = 0; base < limit; base += bytes) {
         struct s2_node root = s2_node_root(t, base);
 
-        forget_node(t, &root);
+        if (root.page->flags & S2_TPAGE_SEEN)
+            forget_node(t, &root);
     }
+    return wrong;
+}
+
+const char *s2_table_check(const struct s2_table *t)
+{
+    struct audit a = {.t = t, .range = {S2_IPA(0), S2_IPA(s2_ipa_limit(&t->geo))}};
+    const char *wrong = check(&a);
+
     if (!wrong && a.pages > t->quota.used)
         wrong = "more table pages are linked than were charged";
     return wrong;
+}
+
+const char *s2_table_check_range(const struct s2_table *t, struct s2_ipa_range range)
+{
+    struct audit a = {.t = t, .range = range};
+
+    return check(&a);
 }

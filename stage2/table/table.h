@@ -120,5 +120,7 @@ void s2_table_flush_vcpu(struct s2_table *t);
 /* Consistency of the table by itself: counts, reserved bits, congruent outputs, no table page twice. Null when sound.
  * No other operation on this table meanwhile. */
 const char *s2_table_check(const struct s2_table *t);
+/* The same of those tables that meet the range. */
+const char *s2_table_check_range(const struct s2_table *t, struct s2_ipa_range range);
 
 #endif

@@ -55,6 +55,7 @@ struct s2_op {
     unsigned sides;
     struct s2_op_side side[S2_OP_SIDES];
     struct s2_op_pool pool[S2_OP_POOLS];
+    struct s2_ipa_range edits; /* what it is about, for the checker */
     bool reserved, committed, ended;
 };
 

@@ -37,6 +37,8 @@ struct s2_space_config {
     uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
     bool small_leaves;     /* pages only, for tests and for tracking; nothing is promoted */
     bool no_promotion;     /* at first; s2_space_promotion */
+    bool audit;            /* each operation but a fault checks its range at its end, every 64th all: the first finding is in
+                              s2_space.wrong; not where the port leaves it out (S2_PORT_CHECKS) */
 };
 
 /* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, each in a map of whatever height. */
@@ -60,6 +62,9 @@ struct s2_space {
     s2_ipa gone;           /* memory and rights of everything below are given back */
     s2_pa swept;           /* no frame below is this VM's any more */
     struct s2_gather last; /* the tables, until all are freed */
+    const char *wrong;     /* cfg.audit: the first finding, with the place in: */
+    struct s2_detail wrong_detail;
+    uint32_t operations;
 };
 
 /* Table pages in the cut reserve of a space of this shape: a cut at each end of a range, from a block of the lowest level
