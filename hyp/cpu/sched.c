@@ -279,7 +279,7 @@ static void run(struct cpu *cpu, struct vcpu *v)
     vcpu_load(v);
     cpu->slice_end = begin + slice;
     cpu->slice_over = false;
-    while (v->state == VCPU_RUNNING && v->leaving == LEAVE_NOT && !cpu->slice_over) {
+    while (v->state == VCPU_RUNNING && !cpu->leave_asked && !cpu->slice_over) {
         uint64_t next = run_timers(cpu);
         bool others = somebody_waits(cpu);
         if (others && cpu_ticks() >= cpu->slice_end)
