@@ -118,6 +118,21 @@ static uint64_t offer_as(unsigned n, uint64_t ipa, uint64_t bytes, unsigned righ
 
 /* --- the calls themselves ------------------------------------------------------------------------------------------ */
 
+/* SMCCC 1.1: x4 to x17 are preserved when they are no results. By HVC and by SMC; false when one was not. */
+#define KEEPS(conduit)                                                                                                 \
+    ({                                                                                                                 \
+        uint64_t differs;                                                                                              \
+        __asm__ volatile(".irp n, 4,5,6,7,8,9,10,11,12,13,14,15,16,17\n mov x\\n, #(0x100 + \\n)\n .endr\n"            \
+                         "mov x0, %1\n" conduit " #0\n mov %0, x0\n"                                                   \
+                         ".irp n, 4,5,6,7,8,9,10,11,12,13,14,15,16,17\n sub x\\n, x\\n, #(0x100 + \\n)\n"              \
+                         "orr %0, %0, x\\n\n .endr"                                                                    \
+                         : "=&r"(differs)                                                                              \
+                         : "r"(HV_CALLS + HV_EVENTS)                                                                   \
+                         : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",     \
+                           "x14", "x15", "x16", "x17", "memory");                                                      \
+        differs == 0;                                                                                                  \
+    })
+
 static void check_convention(void)
 {
     struct hv_result r = hv_call(HV_VERSION, 0, 0, 0);
@@ -135,6 +150,7 @@ static void check_convention(void)
         wrong += hv_function(0xc600000cul + n, 0, 0, 0).error != HV_NOT_SUPPORTED;
     }
     ok(wrong == 0, "32-bit forms, yielding calls and numbers that there are not: not supported (%u are)", wrong);
+    ok(KEEPS("hvc") && KEEPS("smc"), "x4 to x17 are kept, by HVC as by SMC");
     r = hv_function(0xffffffff00000000ul | HV_CALLS | HV_EVENTS, 5, 6, 7);
     ok(r.error == 0 && r.x2 == 6 && r.x3 == 7, "the upper half of x0 is ignored; what is no result is kept");
 }

@@ -80,6 +80,32 @@ static void test_edge_is_latched_once_and_survives_exits(void **state)
     assert_int_equal(ack(0), NOTHING);
 }
 
+/* A doorbell (vgic_pulse): however the guest has set its trigger. */
+static void test_pulse_comes_once_at_any_trigger(void **state)
+{
+    (void)state;
+    make_edge(41);
+    for (unsigned intid = 40; intid < 42; intid++) {
+        enable_spi(intid, 0xa0);
+        for (unsigned i = 0; i < 3; i++)
+            vgic_irq_set_pending(&w.g, 0, intid, true);
+        enter(0);
+        assert_int_equal(ack(0), intid);
+        leave(0);
+        vgic_irq_set_pending(&w.g, 0, intid, true); /* again while it is being handled */
+        enter(0);
+        assert_int_equal(ack(0), NOTHING);
+        eoi(0, intid);
+        assert_int_equal(ack(0), intid);
+        eoi(0, intid);
+        assert_int_equal(ack(0), NOTHING);
+        leave(0);
+        enter(0);
+        assert_int_equal(w.v[0].used, 0);
+        leave(0);
+    }
+}
+
 static void test_priority_order(void **state)
 {
     (void)state;
@@ -498,6 +524,7 @@ int main(void)
         cmocka_unit_test_setup(test_level_interrupt_from_line_to_end, four_lrs),
         cmocka_unit_test_setup(test_level_that_stays_high_comes_again, four_lrs),
         cmocka_unit_test_setup(test_edge_is_latched_once_and_survives_exits, four_lrs),
+        cmocka_unit_test_setup(test_pulse_comes_once_at_any_trigger, four_lrs),
         cmocka_unit_test_setup(test_priority_order, four_lrs),
         cmocka_unit_test_setup(test_preemption, four_lrs),
         cmocka_unit_test_setup(test_write_to_dir_is_ignored_without_eoimode, four_lrs),
