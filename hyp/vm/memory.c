@@ -144,9 +144,32 @@ static bool make_pool(unsigned index, struct problems *p)
     return add_bank(f, pool_range(&host.manifest.pool[index]), p);
 }
 
+static uint64_t mib_of(const struct manifest_vm *v)
+{
+    enum { MIB_LOG2 = 20 };
+    return (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2);
+}
+
+/* What a VM may take up in the ledger is its part of the memory, so that none can use it up for others. Half of the entries are
+ * for the free memory between. */
+static void share_ledger(void)
+{
+    enum { LEAST = 64 };
+    static struct s2_ledger_account account[MANIFEST_VMS];
+    const struct manifest *m = &host.manifest;
+    uint64_t entries = s2_imap_capacity(host.ledger_nodes.free) / 2 - (uint64_t)LEAST * m->vms, all = 1;
+    s2_ledger_quota(&host.ledger, account, MANIFEST_VMS);
+    for (unsigned i = 0; i < m->vms; i++)
+        all += mib_of(&m->vm[i]);
+    for (unsigned i = 0; i < m->vms; i++)
+        s2_ledger_limit(&host.ledger, (uint16_t)(S2_OWNER_FIRST_VM + i),
+                        (uint32_t)(LEAST + entries * mib_of(&m->vm[i]) / all));
+}
+
 bool host_make_memory(struct problems *p)
 {
     bool ok = true;
+    share_ledger();
     s2_frames_init(&host.frames, host.port);
     host.allocator[host.allocators++] = &host.frames;
     for (unsigned i = 0; ok && i < host.manifest.pools; i++)

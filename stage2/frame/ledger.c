@@ -427,8 +427,6 @@ bool s2_ledger_look(const struct s2_ledger *l, s2_pa pa, struct s2_ledger_full *
     if (!s2_imap_find(&l->map, pa.v, &e))
         return false;
     *out = (struct s2_ledger_full){unpack(&e), e.val.w[2] & ~1ull};
-    if (out->entry.state == S2_COLOURED)
-        s2_colours_resolve(l, pa, &out->entry);
     return true;
 }
 
@@ -438,6 +436,8 @@ bool s2_ledger_find(struct s2_ledger *l, s2_pa pa, struct s2_ledger_entry *out)
 
     s2_ledger_lock(l);
     bool found = s2_ledger_look(l, pa, &full);
+    if (found && full.entry.state == S2_COLOURED)
+        s2_colours_resolve(l, pa, &full.entry);
     s2_ledger_unlock(l);
     if (found)
         *out = full.entry;

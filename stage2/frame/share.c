@@ -639,6 +639,8 @@ uint8_t s2_ledger_right(struct s2_ledger *l, uint16_t vm, s2_pa pa, s2_ipa *at, 
     if (!s2_ledger_look(l, pa, &f)) {
         *end = S2_PA(pa.v + 1);
     } else {
+        if (f.entry.state == S2_COLOURED)
+            s2_colours_resolve(l, pa, &f.entry);
         *end = f.entry.range.end;
         if (f.entry.owner != vm) {
             rights = f.entry.share ? borrowed(l, vm, &f, at) : 0;

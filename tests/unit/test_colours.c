@@ -511,6 +511,21 @@ static void all_or_nothing(void **state)
     assert_int_equal(x->piece[0].mapped, 0);
     world_check(w);
     s2_tpool_give(&w->tables, &q, &all);
+    /* Refused when the memory was taken already. */
+    struct s2_area area = area_coloured(IPA, MIB(1), S2_RW);
+    struct s2_change c = {.step = S2_STEP_MAP, .area = area, .part = area.range};
+    struct s2_op op;
+
+    s2_op_begin(&op, &w->space, &w->d);
+    assert_int_equal(s2_backend_coloured.take(&w->space, &op, &c), S2_OK);
+    assert_int_equal(x->piece[0].mapped, MIB(1));
+    s2_backend_coloured.undo(&w->space, &op, &c);
+    assert_int_equal(x->piece[0].mapped, 0);
+    /* Taken back by another CPU between plan and take. */
+    assert_int_equal(s2_colours_use(&w->ledger, VM, ipa_range(IPA + PAGE, MIB(1)), &w->d), S2_EPERM);
+    assert_int_equal(s2_colours_use(&w->ledger, VM, ipa_range(IPA - PAGE, 2 * PAGE), &w->d), S2_EPERM);
+    assert_int_equal(x->piece[0].mapped, 0);
+    s2_op_end(&op);
     uint32_t nodes = w->nodes.free - w->nodes.reserved;
     assert_int_equal(s2_pool_reserve(&w->nodes, nodes), S2_OK);
     (void)map_new(w, area_coloured(IPA, PAGE, S2_RW));
