@@ -40,6 +40,8 @@ enum s2_err s2_area_leave(struct s2_area_set *set, struct s2_op *op, enum s2_err
 /* The plan of a protect alone; the operation stays open. How many areas the range meets. */
 S2_NODISCARD enum s2_err s2_area_plan_protect(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range,
                                               s2_update_fn *update, void *arg, uint64_t *areas);
+/* The plan of an unmap alone; the operation stays open, unless it has not begun. */
+S2_NODISCARD enum s2_err s2_area_plan_unmap(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range);
 /* Asks the backend; a refusal without a story of its own gets one. */
 S2_NODISCARD enum s2_err s2_area_prepare(const struct s2_area_set *set, struct s2_op *op, const struct s2_change *c);
 /* The same for what a backend's `take` says. */

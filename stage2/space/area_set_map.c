@@ -333,6 +333,15 @@ enum s2_err s2_area_set_unmap(struct s2_area_set *set, struct s2_op *op, struct 
     return err ? err : run_and_leave(&r, S2_OK, S2_MAP_REPLACE);
 }
 
+enum s2_err s2_area_plan_unmap(struct s2_area_set *set, struct s2_op *op, struct s2_ipa_range range)
+{
+    enum s2_err err = s2_area_enter(set, op, range);
+    struct run r;
+
+    start(&r, set, op, range, NULL);
+    return err ? err : plan(&r, S2_MAP_REPLACE);
+}
+
 enum s2_err s2_area_set_clear(struct s2_area_set *set, struct s2_op *op)
 {
     struct s2_ipa_range all = {S2_IPA(set->map.lo), S2_IPA(set->map.hi)};

@@ -4,6 +4,7 @@
  * begin took ahead; areas and leaves agree after each. */
 #include "space/area_set.h"
 #include "space/inner.h"
+#include "space/steps.h"
 
 /* --- begin ----------------------------------------------------------------------------------------------------------- */
 
@@ -16,18 +17,6 @@ static uint32_t nodes_needed(uint64_t areas)
     uint64_t leaves = areas / S2_IMAP_LEAF + EDGES;
 
     return (uint32_t)s2_min_u64((uint64_t)INSERTS * INSERT_NODES + PER_SPLIT * leaves, UINT32_MAX);
-}
-
-static void take_over(struct s2_long *l, struct s2_space *sp)
-{
-    l->ahead.tables = l->op.side[0].stash;
-    l->op.side[0].stash = S2_TSTASH_EMPTY;
-    for (unsigned i = 0; i < S2_OP_POOLS; i++) {
-        if (l->op.pool[i].pool != sp->cfg.nodes)
-            continue;
-        l->ahead.nodes = l->op.pool[i].taken;
-        l->op.pool[i].taken = 0;
-    }
 }
 
 static enum s2_err begin(struct s2_long *l, struct s2_space *sp)
@@ -44,7 +33,7 @@ static enum s2_err begin(struct s2_long *l, struct s2_space *sp)
     if (!err)
         err = s2_op_reserve(&l->op);
     if (!err) {
-        take_over(l, sp);
+        s2_steps_take_over(l, sp);
         s2_long_link(l, sp);
     }
     return s2_area_leave(&sp->areas, &l->op, err);
@@ -97,23 +86,6 @@ static bool as_answered(void *arg, const struct s2_area *area, s2_attr *attr)
     return true;
 }
 
-/* What is in use of the nodes that were taken ahead is no longer promised, and the other way round. */
-static void settle_nodes(struct s2_long *l, uint32_t before)
-{
-    struct s2_pool *pool = l->space->cfg.nodes;
-    uint32_t now = l->space->areas.map.nodes;
-
-    if (now > before) {
-        uint32_t used = (uint32_t)s2_min_u64(now - before, l->ahead.nodes);
-
-        s2_pool_unreserve(pool, used);
-        l->ahead.nodes -= used;
-    } else if (before > now && /* cover: the nodes that just came free are there */
-               !s2_pool_reserve(pool, before - now)) {
-        l->ahead.nodes += before - now;
-    }
-}
-
 static void change_piece(struct s2_long *l, uint64_t budget)
 {
     struct s2_space *sp = l->space;
@@ -129,7 +101,7 @@ static void change_piece(struct s2_long *l, uint64_t budget)
     l->refused = s2_area_set_protect(&sp->areas, &l->op, piece, as_answered, l);
     if (!l->refused)
         l->done = piece.end;
-    settle_nodes(l, before);
+    s2_steps_settle_nodes(l, before, sp->areas.map.nodes);
 }
 
 static void ask(struct s2_long *l, const struct s2_area *area)
@@ -176,20 +148,10 @@ bool s2_space_protect_step(struct s2_long *l, uint64_t budget)
 
 /* --- ends ------------------------------------------------------------------------------------------------------------ */
 
-/* The table pages that were taken ahead go with those of `left`. */
-static void finish(struct s2_long *l, struct s2_gather *left)
-{
-    struct s2_space *sp = l->space;
-
-    s2_pool_unreserve(sp->cfg.nodes, l->ahead.nodes);
-    s2_gather_spare(&sp->table, left, &l->ahead.tables);
-    s2_long_unlink(l);
-}
-
 void s2_long_protect_give_up(struct s2_long *l)
 {
     l->refused = S2_EDYING;
-    finish(l, &l->space->last);
+    s2_steps_end(l, &l->space->last);
 }
 
 enum s2_err s2_space_protect_end(struct s2_long *l)
@@ -199,6 +161,6 @@ enum s2_err s2_space_protect_end(struct s2_long *l)
     if (!sp)
         return l->refused;
     s2_space_lock(sp);
-    finish(l, &l->op.side[0].gather);
+    s2_steps_end(l, &l->op.side[0].gather);
     return s2_space_leave(&l->op, l->refused);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Long work on a space in steps, so that no step holds the space's lock for long: a large area populated, a large range
- * protected. Begin checks all and takes all that can fail; on an error nothing has changed. Steps cannot fail for want of
+ * protected or unmapped. Begin checks all and takes all that can fail; on an error nothing has changed. Steps cannot fail for want of
  * anything. Meanwhile the range is busy: a map, an unmap, a protect or other long work that meets it gets S2_EBUSY, and
  * detail names the busy range. Faults, copies and lookups go on, and see what is done as new and what is not as old.
  * s2_space_check holds between any two calls.
@@ -26,8 +26,8 @@ struct s2_long {
     struct s2_ipa_range range; /* busy */
     s2_ipa done;
     struct s2_op op;       /* populate: what begin took, for all steps */
-    struct s2_ahead ahead; /* protect: the same, each step being an operation of its own */
-    bool populates, aborts;
+    struct s2_ahead ahead; /* protect, unmap: the same, each step being an operation of its own */
+    bool populates, aborts, unmaps;
 
     struct s2_area area; /* populate: */
     s2_ipa clean;        /* memory below is zeroed; in an abort: was mapped */
@@ -37,7 +37,9 @@ struct s2_long {
     s2_ipa until; /* the area at `done` ends here; what update said of it: */
     s2_attr attr;
     bool changes;
-    enum s2_err refused;
+    enum s2_err refused; /* unmap, too */
+
+    uint32_t promises; /* unmap: changes of the ledger that cut an entry */
 };
 
 /* An alloc area that is neither lazy nor replaces anything; other areas are short work, S2_EINVAL. Errors as s2_space_map.
@@ -69,5 +71,21 @@ bool s2_space_protect_step(struct s2_long *l, uint64_t budget);
 /* At any time: what is done stays done, what is not stays as it was. S2_OK, or the code of a backend, not one of the
  * library's own, that refused a piece after it had agreed to the whole; the steps stopped there. */
 enum s2_err s2_space_protect_end(struct s2_long *l);
+
+/* Checks as s2_space_unmap does. Takes as much as the cut reserve of a space has, whatever the range: S2_ECUT when that is not
+ * there, perhaps where s2_space_unmap would have needed nothing. */
+S2_NODISCARD enum s2_err s2_space_unmap_begin(struct s2_space *sp, struct s2_long *l, struct s2_ipa_range range,
+                                              struct s2_detail *d);
+/* Unmaps from the start of the range on, flushes, and gives memory back: where the call returns nobody reaches what lies below
+ * `done`, where there is no area any more; guests have the rest as before, and may touch lazy memory there for the first time.
+ * At most `budget` leaves and pieces, a piece being what lies together and has one entry in the ledger, or an area of a kind
+ * that the library cannot cut; or one piece, whatever its size: one edit of ledger, chunks and areas each, and in the tables
+ * one store for each of the highest entries that it covers. (s2_space_unmap does all of it in one hold. What that costs grows
+ * with the pieces, not with the pages: of 1 GiB in blocks of 2 MiB that lie apart, 512 such edits and 512 stores.) True while
+ * more is left. */
+bool s2_space_unmap_step(struct s2_long *l, uint64_t budget);
+/* Does whatever is left. S2_OK, or the code of a backend, not one of the library's own, that refused a piece after it had
+ * agreed to the whole; the steps stopped there, and all from `done` on is as it was. */
+enum s2_err s2_space_unmap_end(struct s2_long *l);
 
 #endif
