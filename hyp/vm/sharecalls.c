@@ -88,14 +88,9 @@ static enum call_error retrieve(const struct args *a)
         return CALL_RANGE;
     if (s2_share_scrub_step(&host.ledger, handle, SCRUB_FRAMES))
         return CALL_BUSY;
-    if (info.kind == S2_DONATE && !vm_receive_begin(a->vm))
-        return CALL_QUOTA;
     enum s2_err err = s2_space_retrieve(&a->vm->space, handle, S2_IPA(a->in[1]), rights, VM_NAME_SHARED, &d);
-    if (err != S2_OK) {
-        if (info.kind == S2_DONATE)
-            vm_receive_drop(a->vm);
+    if (err != S2_OK)
         return call_error_of(err, true);
-    }
     a->out[0] = a->in[1];
     a->out[1] = info.bytes;
     return CALL_SUCCESS;

@@ -8,7 +8,6 @@
 static struct gate {
     bool open;
     uint32_t users;
-    uint32_t received; /* donations, since it was made */
 } gates[MANIFEST_VMS];
 
 struct vm *vm_of(uint16_t owner)
@@ -34,7 +33,6 @@ void vm_space_release(struct vm *vm)
 
 void vm_shares_begin(struct vm *vm)
 {
-    gates[vm->index].received = 0;
     __atomic_store_n(&gates[vm->index].open, true, __ATOMIC_SEQ_CST);
 }
 
@@ -78,20 +76,6 @@ enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end
     if (info.phase == S2_SHARE_OPEN)
         tell_borrowers(&info, EVENT_WITHDRAWN);
     return S2_OK;
-}
-
-bool vm_receive_begin(struct vm *vm)
-{
-    enum { MOST = 64 };
-    bool may = __atomic_add_fetch(&gates[vm->index].received, 1u, __ATOMIC_RELAXED) <= MOST;
-    if (!may)
-        vm_receive_drop(vm);
-    return may;
-}
-
-void vm_receive_drop(struct vm *vm)
-{
-    __atomic_fetch_sub(&gates[vm->index].received, 1u, __ATOMIC_RELAXED);
 }
 
 /* What it has of another's. False: nothing. */

@@ -21,11 +21,6 @@ void vm_space_release(struct vm *vm);
 /* The space has been made, and others may reach it until vm_shares_end_step (vm.h). */
 void vm_shares_begin(struct vm *vm);
 
-/* Before a donation is received. False: it has received as many as it may, since each cuts what the ledger, which is everybody's, has
- * in one piece. Drop: it was not received after all. */
-bool vm_receive_begin(struct vm *vm);
-void vm_receive_drop(struct vm *vm);
-
 /* The share is withdrawn, by its owner: nobody can retrieve it any more, and when this returns nobody but the owner reaches its
  * memory. The borrowers are told, once. Errors: s2_share_end_begin's, and then nothing has changed. */
 enum s2_err vm_share_withdraw(uint16_t owner, uint32_t handle, enum s2_share_end how);
