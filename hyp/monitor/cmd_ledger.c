@@ -36,7 +36,7 @@ static void row_borrower(struct row *r, const struct s2_share_info *info, const 
     row_address(r, "share", 10, info->handle);
     row_text(r, "kind", 6, kinds[info->kind]);
     row_size(r, "size", 7, info->bytes);
-    row_text(r, "ending", 0, info->phase == S2_SHARE_ENDING ? "yes" : "no");
+    row_flag(r, "ending", 6, info->phase == S2_SHARE_ENDING);
     monitor_owner(r, "borrower", b->vm);
     row_text(r, "has", 7, states[b->state]);
     monitor_rights(r, b->rights);

@@ -18,7 +18,7 @@ static void row_attributes(struct row *r, const struct s2_leaf *leaf)
 {
     monitor_rights(r, leaf->attr.bits);
     monitor_memory_type(r, leaf->attr.bits);
-    row_text(r, "contiguous", 0, leaf->contiguous ? "yes" : "no");
+    row_flag(r, "contiguous", 0, leaf->contiguous);
 }
 
 /* --- the leaves ----------------------------------------------------------------------------------------------------------- */

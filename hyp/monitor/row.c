@@ -132,6 +132,11 @@ void row_address(struct row *r, const char *key, unsigned width, uint64_t value)
     row_field(r, key, width, true, t.s, t.s);
 }
 
+void row_flag(struct row *r, const char *key, unsigned width, bool value)
+{
+    row_field(r, key, width, false, value ? "yes" : "no", value ? "true" : "false");
+}
+
 void row_no_address(struct row *r, const char *key, unsigned width)
 {
     row_field(r, key, width, true, "-", "null");

@@ -25,6 +25,7 @@ void row_end(struct row *r);
 /* A field that finds no room is left out as a whole. width: of the column, at least; the last one's blanks are cut off. */
 void row_text(struct row *r, const char *key, unsigned width, const char *value); /* null: "-", JSON's null */
 void row_address(struct row *r, const char *key, unsigned width, uint64_t value);
+void row_flag(struct row *r, const char *key, unsigned width, bool value); /* yes, no; true, false */
 void row_no_address(struct row *r, const char *key, unsigned width);
 void row_number(struct row *r, const char *key, unsigned width, uint64_t value);
 void row_size(struct row *r, const char *key, unsigned width, uint64_t bytes); /* people see 64K */

@@ -112,11 +112,11 @@ def memory(m):
     same([part(r, "start", "end", "leaves", "each", "level") for r in runs if int(r["start"], 16) >= 0x48000000],
          [("0x48000000", "0x48010000", 16, 4096, 3), ("0x60000000", "0x60010000", 16, 4096, 3)], "table: leaves in a row are one")
     same(runs[-1], {"start": "0x60000000", "end": "0x60010000", "pa": "0x70000000", "level": 3, "leaves": 16, "each": 4096,
-                    "rights": "r---", "memory": "wb", "contiguous": "yes"}, "table: memory at a chosen place")
+                    "rights": "r---", "memory": "wb", "contiguous": True}, "table: memory at a chosen place")
     same(sum(r["leaves"] for r in rows(m, "table second") if int(r["start"], 16) < 0x49000000), 2048, "table: every page is counted")
     walk = both(m, "table first 0x40000123", "table VM IPA")
     same([part(w, "level", "kind") for w in walk], [(1, "table"), (2, "block")], "a walk, level by level")
-    same(part(walk[-1], "pa", "rights", "memory", "contiguous"), (ram["pa"], "rwxu", "wb", "no"), "it ends in the area's memory")
+    same(part(walk[-1], "pa", "rights", "memory", "contiguous"), (ram["pa"], "rwxu", "wb", False), "it ends in the area's memory")
     same(int(walk[0]["descriptor"], 16) & 0xfffffffff000, int(walk[0]["pa"], 16), "a descriptor is decoded")
     same(int(walk[1]["slot"], 16) & ~0xfff, int(walk[0]["pa"], 16), "the next one lies in its table")
     same([w["kind"] for w in rows(m, "table first 0x50000000")][-1], "invalid", "a walk to what is not there")
@@ -143,7 +143,7 @@ def books(m):
     same([part(e, "owner", "size", "ipa") for e in shared], [("first", 65536, "0x48000000")], "ledger: the window is the owner's")
     entry, borrower = both(m, "ledger " + shared[0]["start"], "ledger PA")
     same(entry, shared[0], "ledger PA: the entry")
-    same(borrower, {"share": entry["share"], "kind": "share", "size": 65536, "ending": "no", "borrower": "second", "has": "held",
+    same(borrower, {"share": entry["share"], "kind": "share", "size": 65536, "ending": False, "borrower": "second", "has": "held",
                     "rights": "r---", "ipa": "0x49000000"}, "ledger PA: and who borrows it")
     same([part(e, "owner", "state") for e in rows(m, "ledger 0x70008000")], [("first", "owned")], "ledger PA: in the middle of an entry")
 

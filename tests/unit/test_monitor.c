@@ -19,6 +19,8 @@ static void one_of_each(bool json)
     row_address(&row, "at", 12, 0x40000000);
     row_number(&row, "number", 20, UINT64_MAX);
     row_size(&row, "size", 6, 2u << 20);
+    row_flag(&row, "flag", 0, true);
+    row_no_address(&row, "to", 6);
     row_field(&row, "raw", 8, false, "x + y", "[1,2]");
     row_end(&row);
 }
@@ -27,8 +29,8 @@ static void test_a_row_is_columns_under_a_heading(void **state)
 {
     (void)state;
     one_of_each(false);
-    assert_string_equal(row.head, "name    none            at                number    size  raw\n");
-    assert_string_equal(row.line, "a       -       0x40000000  18446744073709551615      2M  x + y\n");
+    assert_string_equal(row.head, "name    none            at                number    size  flag      to  raw\n");
+    assert_string_equal(row.line, "a       -       0x40000000  18446744073709551615      2M  yes        -  x + y\n");
 }
 
 static void test_a_row_is_one_object(void **state)
@@ -37,7 +39,7 @@ static void test_a_row_is_one_object(void **state)
     one_of_each(true);
     assert_string_equal(row.head, "");
     assert_string_equal(row.line, "{\"name\":\"a\",\"none\":null,\"at\":\"0x40000000\",\"number\":18446744073709551615,"
-                                  "\"size\":2097152,\"raw\":[1,2]}\n");
+                                  "\"size\":2097152,\"flag\":true,\"to\":null,\"raw\":[1,2]}\n");
 }
 
 static void test_an_object_without_fields(void **state)
