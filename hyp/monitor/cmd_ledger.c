@@ -15,7 +15,7 @@ static void row_place(struct row *r, s2_ipa ipa)
 
 static void row_entry(struct row *r, const struct s2_ledger_entry *e)
 {
-    static const char states[][11] = {"free", "hypervisor", "owned", "shared", "lent", "device"};
+    static const char states[][11] = {"free", "hypervisor", "owned", "shared", "lent", "device", "coloured"};
     row_address(r, "start", 12, e->range.start.v);
     row_address(r, "end", 12, e->range.end.v);
     row_size(r, "size", 7, e->range.end.v - e->range.start.v);

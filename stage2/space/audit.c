@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The audit of the whole machine, one part after the other. */
 #include <stage2/audit.h>
+#include <stage2/colours.h>
 
 #include "frame/ledger.h"
 #include "frame/region.h"
@@ -138,6 +139,7 @@ static bool any_used(struct s2_frames *f, struct s2_pa_range range, uint64_t *pa
 static void audit_ledger(struct s2_audit *a)
 {
     struct s2_ledger *l = a->cfg->ledger;
+    struct s2_detail d;
     const char *wrong;
 
     s2_ledger_lock(l);
@@ -148,6 +150,8 @@ static void audit_ledger(struct s2_audit *a)
     s2_ledger_unlock(l);
     if (wrong)
         report_count(a, S2_OWNER_HYP, 0, 0, wrong);
+    if (!a->blind && (wrong = s2_colours_check(l, &d)) != NULL)
+        report_pa(a, S2_OWNER_HYP, d.asked_start, d.asked_end, wrong);
 }
 
 /* What of an entry is wrong by itself. */
@@ -171,6 +175,9 @@ static const char *entry_alone(const struct s2_ledger_entry *e)
         break;
     case S2_DEVICE:
         ok = (vm || (e->owner == S2_OWNER_NONE && !mapped)) && !e->pooled && !e->share;
+        break;
+    case S2_COLOURED:
+        ok = e->owner == S2_OWNER_NONE && !mapped && !e->pooled && !e->share;
         break;
     }
     return ok ? NULL : "has an owner, a place or a share that does not go with its state";
@@ -415,6 +422,8 @@ static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
     uint32_t maps = sp->areas.map.nodes + sp->chunks.nodes + sp->taken.nodes, cached = 0;
     const char *wrong = s2_pool_check(nodes);
 
+    if (sp->wrong)
+        report(a, sp->cfg.id, &sp->wrong_detail);
     if (wrong)
         report_count(a, sp->cfg.id, 0, 0, wrong);
     else if (maps + nodes->free != nodes->count)

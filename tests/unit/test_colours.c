@@ -4,6 +4,7 @@
  * life; what is handed over is zero. */
 #include "space_world.h"
 
+#include <stage2/audit.h>
 #include <stage2/colours.h>
 
 #define REGION       (FRAME_BASE + MIB(8))
@@ -683,6 +684,61 @@ static void the_checker_sees_damage(void **state)
     assert_null(s2_colours_check(l, NULL));
 }
 
+static struct s2_space *only_space(void *arg, unsigned i)
+{
+    struct coloured *x = arg;
+
+    (void)i;
+    return &x->w->space;
+}
+
+static bool its_cache(void *arg, unsigned i, uint32_t *pages)
+{
+    struct coloured *x = arg;
+
+    (void)i;
+    *pages = x->w->cache.tables.count;
+    return true;
+}
+
+static void count_finding(void *arg, const struct s2_finding *f)
+{
+    struct coloured *x = arg;
+
+    x->w->d = f->detail;
+}
+
+static void the_audit_knows_colours(void **state)
+{
+    struct coloured *x = *state;
+    struct s2_audit_config cfg = {.ledger = &x->w->ledger,
+                                  .frames = &x->w->frames,
+                                  .tables = &x->w->tables,
+                                  .pools = 1,
+                                  .vmids = &x->w->vmids,
+                                  .spaces = 1,
+                                  .space = only_space,
+                                  .cached = its_cache,
+                                  .found = count_finding,
+                                  .arg = x};
+    struct s2_audit a;
+
+    assert_int_equal(give_to(x, VM, 0x0f, 16 * PAGE, IPA), S2_OK);
+    assert_int_equal(give_to(x, OTHER, 0x30, 16 * PAGE, IPA), S2_OK);
+    assert_int_equal(map_new(x->w, area_coloured(IPA, 16 * PAGE, S2_RW)), S2_OK);
+    s2_audit_begin(&a, &cfg);
+    while (s2_audit_step(&a, 100))
+        ;
+    assert_int_equal(s2_audit_end(&a), 0);
+    /* The same frames are another's: the table, the area and the records are at odds. */
+    x->piece[0].is.mask = 0x3c;
+    s2_audit_begin(&a, &cfg);
+    while (s2_audit_step(&a, 100))
+        ;
+    assert_true(s2_audit_end(&a) > 0);
+    x->piece[0].is.mask = 0x0f;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -703,6 +759,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(colours_narrower_than_the_granule, setup_16k, teardown),
         cmocka_unit_test_setup_teardown(colours_as_wide_as_the_granule, setup_16k_wide, teardown),
         T(the_checker_sees_damage),
+        T(the_audit_knows_colours),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
