@@ -251,8 +251,8 @@ bool exit_handle(struct vcpu *v, enum exit_class c)
 
 const char *vm_exit_name(enum exit_kind kind)
 {
-    static const char names[EXIT_KINDS][11] = {"irq",        "wfx",  "hvc",    "smc",  "sysreg", "data-abort",
-                                               "insn-abort", "mmio", "serror", "other"};
+    static const char names[EXIT_KINDS][11] = {"irq",        "wfx",        "hvc",  "smc",    "sysreg",
+                                               "data-abort", "insn-abort", "mmio", "serror", "other"};
     return names[kind];
 }
 
