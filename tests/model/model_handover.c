@@ -215,6 +215,8 @@ static void gets(const struct reach *r, struct hand *h, uint64_t lo, uint64_t hi
     if (!h->home)
         h->home = vm;
     h->reached |= vm_bit(vm);
+    if (h->scrubbed)
+        model_count(&r->w->port->count.given, (hi - lo) / FRAME);
     h->scrubbed = false;
     ++*(h->home == vm ? &h->live_home : &h->live_other);
 }

@@ -28,6 +28,7 @@ struct model_counters {
     uint64_t windows, zeroed, copied, cleaned, synced; /* calls, then bytes */
     uint64_t zeroed_locked;                            /* of zeroed: while the thread held a lock */
     uint64_t locks;
+    uint64_t given; /* frames mapped for the first time since what a VM had left in them was zeroed (strict) */
 };
 
 struct model_window {
