@@ -34,10 +34,12 @@ static bool ask(uint64_t ipa, bool write, uint64_t *pa)
     return (par & PAR_FAULT) == 0;
 }
 
-static bool is_owned(const struct vm *vm, uint64_t pa)
+/* Its own, or another's who lets it. */
+static bool may(const struct vm *vm, uint64_t pa, uint8_t rights)
 {
-    struct s2_ledger_entry e;
-    return s2_ledger_find(&host.ledger, S2_PA(pa), &e) && e.owner == vm->id;
+    s2_ipa at;
+    s2_pa end;
+    return (s2_ledger_right(&host.ledger, vm->id, S2_PA(pa), &at, &end) & rights) == rights;
 }
 
 /* What is wrong with the page, null when nothing is. */
@@ -56,7 +58,7 @@ static const char *page_fault(struct asked *q, const struct s2_area *a, uint64_t
         return "reads from one frame and writes to another";
     if (a->backend == &s2_backend_linear && pa != a->backing + (ipa - a->range.start.v))
         return "lies in another frame than its area says";
-    return is_owned(q->vm, pa) ? NULL : "lies in a frame of somebody else";
+    return may(q->vm, pa, writable ? S2_RW : S2_R) ? NULL : "lies in a frame of somebody else";
 }
 
 static void check_page(struct asked *q, const struct s2_area *a, uint64_t ipa)

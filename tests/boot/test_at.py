@@ -5,7 +5,8 @@
 
 import harness
 
-VMS = {"demo": ("linux", "u-boot", "probe"), "probe": ("probe", "pages")}
+VMS = {"demo": ("linux", "u-boot", "probe", "pong", "ping"), "probe": ("probe", "pages"),
+       "windows": ("owner", "writer", "reader", "other")}
 
 for cpu in harness.CPUS:
     for bundle, vms in VMS.items():
