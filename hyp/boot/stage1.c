@@ -239,3 +239,47 @@ uint64_t stage1_pa_limit(void)
     static const uint8_t bits[] = {32, 36, 40, 42, 44, 48}; /* ID_AA64MMFR0_EL1.PARange */
     return BIT(bits[pa_size(reg_read(id_aa64mmfr0_el1))]);
 }
+
+#ifdef CONFIG_AUDIT
+
+static void tell_leaf(uint64_t va, uint64_t desc, uint64_t bytes, bool window, stage1_leaf_fn *fn, void *arg)
+{
+    const struct stage1_leaf leaf = {
+        va, desc & DESC_ADDRESS & ~(bytes - 1), bytes, (desc & DESC_RO) == 0, (desc & xn) != xn, window};
+    fn(arg, &leaf);
+}
+
+/* Bounded by the number of levels. Under the lock of who maps more. */
+static void visit_table(const uint64_t *t, uint64_t va, unsigned level, stage1_leaf_fn *fn, void *arg)
+{
+    uint64_t bytes = MEM_PAGE << 9 * (LEVELS - 1 - level);
+    for (unsigned i = 0; i < ENTRIES; i++, va += bytes) {
+        if ((t[i] & DESC_VALID) == 0)
+            continue;
+        if (level < LEVELS - 1 && (t[i] & DESC_TABLE) != 0)
+            visit_table(table_at(t[i]), va, level + 1, fn, arg);
+        else
+            tell_leaf(va, t[i], bytes, false, fn, arg);
+    }
+}
+
+void stage1_visit(stage1_leaf_fn *fn, void *arg)
+{
+    unsigned own = index_of(VA_IMAGE, 0), entry = index_of(image_pa, 0);
+    uint64_t bytes = MEM_PAGE << 9 * (LEVELS - 1);
+    lock_take(&map_lock);
+    visit_table(table_at(root[own]), own * bytes, 1, fn, arg);
+    if (entry_root[entry] != 0)
+        visit_table(table_at(entry_root[entry]), entry * bytes, 1, fn, arg);
+    lock_drop(&map_lock);
+}
+
+void stage1_visit_windows(const struct stage1_cpu *cpu, stage1_leaf_fn *fn, void *arg)
+{
+    for (unsigned w = 0; w < MEM_WINDOWS; w++)
+        for (unsigned i = 0; i < ENTRIES; i++)
+            if ((cpu->pages[w][i] & DESC_VALID) != 0)
+                tell_leaf(VA_WINDOWS + w * MEM_WINDOW + i * MEM_PAGE, cpu->pages[w][i], MEM_PAGE, true, fn, arg);
+}
+
+#endif

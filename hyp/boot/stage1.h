@@ -40,6 +40,18 @@ bool stage1_make_cpu(struct stage1_cpu *cpu);
 /* Makes it the root of the CPU that calls. */
 void stage1_use_cpu(const struct stage1_cpu *cpu);
 
+/* What is mapped, for the audit. */
+struct stage1_leaf {
+    uint64_t va, pa, bytes;
+    bool writable, executable;
+    bool window;
+};
+typedef void stage1_leaf_fn(void *arg, const struct stage1_leaf *leaf);
+/* Every leaf that all CPUs share, and the entry page's, which is mapped one to one while a CPU comes in. */
+void stage1_visit(stage1_leaf_fn *fn, void *arg);
+/* Every page that is behind a window of that CPU. */
+void stage1_visit_windows(const struct stage1_cpu *cpu, stage1_leaf_fn *fn, void *arg);
+
 /* Entry `i` of a window's level-3 table; no barrier. */
 uint64_t stage1_page(uint64_t pa, enum stage1_kind kind);
 

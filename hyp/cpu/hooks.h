@@ -72,5 +72,13 @@ void sched_paused(struct vcpu *v);
 bool vm_idle_step(bool idle);
 /* vm/: is there a restart or a destruction that vm_idle_step(false) would get on with? Cheap. */
 bool vm_work_waits(void);
+/* vm/: the machine is about to be switched off, and not because something is wrong. */
+#ifdef CONFIG_AUDIT
+void vm_before_power_off(void);
+#else
+static inline void vm_before_power_off(void)
+{
+}
+#endif
 
 #endif

@@ -396,6 +396,7 @@ static void command(char c)
         help();
     } else if (c == 'q') {
         print("console: power off\n");
+        vm_before_power_off();
         boot_power_off();
     } else if (c == ESCAPE_KEY) {
         send(c);

@@ -5,6 +5,7 @@
 #include <boot/hooks.h>
 #include <boot/print.h>
 #include <cpu/cpu.h>
+#include <cpu/hooks.h>
 
 #include "vm/vm.h"
 
@@ -107,8 +108,11 @@ void vm_boot(void)
         nothing_to_run();
     }
     lap(&watch, "hashes");
-    if (!host_make_memory(&p) || !host_make_tables(&p) || build_all(&p) == 0) {
+    bool books = host_make_memory(&p) && host_make_tables(&p);
+    if (!books || build_all(&p) == 0) {
         print_refused();
+        if (books)
+            vm_before_power_off();
         nothing_to_run();
     }
     lap(&watch, "memory");
@@ -120,8 +124,10 @@ void vm_boot(void)
     print_refused();
     monitor_init();
     lap(&watch, "table");
-    if (!start_all(&p))
+    if (!start_all(&p)) {
+        vm_before_power_off();
         nothing_to_run();
+    }
     lap(&watch, "images");
     print("bulkhead: first guest after %lu ms (%s)\n",
           (unsigned long)((watch.last - boot_info.entry_ticks) * 1000 / cpu_ticks_per_second()), watch.t.s);

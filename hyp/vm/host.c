@@ -30,7 +30,7 @@ struct host host;
 /* What stage2/ runs on here; the rest of its port is in cpu/. */
 static struct s2_port port;
 
-static const char *holder_name(uint32_t owner)
+const char *host_holder_name(uint32_t owner)
 {
     if (owner == S2_OWNER_HYP)
         return "the hypervisor";
@@ -39,20 +39,25 @@ static const char *holder_name(uint32_t owner)
     return NULL;
 }
 
-void host_explain(struct problems *p, const char *subject, const struct s2_detail *d)
+void host_add_detail(struct text *t, const struct s2_detail *d)
 {
     struct range asked = {d->asked_start, d->asked_end}, found = {d->found_start, d->found_end};
+    if (!range_empty(asked) && d->axis != S2_AXIS_NONE)
+        text_add(t, ", %s %r", d->axis == S2_AXIS_PA ? "physical" : "guest-physical", &asked);
+    if (d->what != NULL)
+        text_add(t, ": %s", d->what);
+    if (!range_empty(found))
+        text_add(t, " %r", &found);
+    const char *holder = range_empty(found) ? NULL : host_holder_name(d->holder);
+    if (holder != NULL)
+        text_add(t, " of %s", holder);
+}
+
+void host_explain(struct problems *p, const char *subject, const struct s2_detail *d)
+{
     struct text t = {.used = 0};
     text_add(&t, "%s", s2_err_phrase(d->err));
-    if (!range_empty(asked))
-        text_add(&t, ", %s %r", d->axis == S2_AXIS_PA ? "physical" : "guest-physical", &asked);
-    if (d->what != NULL)
-        text_add(&t, ": %s", d->what);
-    if (!range_empty(found))
-        text_add(&t, " %r", &found);
-    const char *holder = range_empty(found) ? NULL : holder_name(d->holder);
-    if (holder != NULL)
-        text_add(&t, " of %s", holder);
+    host_add_detail(&t, d);
     problem(p, subject, "%s", t.s);
 }
 

@@ -62,6 +62,10 @@ bool host_give_device(uint16_t vm, struct range pa, struct problems *p, const ch
 /* One run of what the ledger still shows as that VM's is nobody's again, RAM dirty; it has no address space any more. False when
  * nothing was left. Never fails. */
 bool host_take_back(uint16_t vm);
+/* Who that owner of the ledger's is; null: nobody. */
+const char *host_holder_name(uint32_t owner);
+/* ", physical 0x..0x..: is held by another 0x..0x.. of vm a": what a detail says beyond its code. */
+void host_add_detail(struct text *t, const struct s2_detail *d);
 /* One line about what was refused and why: subject, the error's phrase, what was asked, what stands in the way and whose
  * that is: "vm b: memory/ram: is not this VM's to use, physical 0x..0x..: is held by another 0x..0x.. of vm a". */
 void host_explain(struct problems *p, const char *subject, const struct s2_detail *d);

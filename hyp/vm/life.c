@@ -9,6 +9,8 @@
 #include <cpu/hooks.h>
 #include <cpu/sched.h>
 
+#include "vm/audit.h"
+
 /* --- the last one ------------------------------------------------------------------------------------------------- */
 
 bool vm_anything_left(void)
@@ -42,9 +44,11 @@ void vm_end_if_last(void)
         print("bulkhead: VMIDs of %u bits were dealt out %lu times\n", host.vmids.bits,
               (unsigned long)(host.vmids.generation >> 16));
     if (halt_wanted()) {
+        audit_at_end();
         print("bulkhead: every VM has stopped; the console stays up\n");
         return;
     }
+    vm_before_power_off();
     print("bulkhead: every VM has stopped; powering off\n");
     boot_power_off();
 }

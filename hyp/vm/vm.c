@@ -207,6 +207,7 @@ static enum s2_err make_space(struct vm *vm, struct text *subject, struct s2_det
         .nodes = &vm->nodes,
         .chunk_log2 = chunk_log2(cfg),
         .small_leaves = cfg->pages_only,
+        .audit = true, /* where the port has it */
     };
     enum s2_err err = shape_make(cfg, &host.caps, &c.geometry, d); /* the manifest's check has seen that it can be */
     if (err != S2_OK)

@@ -140,6 +140,10 @@ bool vm_build_step(struct vm *vm, bool *ok, struct problems *p);
 void vm_work_begin(struct vm *vm, enum vm_work work, enum vm_goal goal);
 /* Takes the next bounded step of vm->work; false when there is nothing to do. One CPU at a time. */
 bool vm_work_step(struct vm *vm, struct problems *p);
+/* Waits until no other CPU takes a step, of this or of scrubbing free memory, and keeps them from it until it is released with
+ * what this returned; also from within a step. */
+bool vm_work_hold(void);
+void vm_work_release(bool held);
 /* A restart, a destruction, a definition: nothing else can be asked for but to stop it, or to destroy it after all. */
 bool vm_is_being_made(const struct vm *vm);
 /* When the last VM has stopped or gone, the machine may be switched off. */

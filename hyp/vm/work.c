@@ -10,6 +10,7 @@
 #include <cpu/hooks.h>
 #include <cpu/sched.h>
 
+#include "vm/audit.h"
 #include "vm/guestdtb.h"
 
 enum {
@@ -313,14 +314,39 @@ bool vm_work_waits(void)
     return due;
 }
 
+/* --- one CPU at a time ---------------------------------------------------------------------------------------------- */
+
+static unsigned worker; /* the CPU that takes a step, + 1 */
+
+static bool take_turn(void)
+{
+    unsigned nobody = 0;
+    return __atomic_compare_exchange_n(&worker, &nobody, this_cpu()->index + 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+bool vm_work_hold(void)
+{
+    bool mine = __atomic_load_n(&worker, __ATOMIC_RELAXED) == this_cpu()->index + 1;
+    while (!mine && !take_turn())
+        lock_relax();
+    return !mine;
+}
+
+void vm_work_release(bool held)
+{
+    if (held)
+        __atomic_store_n(&worker, 0, __ATOMIC_RELEASE);
+}
+
 bool vm_idle_step(bool idle)
 {
-    static bool busy;
     struct problems p = {print_problem, NULL, 0};
     bool more = false;
+    audit_watch();
     if (idle && selftest_hammer_step())
         return true;
-    if (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE)) /* who is at it may not be the one that goes on with it */
+    if (!take_turn()) /* who is at it may not be the one that goes on with it */
         return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0 || selftest_cycles_on();
     if (idle)
         selftest_cycles_step();
@@ -330,6 +356,6 @@ bool vm_idle_step(bool idle)
     }
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
         (void)host_scrub_step(IDLE_FRAMES);
-    __atomic_clear(&busy, __ATOMIC_RELEASE);
+    vm_work_release(true);
     return more || selftest_cycles_on();
 }

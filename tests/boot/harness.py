@@ -63,11 +63,12 @@ class Machine:
     """A running QEMU, as a context manager. The console's text so far is in `text`, without carriage returns and escape
     sequences; what want() has matched is behind `at`."""
 
-    def __init__(self, command, label, limit):
+    def __init__(self, command, label, limit, audit=False):
         directory = os.path.join(BUILD, "log")
         os.makedirs(directory, exist_ok=True)
         self.log = os.path.join(directory, f"{SCRIPT}-{label}.log")
         self.label = label
+        self.audit = audit
         self.text = ""
         self.at = 0
         self.deadline = time.monotonic() + limit * PATIENCE
@@ -102,6 +103,9 @@ class Machine:
         return self
 
     def __exit__(self, kind, value, trace):
+        if kind is None and self.audit and self._process.poll() is None:
+            self.send(ESCAPE + "q")
+            self.audited()
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -151,6 +155,14 @@ class Machine:
     def focus(self, number):
         self.send(ESCAPE + str(number))
 
+    def audited(self):
+        """A test that the hypervisor's last audit found nothing: before the machine goes off, by itself or by the key."""
+        self.find(r"^bulkhead: audit: (clean|\d+ finding)", seconds=30)
+        said = re.findall(r"^bulkhead: (audit: .*)$", self.text, re.MULTILINE)
+        if not ok(said and said[-1].startswith("audit: clean"), f"{self.label}: the audit in the end finds nothing"):
+            note("\n".join(said[-8:]) or "it said nothing")
+            note(f"console: {self.log}")
+
     def ended(self, name):
         """A test that QEMU ends by itself, as the machine is switched off."""
         try:
@@ -159,18 +171,21 @@ class Machine:
             status = None
         if not ok(status == 0, f"{self.label}: {name}"):
             note(f"QEMU's status: {'still running' if status is None else status}; console: {self.log}")
+        elif self.audit:
+            self._reader.join()
+            self.audited()
 
 
 class Booted(Machine):
     """A machine whose disk is thrown away in the end."""
 
-    def __init__(self, image, bundle, label, cpu, smp, memory, bootargs, limit, more):
+    def __init__(self, image, bundle, label, cpu, smp, memory, bootargs, limit, more, audit):
         self._disk = tempfile.NamedTemporaryFile(prefix="bulkhead-disk-", suffix=".img", dir=BUILD)
         machine.make_disk(self._disk.name, image, bundle, bootargs)
         command = machine.qemu(cpu, smp, memory)
         command += machine.uboot_drives(self._disk.name, os.path.join(BUILD, "uboot-env.img"))
         command += SERIAL + more
-        super().__init__(command, label, limit)
+        super().__init__(command, label, limit, audit)
 
     def __exit__(self, kind, value, trace):
         super().__exit__(kind, value, trace)
@@ -189,11 +204,13 @@ def variant(name):
     return os.path.join(BUILD, name, "target/bulkhead.img")
 
 
-def boot(bundle, cpu="cortex-a72", smp=2, memory="1G", bootargs="", image=IMAGE, limit=120, label=None, more=()):
-    """U-Boot, Bulkhead and a bundle (a name in guest/manifests, or a path)."""
+def boot(bundle, cpu="cortex-a72", smp=2, memory="1G", bootargs="", image=IMAGE, limit=120, label=None, more=(),
+         audit=True):
+    """U-Boot, Bulkhead and a bundle (a name in guest/manifests, or a path). audit: False where there is none in the end, since the
+    hypervisor crashes, or gives up before it knows what the machine has."""
     path = bundle if os.sep in bundle else bundle_path(bundle)
     label = label or f"{os.path.splitext(os.path.basename(path))[0]}-{cpu}"
-    return Booted(image, path, label, cpu, smp, memory, bootargs, limit, list(more))
+    return Booted(image, path, label, cpu, smp, memory, bootargs, limit, list(more), audit)
 
 
 def bare(arguments, label, cpu="cortex-a72", smp=1, memory="1G", el2=True, limit=60):

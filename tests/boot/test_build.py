@@ -44,8 +44,8 @@ def compiles(name, directory, *goals, **variables):
     return True
 
 
-def smoke(image, title):
-    with harness.boot("probe", image=image, label=title.replace(" ", "-")) as m:
+def smoke(image, title, audit):
+    with harness.boot("probe", image=image, label=title.replace(" ", "-"), audit=audit) as m:
         harness.guest_tap(m, "probe", title)
 
 
@@ -56,7 +56,7 @@ def main():
         directory = os.path.join(WORK, label)
         configure(directory, lambda _, default, value=value: value)
         if compiles(f"every option {label} compiles", directory, "hyp"):
-            smoke(os.path.join(directory, "target/bulkhead.img"), f"every option {label}")
+            smoke(os.path.join(directory, "target/bulkhead.img"), f"every option {label}", value)
     for name in names:
         directory = os.path.join(WORK, "flip")
         configure(directory, lambda n, default, name=name: default != (n == name))

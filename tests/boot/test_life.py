@@ -145,7 +145,7 @@ def resize(m, first):
     harness.ok(born(m, "a restart forgets it") == first, f"{m.label}: it finds what it found at first")
 
 
-with harness.boot("life", smp=2, limit=240) as m:
+with harness.boot("life", smp=2, limit=240, image=harness.variant("audit")) as m:
     m.want(r"^\[two\] born, seed 2, state 0x\w+, memory has 0 dirty words$", "the neighbour starts", everywhere=True)
     m.at = 0
     state = born(m, "the VM starts")

@@ -36,7 +36,7 @@ def exchange(heard, starts, name):
 
 
 for cpu in ("cortex-a53", "max"):
-    with harness.boot("windows", cpu=cpu) as m:
+    with harness.boot("windows", cpu=cpu, image=harness.variant("audit")) as m:
         each(m, 0, (
             (r"^\[other\] no window; 0x60000000: nothing there$", "who has no part in the window has nothing there"),
             (r"^\[owner\] window mailbox at 0x50000000\+0x10000, rw, owner; empty$", "the owner finds it in its device tree"),

@@ -31,6 +31,13 @@ void hyp_window_unmap(void *va, size_t bytes);
 /* This CPU's number, from 0, below S2_MAX_CPUS. */
 unsigned hyp_cpu_id(void);
 
+/* Checks after each operation, for debugging. */
+#ifdef CONFIG_DEBUG_AUDIT
+#define S2_PORT_CHECKS true
+#else
+#define S2_PORT_CHECKS false
+#endif
+
 /* --- the event trace: without CONFIG_EVENT_TRACE, nothing ---------------------------------------------------------- */
 
 #ifdef CONFIG_EVENT_TRACE
