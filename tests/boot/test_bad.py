@@ -19,6 +19,22 @@ with harness.boot("bad-vms") as m:
         m.want(rf"^.*vm {vm}: .*{word}", f"{vm} is refused by name", everywhere=True)
         m.absent(rf"^\[{vm}\] ", f"{vm} does not run")
 
+# The same of what VMs share: a window with a problem is left out, and its VMs run without it.
+SHARED = ("window lonely: borrowers: there is none", "window stranger: borrowers/z: there is no vm z",
+          "window crossed: owner: 0x50008000..0x50018000 overlaps vm a window straight 0x50000000..0x50010000; move one of them",
+          "window inside: borrowers/a: 0x40000000..0x40010000 overlaps vm a memory/ram 0x40000000..0x40400000; move one of them",
+          "window orphan: owner: vm homeless is refused", "memory-region outside: 0x8000000..0x9000000 is not in the machine's RAM",
+          "vm homeless: memory/ram/from: there is no memory-region nowhere", "vm lost: memory/ram/from: memory-region outside cannot be used",
+          "vm crowd: memory: 0x400000 bytes are asked for, 0x10000 are left of memory-region tiny")
+
+with harness.boot("bad-windows") as m:
+    m.want(r"^\[a\] heard 10 from vm 1, start 1$", "a window that is right is made")
+    for line in SHARED:
+        m.want(rf"^bulkhead: {harness.re.escape(line)}$", line, everywhere=True)
+    for vm in ("homeless", "lost", "crowd"):
+        m.absent(rf"^\[{vm}\] ", f"{vm} does not run")
+    m.absent(r"lonely +0x|stranger +0x|crossed +0x|inside +0x|orphan +0x", "none of the others is in the table")
+
 
 def spoiled(name, change):
     """A copy of a good bundle with something changed."""
