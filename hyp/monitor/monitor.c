@@ -27,6 +27,7 @@ static struct {
     char ahead[AHEAD];
     unsigned aheads;
     bool begins, at_work; /* a command */
+    bool prompts;         /* and the line wants a prompt at its end */
     const char *waits;    /* its output, not taken yet */
     char head[ROW_HEAD];  /* the heading that was shown last */
     struct session s;
@@ -60,9 +61,10 @@ static bool begin(struct session *s)
     return c->begin == NULL || c->begin(s);
 }
 
-/* The command's next row. */
+/* The command's next row, while no VM is being made or destroyed by another CPU. */
 static enum step next_row(struct session *s)
 {
+    bool held = vm_work_hold();
     enum step step = STEP_END;
     row_begin(&s->row, s->json);
     size_t empty = s->row.used;
@@ -73,6 +75,7 @@ static enum step next_row(struct session *s)
     } else if (!s->refused) {
         step = s->command->next(s);
     }
+    vm_work_release(held);
     return step;
 }
 
@@ -90,7 +93,7 @@ static enum step produce(struct session *s)
     return STEP_ROW;
 }
 
-static void submit(const char *text)
+static void submit(const char *text, bool typed)
 {
     struct session *s = &monitor.s;
     memset(s, 0, sizeof(*s));
@@ -98,6 +101,7 @@ static void submit(const char *text)
     memcpy(s->text, text, strlen(text) + 1);
     s->words = edit_split(s->text, s->word, &s->json);
     monitor.begins = monitor.at_work = s->words > 0;
+    monitor.prompts = typed;
     console_line_soon();
 }
 
@@ -119,7 +123,7 @@ static void key(char c)
     if (empty)
         console_line_close();
     else
-        submit(monitor.edit.text);
+        submit(monitor.edit.text, true);
     if (!empty && !monitor.at_work) /* blanks */
         prompt();
 }
@@ -133,7 +137,8 @@ static void input(char c)
         monitor.aheads = 0;
         monitor.at_work = false;
         monitor.waits = NULL;
-        prompt();
+        if (monitor.prompts)
+            prompt();
     } else if (monitor.aheads < AHEAD) {
         monitor.ahead[monitor.aheads++] = c;
     }
@@ -145,7 +150,7 @@ static void finish(void)
 {
     unsigned n = 0;
     monitor.at_work = false;
-    if (console_line_is_open())
+    if (console_line_is_open() && monitor.prompts)
         prompt();
     while (n < monitor.aheads && !monitor.at_work && console_line_is_open())
         key(monitor.ahead[n++]);
@@ -190,8 +195,11 @@ void monitor_line_init(void)
 void monitor_line_open(void)
 {
     lock_take(&monitor.lock);
-    if (console_line_open() && !monitor.at_work)
-        prompt();
+    if (console_line_open()) {
+        monitor.prompts = true;
+        if (!monitor.at_work)
+            prompt();
+    }
     lock_drop(&monitor.lock);
 }
 
@@ -201,7 +209,7 @@ void monitor_do(const char *command, const char *word)
     text_add(&t, word == NULL ? "%s" : "%s %s", command, word);
     lock_take(&monitor.lock);
     if (!monitor.at_work)
-        submit(t.s);
+        submit(t.s, false);
     lock_drop(&monitor.lock);
 }
 

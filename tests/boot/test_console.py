@@ -225,6 +225,13 @@ def keys(m):
     m.want(r"^\[first\] key x$", "and the guest has the keyboard")
     m.send(harness.ESCAPE + ":")
     m.find(PROMPT)
+    m.send("vm li" + harness.ESCAPE + "i")
+    m.want(r"^pool +count", "Ctrl-T i in the middle of a line")
+    m.find(r"^ledger nodes.*$")
+    m.want(PROMPT + "vm li", "which is shown again")
+    m.send("st\r")
+    m.want(r"^vm +state", "and goes on")
+    m.find(PROMPT)
     m.send("half\x03")
     m.want(r"^console: input goes to 0, first$", "Ctrl-C closes")
     m.send(harness.ESCAPE + ":")
@@ -270,6 +277,11 @@ def life(m):
     m.want(rf"{hello}[\s\S]*{hello}", "and starts", everywhere=True)
     asked("vm restart first")
     until(m, "vm", lambda answer: part(answer[0], "state", "starts") == ("running", 2), "a restart counts")
+    m.send("vm restart first\rhel")
+    m.want(r"^\[first\] hello.*\n(.*\n)*bulkhead> hel$", "a line that a guest has broken off is shown again")
+    m.send("p\r")
+    m.want(r"^command +words", "and goes on")
+    m.find(PROMPT)
 
 
 def flood(m):
