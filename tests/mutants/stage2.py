@@ -47,6 +47,7 @@ INNER = "stage2/space/inner.h"
 OP = "stage2/space/op.c"
 SPACE = "stage2/space/space.c"
 SPACE_PROMOTE = "stage2/space/promote.c"
+LONG = "stage2/space/long.c"
 LONG_MAP = "stage2/space/long_map.c"
 LONG_PROTECT = "stage2/space/long_protect.c"
 
@@ -506,7 +507,7 @@ FRAMES_AND_SPACES = [
      "a step breaks a run of contiguous leaves", "test_long_protect"),
     ("long_asks_again", LONG_PROTECT, "        if (l->done.v >= l->until.v)\n", "        if (true)\n",
      "the update function is asked at each step", "test_long_protect"),
-    ("long_nodes_twice", LONG_PROTECT, "        l->ahead.nodes -= used;\n", "",
+    ("long_nodes_twice", LONG, "        l->ahead.nodes -= used;\n", "",
      "nodes taken ahead are given back twice (G9)", "test_long_failure"),
     ("lock_shared", INNER, "    s2_port_lock(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);",
      "    s2_port_lock_shared(sp->cfg.port, &sp->lock, S2_LOCK_SPACE, sp->cfg.id);", "edits hold the lock shared only",

@@ -309,6 +309,35 @@ static void the_cut_reserve_is_enough(void **state)
     }
 }
 
+/* Areas of which the maps' leaves are full, so that the hole that the first step makes takes nodes. */
+static void nodes_in_use_are_promised_no_more(void **state)
+{
+    unsigned took = 0;
+
+    (void)state;
+    for (unsigned areas = 0; areas < 40; areas++) {
+        struct world *w = make(&kinds[5]);
+        struct s2_long l;
+        struct hoard h;
+        uint32_t free;
+
+        for (unsigned i = 0; i < areas; i++)
+            assert_int_equal(map_new(w, area_trap(MIB(300) + i * PAGE, PAGE, i % 2)), S2_OK);
+        assert_int_equal(map_new(w, area_alloc(MANY, 100 * PAGE, S2_RW, 0)), S2_OK);
+        hoard(w, NODES, 0, &h);
+        assert_int_equal(s2_space_unmap_begin(&w->space, &l, ipa_range(MANY + PAGE, 98 * PAGE), &w->d), S2_OK);
+        free = w->nodes.free;
+        (void)s2_space_unmap_step(&l, 3);
+        took += w->nodes.free < free;
+        covered(w);
+        assert_int_equal(s2_space_unmap_end(&l), S2_OK);
+        covered(w);
+        unhoard(w, &h);
+        world_dismantle(w);
+    }
+    assert_true(took > 0);
+}
+
 /* --- the space goes away ---------------------------------------------------------------------------------------------------------- */
 
 static void a_space_that_goes_ends_it(void **state)
@@ -381,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_backend_that_changes_its_mind_stops_the_steps),
         cmocka_unit_test(unmapping_fails_at_begin_or_never),
         cmocka_unit_test(the_cut_reserve_is_enough),
+        cmocka_unit_test(nodes_in_use_are_promised_no_more),
         cmocka_unit_test(a_space_that_goes_ends_it),
         cmocka_unit_test(one_call_is_bounded_by_pieces),
     };
