@@ -6,6 +6,7 @@
 
 #include "frame/ledger.h"
 #include "frame/region.h"
+#include "space/audit.h"
 #include "space/inner.h"
 
 enum { FINDINGS_EACH = 16, BEGUN = 1 };
@@ -185,12 +186,15 @@ static const char *entry_alone(const struct s2_ledger_entry *e)
 
 /* Under the ledger's lock. Who gives a frame back changes the ledger first, and who takes one changes it last: so what is not free
  * here is in use there, always. */
-static void audit_entry(struct s2_audit *a, const struct s2_ledger_entry *e)
+static void audit_entry(struct s2_audit *a, const struct s2_ledger_full *full)
 {
+    const struct s2_ledger_entry *e = &full->entry;
     const char *wrong = entry_alone(e);
     uint64_t known = 0;
     s2_pa pa;
 
+    if (!wrong && e->share)
+        wrong = s2_audit_shared_entry(a->cfg->ledger, full);
     a->entries++;
     a->frames += (e->range.end.v - e->range.start.v) / S2_FRAME;
     if (wrong)
@@ -219,7 +223,7 @@ static bool audit_entries(struct s2_audit *a, uint64_t budget)
         if (!more)
             break;
         a->at = e.end;
-        audit_entry(a, &full.entry);
+        audit_entry(a, &full);
     }
     s2_ledger_unlock(l);
     return more;
@@ -295,9 +299,33 @@ static void audit_frame_sum(struct s2_audit *a, struct s2_frames *f)
         report_count(a, S2_OWNER_NONE, used, held, "more frames are in use than the ledger knows");
 }
 
+/* Under all spaces' locks, so that nobody is between two steps of a share's life. */
+static void audit_shares(struct s2_audit *a)
+{
+    struct s2_ledger *l = a->cfg->ledger;
+    struct s2_pa_range where;
+    uint64_t nodes;
+
+    s2_ledger_lock(l);
+    if (!s2_audit_share_nodes(l, &nodes))
+        report_count(a, S2_OWNER_HYP, nodes, l->map.pool->count, "the ledger has nodes that no map of it uses");
+    for (unsigned i = 0; i < l->shares; i++) {
+        const struct s2_share *s = &l->share[i];
+        const char *wrong = s->phase == S2_SHARE_UNUSED ? NULL : s2_audit_share_record(l, s, &where);
+
+        if (wrong)
+            report_pa(a, s->owner, where.start.v, where.end.v, wrong);
+        for (unsigned k = 0; s->phase != S2_SHARE_UNUSED && k < s->borrowers; k++)
+            if (s->borrower[k].mapped && !space_of(a, s->borrower[k].vm))
+                report_count(a, s->borrower[k].vm, s->borrower[k].mapped, 0, "has memory of a share, and no space");
+    }
+    s2_ledger_unlock(l);
+}
+
 static void audit_sums(struct s2_audit *a)
 {
     lock_all(a);
+    audit_shares(a);
     for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f))
         audit_frame_sum(a, f);
     unlock_all(a);
@@ -451,10 +479,13 @@ static bool first_leaf(void *arg, const struct s2_leaf *leaf)
     return false;
 }
 
-/* From a->at on, over what holds nothing, as far as `budget` leaves can reach. */
+/* From a->at on, over what holds nothing, as far as `budget` leaves can reach, and to the end of what one table of them says: to
+ * check a table costs all of it. */
 static struct s2_ipa_range next_slice(const struct s2_audit *a, const struct s2_space *sp, uint64_t budget)
 {
+    enum { ABOVE_PAGES = 2 };
     uint64_t limit = s2_ipa_limit(&sp->cfg.geometry), granule_log2 = sp->cfg.geometry.granule_log2, place = limit;
+    uint64_t table = 1ull << s2_level_shift(&sp->cfg.geometry, ABOVE_PAGES);
     struct s2_ipa_range rest = {S2_IPA(a->at), S2_IPA(limit)};
     struct s2_area area;
     struct s2_ient e;
@@ -466,7 +497,7 @@ static struct s2_ipa_range next_slice(const struct s2_audit *a, const struct s2_
         place = s2_min_u64(place, e.start);
     place = s2_max_u64(place, a->at);
     if (budget < (limit - place) >> granule_log2)
-        rest.end.v = place + (budget << granule_log2);
+        rest.end.v = s2_min_u64((place + (budget << granule_log2) + table - 1) & ~(table - 1), limit);
     return rest;
 }
 
