@@ -9,7 +9,7 @@
  *   beats             says each beat
  *   vcpus=N           1 or 2
  *
- * Keys: t time, m memory that was added, b gives back all that it was given, r reset, o off; others are answered. */
+ * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, r reset, o off; others are answered. */
 #include "lib/calls.h"
 #include "lib/guest.h"
 
@@ -48,16 +48,19 @@ static uint64_t mix(uint64_t sum, uint64_t word)
     X(sctlr_el1)                                                                                                       \
     X(tcr_el1)                                                                                                         \
     X(ttbr0_el1)                                                                                                       \
-    X(ttbr1_el1) X(mair_el1) X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1)        \
-        X(far_el1) X(esr_el1) X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(spsr_el1) X(sp_el0) X(cntkctl_el1)                \
-            X(cntv_cval_el0) X(csselr_el1)
+    X(ttbr1_el1)                                                                                                       \
+    X(mair_el1)                                                                                                        \
+    X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1)           \
+        X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(spsr_el1) X(sp_el0) X(cntkctl_el1) X(cntv_cval_el0) X(csselr_el1)
 
 #define SPOIL(X)                                                                                                       \
     X(ttbr0_el1)                                                                                                       \
     X(ttbr1_el1)                                                                                                       \
     X(mair_el1)                                                                                                        \
-    X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1)           \
-        X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(sp_el0) X(cntv_cval_el0) X(csselr_el1)
+    X(amair_el1)                                                                                                       \
+    X(contextidr_el1)                                                                                                  \
+    X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1) X(afsr0_el1) X(afsr1_el1) X(elr_el1)     \
+        X(sp_el0) X(cntv_cval_el0) X(csselr_el1)
 
 static uint64_t registers(uint64_t sum)
 {
@@ -177,6 +180,22 @@ static void give_back(void)
     }
 }
 
+/* PL031: an interrupt of the machine's own, which stays active in the interrupt controller. The clock itself asks for nothing more. */
+static void alarm(void)
+{
+    enum { DATA = 0x00, MATCH = 0x04, MASK = 0x10, CLEAR = 0x1c, CLOCK_INTID = 34 };
+    const uint64_t clock = 0x09010000;
+    timers_off(); /* or it is always its turn */
+    gic_enable(CLOCK_INTID);
+    set_device(clock + MASK, 1);
+    set_device(clock + MATCH, (uint32_t)device(clock + DATA) + 1);
+    for (uint64_t intid = 0; (intid = READ_REG(S3_0_C12_C12_0)) != CLOCK_INTID;) /* ICC_IAR1_EL1 */
+        WRITE_REG(S3_0_C12_C12_1, intid); /* ICC_EOIR1_EL1; none of the special ones matters */
+    set_device(clock + MASK, 0);
+    set_device(clock + CLEAR, 1);
+    say("alarm\n");
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 void guest_main_secondary(uint64_t index)
@@ -192,6 +211,9 @@ static void obey(int key)
     case 't':
         say("behind the machine by %lu us, counted %lu\n",
             (READ_REG(cntpct_el0) - READ_REG(cntvct_el0)) / (READ_REG(cntfrq_el0) / 1000000), life.counted);
+        break;
+    case 'a':
+        alarm();
         break;
     case 'm':
         added();

@@ -158,6 +158,7 @@ bool vm_claim(struct vm *vm, struct problems *p)
 
 bool vm_disown_step(struct vm *vm)
 {
+    vgic_reset(&vm->vgic);     /* what is active, or in a list register still, is let go */
     vgic_unmap_all(&vm->vgic); /* before somebody else has the device */
     return host_take_back(vm->id);
 }

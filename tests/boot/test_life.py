@@ -84,6 +84,9 @@ def start_again(m, first):
 def destroy(m, first):
     order(m, "define one")
     m.want(r"^vm one: is defined already$", "what is defined is not defined")
+    m.focus(0)
+    m.send("a")
+    m.want(r"^\[one\] alarm$", "an interrupt of its device comes")
     gone, there = [], []
     for how in ("a VM that runs", "one that is ready"):
         order(m, "destroy one")
@@ -97,6 +100,8 @@ def destroy(m, first):
     harness.ok(gone[0] == gone[1] and there[0] == there[1], f"{m.label}: nothing is missing: {gone} {there}")
     order(m, "start one")
     harness.ok(born(m, "and started") == first, f"{m.label}: it finds what it found at first")
+    m.send("a")
+    m.want(r"^\[one\] alarm$", "the interrupt that was never ended comes again")
     order(m, "pause one")
     told(m, "paused", "paused")
     order(m, "destroy one")
