@@ -50,8 +50,11 @@ static void issue(uint64_t x[CALL_REGISTERS], bool smc)
 
 void call(uint64_t x[CALL_REGISTERS])
 {
+    uint64_t number = x[0] - HYPERCALL(0);
     issue(x, false);
     count(HANDOVER, (int64_t)x[0] < 0);
+    if ((int64_t)x[0] == 0)
+        succeeded(number);
 }
 
 uint64_t boundary(void)
@@ -143,7 +146,7 @@ void describe(uint64_t at)
     store64(at, any_ipa(r));
     store64(at + 8, any_bytes(r));
     store64(at + 16, borrowers | reserved << 32);
-    store64(at + 24, any_vm(q >> 24) | (q >> 40 & 15 ? 0 : q & 0xffff0000) | (q >> 44 & 15) << 32);
+    store64(at + 24, any_vm(q >> 24) | (q >> 40 & 15 ? 0 : q & 0xffff0000) | (q >> 48 & 3 ? 3 : q >> 44 & 15) << 32);
 }
 
 uint64_t descriptor_place(void)

@@ -19,6 +19,8 @@ enum {
     CALL_EVENTS,
     CALL_MEMORY,
     CALL_GIVE_BACK,
+    SECRET_ROUNDS, /* counted with them */
+    CALLS_COUNTED,
 };
 #define ANSWER_BUSY (-4)
 enum { DESCRIPTOR_BYTES = 32 }; /* with one borrower */

@@ -5,20 +5,35 @@
 
 enum { ONE_OF = 16, BUSY_TRIES = 4, RECLAIM_TRIES = 4096, LOOKS = 8, HOPS = 16, RIGHTS_RW = 3 };
 
-/* A handle that concerns this VM; 0: none. Not one of those that secret_round() uses. */
-static uint64_t some_handle(void)
+/* How a VM stands to a share, as QUERY says it. */
+enum standing { OWNER, OFFERED, HELD, ANY };
+
+/* A handle of those; 0: none. Not one of those that secret_round() uses. */
+static uint64_t some_handle(enum standing standing)
 {
-    uint64_t x[CALL_REGISTERS] = {HYPERCALL(CALL_QUERY)};
-    for (uint64_t hops = arbitrary() % HOPS;; hops--) {
+    uint64_t x[CALL_REGISTERS] = {0}, found = 0;
+    for (unsigned hops = 1; hops <= HOPS; hops++) {
         x[0] = HYPERCALL(CALL_QUERY);
         call(x);
-        if ((int64_t)x[0] != 0 || x[1] == 0 || hops == 0)
+        if ((int64_t)x[0] != 0 || x[1] == 0)
             break;
+        enum standing here = x[2] >> 16 & 0xff;
+        bool private = here == OWNER && x[4] - hostile.pool.base < PRIVATE_PAGES * (uint64_t)GUEST_PAGE;
+        if (!private && (standing == ANY || here == standing) && arbitrary() % hops == 0)
+            found = x[1];
     }
-    bool own = x[2] >> 32 == hostile.self;
-    if ((int64_t)x[0] != 0 || (own && x[4] - hostile.pool.base < PRIVATE_PAGES * (uint64_t)GUEST_PAGE))
-        return 0;
-    return x[1];
+    return found;
+}
+
+/* Calls it, and again while it is busy, but not for ever. */
+static void call_busy(uint64_t number, uint64_t handle, uint64_t a, uint64_t b)
+{
+    for (unsigned i = 0; i < BUSY_TRIES; i++) {
+        uint64_t x[CALL_REGISTERS] = {HYPERCALL(number), handle, a, b};
+        call(x);
+        if ((int64_t)x[0] != ANSWER_BUSY)
+            return;
+    }
 }
 
 static void offer(unsigned number)
@@ -34,18 +49,14 @@ static void take(void)
 {
     uint64_t r = arbitrary(), rights = r >> 8 & 3 ? RIGHTS_RW : r >> 10 & 15;
     uint64_t at = r >> 16 & 7 ? WINDOWS + (r >> 20) % WINDOW_PAGES * GUEST_PAGE : place();
-    call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RETRIEVE), some_handle(), at, rights});
+    call_busy(CALL_RETRIEVE, some_handle(r >> 32 & 7 ? OFFERED : ANY), at, rights);
 }
 
 static void take_back(void)
 {
-    uint64_t handle = some_handle();
-    for (unsigned i = 0; handle != 0 && i < BUSY_TRIES; i++) {
-        uint64_t x[CALL_REGISTERS] = {HYPERCALL(CALL_RECLAIM), handle, 0, 0};
-        call(x);
-        if ((int64_t)x[0] != ANSWER_BUSY)
-            return;
-    }
+    uint64_t handle = some_handle(OWNER);
+    if (handle != 0)
+        call_busy(CALL_RECLAIM, handle, 0, 0);
 }
 
 /* Memory added while it runs, which it gives back whole, in parts, and more than that. */
@@ -118,6 +129,7 @@ static void secret_round(void)
     store64(at, SECRET_OF(hostile.self));
     let_the_other();
     store64(at, 0);
+    succeeded(SECRET_ROUNDS);
 }
 
 void handover_act(void)
@@ -139,7 +151,7 @@ void handover_act(void)
         take();
         break;
     case 7:
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RELINQUISH), some_handle(), 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RELINQUISH), some_handle(arbitrary() & 7 ? HELD : ANY), 0, 0});
         break;
     case 8:
     case 9:
@@ -150,7 +162,7 @@ void handover_act(void)
         break;
     case 11:
         call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_EVENTS), 0, 0, 0});
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), some_handle(), 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), some_handle(ANY), 0, 0});
         break;
     case 12:
     case 13:

@@ -7,7 +7,7 @@
 
 #include "lib/guest.h"
 
-enum way { MEMORY, EL0, STAGE1, CALLS, REGISTERS, INTERRUPTS, POWER, HANDOVER, WAYS };
+enum way { MEMORY, EL0, STAGE1, CALLS, REGISTERS, INTERRUPTS, POWER, HANDOVER, INVALIDATIONS, WAYS };
 
 #define RAM    0x40000000ul
 #define ABSENT 0x70000000ul
@@ -39,6 +39,8 @@ enum breach {
     BREACHES
 };
 void breach(enum breach what);
+/* A hypercall succeeded. */
+void succeeded(uint64_t number);
 
 /* One thing was done in that way; stopped: by an exception. */
 void count(enum way way, bool stopped);
@@ -81,5 +83,6 @@ void registers_act(void);
 void interrupts_act(void);
 void power_act(void);
 void handover_act(void);
+void invalidations_act(void);
 
 #endif

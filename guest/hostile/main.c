@@ -9,7 +9,7 @@
  *   self=N peer=N numbers of this VM and its accomplice
  *   sweep         goes through everything first
  *   ways=MASK     of enum way: those alone */
-#include "hostile/hostile.h"
+#include "hostile/calls.h"
 
 enum { REVIVE_STEPS = 32, ALMOST_ALL = 4 };
 
@@ -20,18 +20,16 @@ struct hostile hostile = {
 };
 static struct {
     uint64_t steps;
-    struct {
-        uint64_t done, stopped;
-    } way[WAYS];
-    uint64_t breach[BREACHES];
+    uint64_t done[WAYS], stopped[WAYS];
+    uint64_t breach[BREACHES], success[CALLS_COUNTED];
 } tally[GUEST_CPUS];
 static uint64_t ways;
 static bool sweeps, again;
 
 void count(enum way way, bool stopped)
 {
-    tally[guest_cpu()].way[way].done++;
-    tally[guest_cpu()].way[way].stopped += stopped;
+    tally[guest_cpu()].done[way]++;
+    tally[guest_cpu()].stopped[way] += stopped;
 }
 
 void breach(enum breach what)
@@ -39,10 +37,16 @@ void breach(enum breach what)
     tally[guest_cpu()].breach[what]++;
 }
 
+void succeeded(uint64_t number)
+{
+    if (number < CALLS_COUNTED)
+        tally[guest_cpu()].success[number]++;
+}
+
 static void act(void)
 {
-    static void (*const acts[WAYS])(void) = {memory_act,    el0_act,        stage1_act, calls_act,
-                                             registers_act, interrupts_act, power_act,  handover_act};
+    static void (*const acts[WAYS])(void) = {memory_act,     el0_act,   stage1_act,   calls_act,        registers_act,
+                                             interrupts_act, power_act, handover_act, invalidations_act};
     unsigned way;
     do
         way = (unsigned)(arbitrary() % WAYS);
@@ -67,31 +71,31 @@ void guest_main_secondary(uint64_t index)
         act();
 }
 
-static void report(uint64_t seed)
+static void report_sums(const char *title, const char *const *name, unsigned names, const uint64_t *first)
 {
-    static const char *const name[WAYS] = {"memory",    "EL0",        "stage 1", "calls",
-                                           "registers", "interrupts", "power",   "hand-over"};
-    static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale", "unscrubbed", "mixed up"};
-    say("# hostile: seed %lu", seed);
-    for (unsigned way = 0; way < WAYS; way++) {
-        uint64_t done = 0, stopped = 0;
-        for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++) {
-            done += tally[cpu].way[way].done;
-            stopped += tally[cpu].way[way].stopped;
-        }
-        say(", %s %lu/%lu", name[way], stopped, done);
-    }
-    say("\n# hostile: steps");
-    for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++)
-        say(" %lu", tally[cpu].steps);
-    say("\n# hostile: got");
-    for (unsigned i = 0; i < BREACHES; i++) {
+    say("# hostile: %s", title);
+    for (unsigned i = 0; i < names; i++) {
         uint64_t sum = 0;
         for (unsigned cpu = 0; cpu < hostile.vcpus; cpu++)
-            sum += tally[cpu].breach[i];
-        say(", %s %lu", what[i], sum);
+            sum += first[cpu * (sizeof(tally[0]) / sizeof(*first)) + i];
+        say(", %s %lu", name[i], sum);
     }
     say("\n");
+}
+
+static void report(uint64_t seed)
+{
+    static const char *const name[WAYS] = {"memory",     "EL0",   "stage 1",   "calls",        "registers",
+                                           "interrupts", "power", "hand-over", "invalidations"};
+    static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale", "unscrubbed", "mixed up"};
+    static const char *const calls[CALLS_COUNTED] = {"version",    "share",     "lend",        "donate", "retrieve",
+                                                     "relinquish", "reclaim",   "query",       "ring",   "events",
+                                                     "memory",     "give back", "secrets kept"};
+    say("# hostile: seed %lu, of vCPU 0 %lu steps\n", seed, tally[0].steps);
+    report_sums("did", name, WAYS, tally[0].done);
+    report_sums("was stopped", name, WAYS, tally[0].stopped);
+    report_sums("was answered", calls, CALLS_COUNTED, tally[0].success);
+    report_sums("got", what, BREACHES, tally[0].breach);
 }
 
 void guest_main(const void *dtb)
@@ -111,7 +115,6 @@ void guest_main(const void *dtb)
     revive();
     if (sweeps)
         sweep();
-    say("# hostile: swept after %lu ms\n", now_ms());
     while (tally[0].steps < steps) {
         act();
         if (tally[0].steps % REVIVE_STEPS == 0)
@@ -120,7 +123,6 @@ void guest_main(const void *dtb)
             reset();
     }
     report(seed);
-    say("# hostile: %lu ms\n", now_ms());
     if (again)
         reset();
     power_off();

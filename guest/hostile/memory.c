@@ -101,9 +101,6 @@ void memory_act(void)
         fetch(at);
         break;
     case 1:
-        execute(MEMORY, one_of(invalidations, invalidations_end), arbitrary() & 1 ? at : arbitrary());
-        break;
-    case 2:
         if (!is_precious(at)) {
             unsigned pair = (unsigned)(arbitrary() % (uint64_t)(exclusives_end - exclusives) / 2 * 2);
             execute_two(MEMORY, exclusives[pair], exclusives[pair + 1], at);
@@ -112,6 +109,12 @@ void memory_act(void)
     default:
         execute(MEMORY, memory_insn(!is_precious(at)), at);
     }
+}
+
+void invalidations_act(void)
+{
+    uint64_t r = arbitrary();
+    execute(INVALIDATIONS, one_of(invalidations, invalidations_end), r & 3 ? place() : arbitrary());
 }
 
 /* --- all of it ----------------------------------------------------------------------------------------------------- */
@@ -160,8 +163,8 @@ void memory_sweep(unsigned part, unsigned parts)
     touch_registers(GUEST_GICR, hostile.vcpus * GUEST_GICR_BYTES, part, parts);
     touch_registers(GUEST_UART, GUEST_PAGE, part, parts);
     for (const uint32_t *insn = invalidations; insn < invalidations_end; insn++) {
-        execute(MEMORY, *insn, 0);
-        execute(MEMORY, *insn, ~0ul);
-        execute(MEMORY, *insn, hostile.play.base);
+        execute(INVALIDATIONS, *insn, 0);
+        execute(INVALIDATIONS, *insn, ~0ul);
+        execute(INVALIDATIONS, *insn, hostile.play.base);
     }
 }

@@ -4,20 +4,21 @@
  * without invalidation, tables where there can be none. */
 #include "hostile/hostile.h"
 
-#define GIB        (1ul << 30)
-#define ALIASES    (2 * GIB) /* an entry of 1 GiB with tables below it, pages first */
-#define ELSEWHERE  (3 * GIB) /* one whose table is where it should not be */
-#define BLOCKS     (ALIASES + (2ul << 20))
-#define UPPER      0xffffff8000000000ul
-#define OUTPUT     0x0000fffffffff000ul
-#define PAGE_AF    (3ul | 1ul << 10)
-#define BLOCK_AF   (1ul | 1ul << 10)
-#define TABLE      3ul
-#define ATTR(n)    ((uint64_t)(n) << 2)
-#define SHAREABLE  (3ul << 8)
-#define NOT_GLOBAL (1ul << 11)
-#define TCR_HA_HD  (3ul << 39)
-#define ATTRIBUTES (7ul << 2 | 1ul << 6 | 1ul << 7 | 3ul << 8 | 1ul << 10 | 1ul << 11 | 1ul << 51 | 7ul << 52)
+#define GIB         (1ul << 30)
+#define ALIASES     (2 * GIB) /* an entry of 1 GiB with tables below it, pages first */
+#define ELSEWHERE   (3 * GIB) /* one whose table is where it should not be */
+#define BLOCKS      (ALIASES + BLOCK_BYTES)
+#define BLOCK_BYTES (2ul << 20)
+#define UPPER       0xffffff8000000000ul
+#define OUTPUT      0x0000fffffffff000ul
+#define PAGE_AF     (3ul | 1ul << 10)
+#define BLOCK_AF    (1ul | 1ul << 10)
+#define TABLE       3ul
+#define ATTR(n)     ((uint64_t)(n) << 2)
+#define SHAREABLE   (3ul << 8)
+#define NOT_GLOBAL  (1ul << 11)
+#define TCR_HA_HD   (3ul << 39)
+#define ATTRIBUTES  (7ul << 2 | 1ul << 6 | 1ul << 7 | 3ul << 8 | 1ul << 10 | 1ul << 11 | 1ul << 51 | 7ul << 52)
 enum { ENTRIES = 512, PAGES = 32, STEPS = 12, ONE_OF = 8, MMFR1_HAFDBS = 0xf };
 
 static _Alignas(GUEST_PAGE) uint64_t top[GUEST_CPUS][ENTRIES], middle[GUEST_CPUS][ENTRIES], bottom[GUEST_CPUS][ENTRIES];
@@ -30,6 +31,7 @@ static void tables_on(unsigned cpu, uint64_t tcr)
     top[cpu][2] = (uint64_t)middle[cpu] | TABLE;
     top[cpu][3] = 0;
     middle[cpu][0] = (uint64_t)bottom[cpu] | TABLE;
+    middle[cpu][(WINDOWS - ALIASES) / BLOCK_BYTES] = WINDOWS | ATTR(MMU_NORMAL) | BLOCK_AF | SHAREABLE;
     mmu_on(top[cpu], top[cpu], tcr);
 }
 
@@ -73,7 +75,7 @@ static void block(unsigned cpu, unsigned entry)
     uint64_t output = place() & OUTPUT;
     middle[cpu][1 + entry] = output | BLOCK_AF | (arbitrary() & ATTRIBUTES);
     mmu_barrier();
-    access_at(BLOCKS + entry * (2ul << 20) + (arbitrary() & 0x1ffff8), RAM);
+    access_at(BLOCKS + entry * BLOCK_BYTES + (arbitrary() & 0x1ffff8), RAM);
 }
 
 /* A table in a device, where nothing is, in memory that may be gone, or in itself. */

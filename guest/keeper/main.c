@@ -106,7 +106,10 @@ void guest_main(const void *dtb)
     for (uint64_t n = 1; n <= beats; n++) {
         uint64_t late = await_beat(n, ms, &lost, &gap);
         latest = late > latest ? late : latest;
-        wrong += wrong_words(n - 1) + (code_sum() != sum);
+        uint64_t now_wrong = wrong_words(n - 1) + (code_sum() != sum);
+        if (now_wrong)
+            say("# beat %lu: %lu words wrong\n", n, now_wrong);
+        wrong += now_wrong;
         if (two) {
             keeper.asked = n;
             while (keeper.answered < n)

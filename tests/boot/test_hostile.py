@@ -8,6 +8,7 @@
 Two guests do everything they should not, with five vCPUs, and start again and again; on each of their CPUs one sums up its memory at
 every beat of its timer. With seconds as its argument the test goes on so long, by the same rules (make hostile-long)."""
 
+import collections
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ SHIFT = 2
 SLICE_US = 10000
 EXTRA_US = 500
 ATTACKERS = 3
+WAYS = 9
 
 
 def bundle(name):
@@ -47,15 +49,24 @@ def bundle(name):
 def reports(m):
     """What the hostile guests say of themselves, up to now; each VM did, nobody got anything, and none lost its head. Lines that
     another writer cut short appear once more, whole."""
-    ways = re.findall(r"^\[(\w+)\] # hostile: seed \d+, (.* hand-over \d+/\d+)$", m.text, re.MULTILINE)
+    def told(what, last):
+        lines = re.findall(rf"^\[(\w+)\] # hostile: {what}, (.* {last} \d+)$", m.text, re.MULTILINE)
+        return [(vm, {k: int(n) for k, n in re.findall(r"([^,]+) (\d+)(?:, |$)", rest)}) for vm, rest in lines]
+
+    did, stopped, answered, got = (told(*t) for t in (("did", "invalidations"), ("was stopped", "invalidations"),
+                                                      ("was answered", "secrets kept"), ("got", "mixed up")))
+    for title, lines in (("did", did), ("was stopped", stopped), ("was answered", answered)):
+        total = collections.Counter()
+        for _, numbers in lines:
+            total.update(numbers)
+        harness.note(f"{m.label}: {title}: " + ", ".join(f"{k} {n}" for k, n in total.items()))
     for vm in ("hostile", "accomplice"):
-        mine = [w for v, w in ways if v == vm]
-        harness.note(f"{m.label}: {vm}: {len(mine)} reports; the last: {mine[-1] if mine else 'none'}")
-        numbers = [[int(n) for n in re.findall(r"/(\d+)", w)] for w in mine]
-        harness.ok(numbers and all(len(n) == 8 and min(n) > 0 for n in numbers), f"{m.label}: {vm} tried each way it knows")
-    got = re.findall(r"^\[\w+\] # hostile: got, (.* mixed up \d+)$", m.text, re.MULTILINE)
-    bad = [g for g in got if any(int(n) for n in re.findall(r"\d+", g))]
-    if not harness.ok(got and not bad, f"{m.label}: they read, kept and mixed up nothing in {len(got)} reports"):
+        mine = [numbers for v, numbers in did if v == vm]
+        harness.ok(mine and all(len(n) == WAYS and min(n.values()) > 0 for n in mine), f"{m.label}: {vm} tried each way it knows")
+    for call in ("share", "lend", "retrieve", "relinquish", "reclaim", "secrets kept"):
+        harness.ok(sum(n[call] for _, n in answered) > 0, f"{m.label}: {call}: some succeeded")
+    bad = [f"{vm}: {numbers}" for vm, numbers in got if any(numbers.values())]
+    if not harness.ok(got and not bad, f"{m.label}: they read, kept and mixed up nothing"):
         harness.note("\n".join(bad))
         harness.note(f"seed {SEED}; console: {m.log}")
     m.absent(r"unexpected exception", "each of their exceptions was one that they asked for")

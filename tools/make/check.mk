@@ -32,6 +32,15 @@ check-unit: $(unit_bin) $(cov_bin) $(hostcheck)
 	$(call prove,$(unit_bin) $(unit_scripts))
 check-boot: boot-files
 	$(call prove,$(boot_tests))
+# What a hostile guest does for longer than a test may take, with a seed of its own, which is told. Consoles stay in $(O)/log.
+.PHONY: hostile-long
+hostile-long: hyp $(B)/hostile.itb $(O)/uboot-env.img
+	@echo "hostile-long: SEED=$(hostile_seed) MINUTES=$(hostile_minutes)"
+	$(Q)BULKHEAD_SEED=$(hostile_seed) BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_IMAGE=$(abspath $(T)/bulkhead.img) \
+		BULKHEAD_ARM64=$(abspath $(A64)) tests/boot/test_hostile.py $$(($(hostile_minutes) * 60 / 2))
+hostile_seed := $(or $(SEED),$(shell date +%s))
+hostile_minutes := $(or $(MINUTES),30)
+
 check: $(unit_bin) $(cov_bin) $(hostcheck) boot-files
 	$(call prove,$(unit_bin) $(unit_scripts) $(boot_tests))
 
@@ -73,3 +82,6 @@ bench: hyp $(B)/linux.itb $(B)/linux-lazy.itb
 .PHONY: bench-fault
 bench-fault: measure-image $(B)/cost.itb $(B)/cost-blocks.itb $(B)/cost-runs.itb
 	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_fault.py $(BENCH_ARGS)
+.PHONY: bench-interference
+bench-interference: measure-image $(B)/interference.itb
+	$(Q)BULKHEAD_BUILD=$(abspath $(O)) BULKHEAD_ARM64=$(abspath $(A64)) tests/bench/bench_interference.py $(BENCH_ARGS)

@@ -15,9 +15,11 @@ Bulkhead partitions guest memory on 64-bit Arm.
   make coverage       which lines and branches of stage2/base and stage2/space the host suites run
   make fuzz-long      random operations on the area set and the interval map against arrays   (STEPS=, SEED=)
   make fuzz-area | fuzz-imap   libFuzzer on the same, from the corpus on   (SECONDS=)
+  make hostile-long   the hostile guests for longer: both CPU models, half of the time each   (MINUTES=, SEED=)
   make check-mutants  breaks the library in many places: does a test notice each?
   make bench          measures, as ratios within one run
   make bench-fault    instructions of EL2 for a fault, counted and by part   (BENCH_ARGS='--functions max')
+  make bench-interference   what a neighbour costs, quiet or hostile, in instructions   (BENCH_ARGS=max)
   make bench-area     the interval map and the area set beside the fastest search that there can be   (ROUNDS=)
   make bench-area-peers   ... and beside other people's containers, those whose packages are there
       BENCH_ARGS='--sizes 16,1000 --peers std::map --markdown'
