@@ -19,7 +19,7 @@
 enum {
     LEDGER_NODES = 1024,
     SHARES_EACH = 16, /* for every VM, so that none can use up another's */
-    TABLE_SHARE = 2, /* half of what is left when frames and ledger have theirs */
+    TABLE_SHARE = 2,  /* half of what is left when frames and ledger have theirs */
     NODE_ALIGN = 64,
     ROOTS_MAX = 16, /* concatenated roots are aligned to their size */
 };
@@ -277,6 +277,6 @@ void host_print_memory(struct vm *vm, const char *step)
         return;
     host_describe_tables(&tables);
     print("bulkhead: vm %s: %s; RAM free %lu MiB (clean %lu), table pages %s, nodes %u free, ledger entries %lu\n",
-          vm->name, step, (unsigned long)(ram.free >> mib), (unsigned long)(ram.clean >> mib), tables.s,
-          vm->nodes.free, (unsigned long)host.ledger.map.count);
+          vm->name, step, (unsigned long)(ram.free >> mib), (unsigned long)(ram.clean >> mib), tables.s, vm->nodes.free,
+          (unsigned long)host.ledger.map.count);
 }
