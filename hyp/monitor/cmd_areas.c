@@ -21,12 +21,12 @@ static void row_leaves(struct row *r, const struct s2_geometry *g, const uint64_
     for (unsigned i = 0; i < LEVELS; i++) {
         if (leaves[i] == 0)
             continue;
-        unsigned shift = s2_level_shift(g, (int)i - 1), unit = shift / 10;
+        uint64_t size = 1ull << s2_level_shift(g, (int)i - 1);
+        const char *unit = r->json ? "" : row_unit(&size);
         if (r->json)
-            text_add(&t, "%s[%u,%u]", t.used == empty ? "" : ",", 1ull << shift, leaves[i]);
+            text_add(&t, "%s[%u,%u]", t.used == empty ? "" : ",", size, leaves[i]);
         else
-            text_add(&t, "%s%u x %u%s", t.used == empty ? "" : " + ", leaves[i], 1ull << shift % 10,
-                     &"\0\0K\0M\0G\0T"[2 * unit]);
+            text_add(&t, "%s%u x %u%s", t.used == empty ? "" : " + ", leaves[i], size, unit);
     }
     text_add(&t, r->json ? "]" : t.used == empty ? "-" : "");
     row_field(r, "leaves", 0, false, t.s, t.s);

@@ -149,16 +149,19 @@ void row_number(struct row *r, const char *key, unsigned width, uint64_t value)
     row_field(r, key, width, true, t.s, t.s);
 }
 
+const char *row_unit(uint64_t *bytes)
+{
+    static const char units[][2] = {"", "K", "M", "G", "T"};
+    unsigned unit = 0;
+    for (; unit + 1 < sizeof(units) / sizeof(units[0]) && *bytes != 0 && *bytes % 1024 == 0; unit++)
+        *bytes /= 1024;
+    return units[unit];
+}
+
 void row_size(struct row *r, const char *key, unsigned width, uint64_t bytes)
 {
-    static const char units[] = "KMGT";
-    unsigned unit = 0;
-    char name[] = {'\0', '\0'};
     struct text t = {.used = 0};
-    while (!r->json && unit < sizeof(units) - 1 && bytes != 0 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        name[0] = units[unit++];
-    }
-    text_add(&t, "%u%s", bytes, name);
+    const char *unit = r->json ? "" : row_unit(&bytes);
+    text_add(&t, "%u%s", bytes, unit);
     row_field(r, key, width, true, t.s, t.s);
 }

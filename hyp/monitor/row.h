@@ -29,6 +29,8 @@ void row_flag(struct row *r, const char *key, unsigned width, bool value); /* ye
 void row_no_address(struct row *r, const char *key, unsigned width);
 void row_number(struct row *r, const char *key, unsigned width, uint64_t value);
 void row_size(struct row *r, const char *key, unsigned width, uint64_t bytes); /* people see 64K */
+/* The largest unit that divides it, "" to "T"; leaves how many of them it is. */
+const char *row_unit(uint64_t *bytes);
 /* In JSON what `json` says, which is JSON. */
 void row_field(struct row *r, const char *key, unsigned width, bool right, const char *text, const char *json);
 
