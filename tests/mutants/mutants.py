@@ -14,7 +14,7 @@ built (plain variant), and the suites named with it run until one of them fails.
 
 Names choose mutations, --boot those that need QEMU (BULKHEAD_BUILD: a build directory in which `make boot-files` was run).
 --list prints the rows of docs/testing.md, --dry-run which mutations do not fit the code.
-The mutations are in stage2.py, memory.py, shares.py, handover.py, hyp.py and life.py beside this file, as (name, file, old text, new text, what it breaks, suites); the
+The mutations are in stage2.py, memory.py, shares.py, handover.py, audit.py, hyp.py and life.py beside this file, as (name, file, old text, new text, what it breaks, suites); the
 old text occurs exactly once in the file, so that a mutation cannot silently stop being one.
 """
 
@@ -33,7 +33,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
-import handover  # noqa: E402  (found through the line above)
+import audit  # noqa: E402  (found through the line above)
+import handover  # noqa: E402
 import hyp  # noqa: E402
 import life  # noqa: E402
 import memory  # noqa: E402
@@ -66,7 +67,7 @@ class Mutation:
 
 
 def mutations():
-    files = (stage2, memory, shares, handover, hyp, life)
+    files = (stage2, memory, shares, handover, audit, hyp, life)
     return [Mutation(row) for f in files for row in f.MUTATIONS]
 
 
