@@ -51,10 +51,11 @@ MUTATIONS = [
      "a VM rings others for a share that it does not hold", "test_exchange.py"),
     ("hyp_descriptor_read_twice", SHARECALLS, "    return calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n",
      "    enum call_error error = calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n"
+     "    for (volatile unsigned pause = 0; pause < 50000; pause++) {\n    }\n"
      "    err = s2_space_copy_out(&a->vm->space, copy, S2_IPA(at), (size_t)bytes, S2_R, &d);\n"
      "    if (error == CALL_SUCCESS && err == S2_OK)\n"
      "        (void)calldesc_read(copy, (size_t)bytes, kind, a->vm->index, vm_count(), offer);\n    return error;\n",
-     "a descriptor is checked, and then read again", "test_exchange.py"),
+     "a descriptor is checked, and a while later read again", "test_exchange.py"),
     ("hyp_shares_outlive", "hyp/vm/work.c", "        if (vm->has_space && vm_shares_end_step(vm))\n            return;\n", "",
      "who restarts leaves its shares in its borrowers", "test_exchange.py"),
     ("calls_count", CALLDESC, "bytes != CALL_DESC_HEAD + (uint64_t)CALL_DESC_EACH * d.borrowers || ", "",
