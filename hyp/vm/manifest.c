@@ -17,6 +17,7 @@ static const struct field region_fields[] = {
     FIELD("no-execute", FLAG, manifest_region, no_execute),
     FIELD("image", TEXT, manifest_region, image),
     FIELD("from", TEXT, manifest_region, from),
+    FIELD("colours", COLOURS, manifest_region, colours),
 };
 
 static void read_region(const struct where *w, const void *fdt, int node, struct manifest_region *r)
@@ -30,6 +31,10 @@ static void read_region(const struct where *w, const void *fdt, int node, struct
         read_refuse(w, "lazy", "excludes pa and identity");
     if ((pa || identity) && r->from != NULL)
         read_refuse(w, "from", "excludes pa and identity");
+    if (r->colours != 0 && r->lazy)
+        read_refuse(w, "colours", "excludes lazy");
+    if (r->colours != 0 && r->from == NULL)
+        read_refuse(w, "colours", "needs from");
     if (r->overcommit && !r->lazy)
         read_refuse(w, "overcommit", "needs lazy");
     if (identity)

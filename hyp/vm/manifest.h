@@ -32,6 +32,8 @@ struct manifest_region {
     bool lazy, overcommit, read_only, no_execute;
     const char *image; /* or null */
     const char *from;  /* the named memory region that it comes from, or null */
+    uint64_t colours;  /* of that region; 0: it has none */
+    unsigned pool;     /* with colours: its index */
 };
 
 struct manifest_device {
@@ -93,7 +95,7 @@ struct manifest_window {
 /* Named memory: RAM at a chosen place that serves the VMs whose regions say so, and nobody else. */
 struct manifest_pool {
     const char *name;
-    bool ok;
+    bool ok, coloured;
     uint64_t pa, size;
 };
 

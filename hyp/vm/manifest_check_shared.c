@@ -75,6 +75,10 @@ static int pool_of(const struct check *c, const struct manifest_region *r)
     else if ((pool->pa | pool->size) % granule != 0)
         rules_refuse(c, "memory/%s/from: memory-region %s %x + %x is not made of granules of %x", r->name, r->from,
                      pool->pa, pool->size, granule);
+    else if (pool->coloured && r->colours == 0)
+        rules_refuse(c, "memory/%s/from: memory-region %s is coloured; say which colours", r->name, r->from);
+    else if (!pool->coloured && r->colours != 0)
+        rules_refuse(c, "memory/%s/colours: memory-region %s is not coloured", r->name, r->from);
     return (int)i;
 }
 
@@ -83,8 +87,10 @@ void rules_from(const struct check *c)
 {
     const struct manifest_region *first = NULL;
     for (unsigned i = 0; i < c->v->regions; i++) {
-        const struct manifest_region *r = &c->v->region[i];
-        if (r->chosen)
+        struct manifest_region *r = &c->v->region[i];
+        int pool = r->colours != 0 && r->from != NULL ? pool_of(c, r) : -1;
+        r->pool = pool < 0 ? 0 : (unsigned)pool; /* without any it is refused */
+        if (r->chosen || r->colours != 0)
             continue;
         if (first == NULL) {
             first = r;

@@ -100,6 +100,23 @@ static void read_list(const struct where *w, const struct field *f, const void *
         ((struct manifest_vm *)base)->cpus = n;
 }
 
+static void read_colours(const struct where *w, const struct field *f, const void *data, int len, uint64_t *mask)
+{
+    enum { MOST = 64 };
+    *mask = 1; /* it has some, right or wrong */
+    if (len % CELL != 0 || len == 0 || len > MOST * CELL) {
+        read_refuse(w, f->name, "not a list of 1 to %u cells", (uint64_t)MOST);
+        return;
+    }
+    *mask = 0;
+    for (int i = 0; i < len / CELL; i++) {
+        uint32_t colour = fdt32_ld((const fdt32_t *)data + i);
+        *mask |= 1ull << colour % MOST;
+        if (colour >= MOST)
+            read_refuse(w, f->name, "%u is larger than %u", (uint64_t)colour, (uint64_t)(MOST - 1));
+    }
+}
+
 static void read_number(const struct where *w, const struct field *f, const void *data, int len, void *to)
 {
     uint64_t value;
@@ -190,6 +207,9 @@ static void read_field(const struct where *w, const struct field *f, const void 
     case GRANULE:
     case MEMORY:
         read_vm_special(w, f, data, len, base);
+        break;
+    case COLOURS:
+        read_colours(w, f, data, len, to);
         break;
     case RIGHTS:
         read_rights(w, f, data, len, to);

@@ -23,7 +23,8 @@ enum kind {
     SPIS,
     GRANULE,
     MEMORY,
-    RIGHTS, /* uint8_t: "r", "rw", "rx", "rwx" */
+    COLOURS, /* uint64_t: a mask */
+    RIGHTS,  /* uint8_t: "r", "rw", "rx", "rwx" */
 };
 struct field {
     const char *name; /* of a WORD, with its two behind it, each after a zero */

@@ -135,6 +135,7 @@ enum { POOL_PA, POOL_SIZE };
 static const struct field pool_fields[] = {
     [POOL_PA] = FIELD("pa", NUMBER, manifest_pool, pa),
     [POOL_SIZE] = FIELD("size", NUMBER, manifest_pool, size),
+    FIELD("coloured", FLAG, manifest_pool, coloured),
 };
 
 void read_pools(struct manifest *m, const void *fdt, int node, struct problems *p)
@@ -170,7 +171,7 @@ uint64_t manifest_memory(const struct manifest_vm *v, bool all)
     uint64_t bytes = 0;
     struct manifest_view view;
     for (unsigned i = 0; i < v->regions; i++)
-        if (!v->region[i].chosen && (all || !v->region[i].overcommit))
+        if (!v->region[i].chosen && v->region[i].colours == 0 && (all || !v->region[i].overcommit))
             add(&bytes, v->region[i].size);
     for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
         if (manifest_view(v, i, &view) && view.owner)

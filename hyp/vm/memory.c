@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* The machine's memory, divided for the first time: the ledger's entries, and who allocates what. */
-#include "vm/host.h"
+#include "vm/colours.h"
 
 #include <boot/mem.h>
 
@@ -108,7 +108,8 @@ static struct range next_general(uint64_t at, uint64_t end, uint64_t *next)
     struct range found = {end, end};
     for (unsigned i = 0; i < host.manifest.pools; i++) {
         struct range r = pool_range(&host.manifest.pool[i]);
-        if (host.pool[i] != NULL && range_meets(r, (struct range){at, end}) && r.start < found.start)
+        if ((host.pool[i] != NULL || colours_made(i)) && range_meets(r, (struct range){at, end}) &&
+            r.start < found.start)
             found = r;
     }
     *next = found.end;
@@ -129,8 +130,17 @@ static bool add_general(struct range bank, struct problems *p)
     return ok;
 }
 
+/* Memory that no allocator gives away. */
+static bool make_coloured(unsigned index, struct problems *p)
+{
+    struct range r = pool_range(&host.manifest.pool[index]);
+    return !colours_fit(index, p) || (enter(r, S2_OWNER_NONE, S2_FREE, p) && colours_make(index, p));
+}
+
 static bool make_pool(unsigned index, struct problems *p)
 {
+    if (host.manifest.pool[index].coloured)
+        return make_coloured(index, p);
     struct s2_frames *f = mem_alloc(sizeof(*f), NODE_ALIGN);
     if (f == NULL) {
         problem(p, "machine: ", "the hypervisor's pool is too small for memory-region %s",
@@ -201,5 +211,7 @@ bool host_scrub_step(uint64_t budget)
     bool more = false;
     for (unsigned i = 0; i < host.allocators && !more; i++)
         more = s2_frames_scrub_step(host.allocator[i], budget);
+    for (unsigned i = 0; i < MANIFEST_POOLS && !more; i++)
+        more = colours_scrub_step(i, budget);
     return more;
 }

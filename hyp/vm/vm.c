@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "vm/colours.h"
 #include "vm/shares.h"
 #include "vm/windows.h"
 
@@ -160,6 +161,7 @@ bool vm_disown_step(struct vm *vm)
 {
     vgic_reset(&vm->vgic);     /* what is active, or in a list register still, is let go */
     vgic_unmap_all(&vm->vgic); /* before somebody else has the device */
+    colours_take_back(vm->id);
     return host_take_back(vm->id);
 }
 
@@ -256,9 +258,15 @@ static enum s2_err map_region(struct vm *vm, unsigned i, bool *stepped, struct s
     const struct manifest_region *r = &vm->cfg->region[i];
     uint32_t attr = S2_R | (r->read_only ? 0u : S2_W) | (r->no_execute ? 0u : S2_X | S2_UX);
     unsigned flags = (r->lazy ? S2_AREA_LAZY : 0u) | (r->overcommit ? S2_AREA_OVERCOMMIT : 0u);
-    struct s2_area area = area_of(r->ipa, r->size, r->chosen ? &s2_backend_linear : &s2_backend_alloc,
-                                  r->chosen ? r->pa : 0, attr, VM_NAME_REGION + i, r->chosen ? 0 : flags);
-    return r->chosen || r->lazy ? map(vm, &area, d) : map_stepped(vm, &area, stepped, d);
+    const struct s2_backend *backend = r->chosen         ? &s2_backend_linear
+                                       : r->colours != 0 ? &s2_backend_coloured
+                                                         : &s2_backend_alloc;
+    struct s2_area area =
+        area_of(r->ipa, r->size, backend, r->chosen ? r->pa : 0, attr, VM_NAME_REGION + i, r->chosen ? 0 : flags);
+    enum s2_err err = colours_check(vm->id, r, d);
+    if (err != S2_OK)
+        return err;
+    return backend != &s2_backend_alloc || r->lazy ? map(vm, &area, d) : map_stepped(vm, &area, stepped, d);
 }
 
 static enum s2_err map_trap(struct vm *vm, unsigned dev, uint64_t ipa, uint64_t size, struct s2_detail *d)

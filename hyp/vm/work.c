@@ -11,6 +11,7 @@
 #include <cpu/sched.h>
 
 #include "vm/audit.h"
+#include "vm/colours.h"
 #include "vm/guestdtb.h"
 
 enum {
@@ -125,8 +126,14 @@ static void claim_step(struct vm *vm, struct problems *p)
 /* RAM at chosen places is the VM's own, so nobody else scrubs it. What else it gets is scrubbed when it is built. */
 static void scrub_step(struct vm *vm)
 {
+    if (vm->work_part == 0 && vm->work_done == 0)
+        colours_take_back(vm->id); /* what it had before it was started again */
     for (; vm->work_part < vm->cfg->regions; vm->work_part++, vm->work_done = 0) {
         const struct manifest_region *r = &vm->cfg->region[vm->work_part];
+        if (colours_give_step(vm->id, r, STEP_FRAMES)) {
+            vm->work_done = 1;
+            return;
+        }
         uint64_t left = r->chosen ? r->size - vm->work_done : 0, bytes = STEP_FRAMES * S2_FRAME;
         if (left == 0)
             continue;

@@ -102,7 +102,7 @@ ok(model_names(section(page, "What only the model can see")), "docs/testing.md: 
 ok(unnamed_suites(page), "docs/testing.md: every suite is mentioned")
 ok(mutation_problems(page), "docs/testing.md: lists the mutations that are run")
 ok(missing_names(read("docs/area-set.md"), "stage2/include"), "docs/area-set.md: every name is in the public headers")
-for name in ("README.md", "docs/architecture.md", "docs/porting.md", "docs/table-engine.md", "docs/testing.md", "docs/trace.md"):
+for name in ("README.md", "docs/architecture.md", "docs/memory.md", "docs/porting.md", "docs/table-engine.md", "docs/testing.md", "docs/trace.md"):
     ok(missing_names(read(name)), f"{name}: every name is in the headers")
 ok(unfit_mutations(), "every mutation fits the code")
 end()

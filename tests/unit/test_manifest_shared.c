@@ -218,6 +218,28 @@ static void test_twice(void **state)
     free(blob);
 }
 
+static void test_colours(void **state)
+{
+#define PAINT          "memory-regions { x { pa = <0x60000000>; size = \"32M\"; coloured; }; };"
+#define PLAIN          "memory-regions { x { pa = <0x60000000>; size = \"32M\"; }; };"
+#define COLOURED(text) VM("a", "memory { ram { ipa = <0x40000000>; size = \"4M\"; " text " }; };")
+    (void)state;
+    void *blob = check(COLOURED("from = \"x\"; colours = <0 3 63 3>;"), PAINT, NONE);
+    assert_true(m.vm[0].ok);
+    assert_int_equal(m.vm[0].region[0].colours, 1ull << 63 | 9);
+    assert_int_equal(m.vm[0].region[0].pool, 0);
+    assert_int_equal(m.vm[0].pool, -1); /* the rest is from general memory, which has none of it */
+    assert_int_equal(manifest_memory(&m.vm[0], true), 0);
+    free(blob);
+    refused(COLOURED("from = \"x\"; colours = <1>; lazy;"), PAINT, "vm a: memory/ram/colours: excludes lazy");
+    refused(COLOURED("colours = <1>;"), PAINT, "vm a: memory/ram/colours: needs from");
+    refused(COLOURED("from = \"x\"; colours;"), PAINT, "vm a: memory/ram/colours: not a list of 1 to 64 cells");
+    refused(COLOURED("from = \"x\"; colours = <64>;"), PAINT, "vm a: memory/ram/colours: 64 is larger than 63");
+    refused(COLOURED("from = \"x\"; colours = <1>;"), PLAIN,
+            "vm a: memory/ram/colours: memory-region x is not coloured");
+    refused(COLOURED("from = \"x\";"), PAINT, "vm a: memory/ram/from: memory-region x is coloured; say which colours");
+}
+
 static void test_pools(void **state)
 {
     (void)state;
@@ -395,8 +417,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_read), cmocka_unit_test(test_window_words), cmocka_unit_test(test_window_places),
         cmocka_unit_test(test_two_windows), cmocka_unit_test(test_borrowers),    cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_pools),       cmocka_unit_test(test_from),         cmocka_unit_test(test_amounts),
-        cmocka_unit_test(test_doorbells),   cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_pools),       cmocka_unit_test(test_colours),      cmocka_unit_test(test_from),
+        cmocka_unit_test(test_amounts),     cmocka_unit_test(test_doorbells),    cmocka_unit_test(test_trees),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
