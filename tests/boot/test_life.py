@@ -150,21 +150,23 @@ def resize(m, first):
     harness.ok(born(m, "a restart forgets it") == first, f"{m.label}: it finds what it found at first")
 
 
-with harness.boot("life", smp=2, limit=240, image=harness.variant("audit")) as m:
-    m.want(r"^\[two\] born, seed 2, state 0x\w+, memory has 0 dirty words$", "the neighbour starts", everywhere=True)
-    m.at = 0
-    state = born(m, "the VM starts")
-    pause(m)
-    start_again(m, state)
-    destroy(m, state)
-    resize(m, state)
-    harness.ok(len(re.findall(r"^\[two\] born", m.text, re.MULTILINE)) == 1, f"{m.label}: the neighbour was born once")
-    m.absent(r"[1-9]\d* dirty words$", "nobody found another's bytes at a start")
-    m.focus(1)
-    m.send("z")
-    m.want(r"^\[two\] key z$", "the neighbour goes on")
-    order(m, "destroy one")
-    told(m, "destroyed", "destroyed for good")
-    m.send(harness.ESCAPE + "q")
-    m.ended("the machine goes off")
+# As it is, and with every operation on an address space audited.
+for image, label in ((harness.IMAGE, "life"), (harness.variant("audit"), "life-audit")):
+    with harness.boot("life", smp=2, limit=240, image=image, label=label) as m:
+        m.want(r"^\[two\] born, seed 2, state 0x\w+, memory has 0 dirty words$", "the neighbour starts", everywhere=True)
+        m.at = 0
+        state = born(m, "the VM starts")
+        pause(m)
+        start_again(m, state)
+        destroy(m, state)
+        resize(m, state)
+        harness.ok(len(re.findall(r"^\[two\] born", m.text, re.MULTILINE)) == 1, f"{m.label}: the neighbour was born once")
+        m.absent(r"[1-9]\d* dirty words$", "nobody found another's bytes at a start")
+        m.focus(1)
+        m.send("z")
+        m.want(r"^\[two\] key z$", "the neighbour goes on")
+        order(m, "destroy one")
+        told(m, "destroyed", "destroyed for good")
+        m.send(harness.ESCAPE + "q")
+        m.ended("the machine goes off")
 harness.done()
