@@ -159,7 +159,6 @@ bool vm_claim(struct vm *vm, struct problems *p)
 
 bool vm_disown_step(struct vm *vm)
 {
-    vgic_reset(&vm->vgic);     /* what is active, or in a list register still, is let go */
     vgic_unmap_all(&vm->vgic); /* before somebody else has the device */
     colours_take_back(vm->id);
     return host_take_back(vm->id);
