@@ -173,7 +173,7 @@ void vm_cpu_off(struct vcpu *v);
 
 /* --- resize.c: memory of a VM that runs or is paused; any CPU, phrases as above ---------------------------------------- */
 
-/* Adds that much, rounded to nothing: a multiple of the granule, within the manifest's spare-memory; at *ipa, in steps, then
+/* Adds that much, a multiple of the granule and within the manifest's spare-memory; at *ipa, in steps, then
  * EVENT_MEMORY_ADDED. */
 const char *vm_grow(struct vm *vm, uint64_t bytes, uint64_t *ipa);
 /* Asks the guest to give back what was added there (EVENT_MEMORY_ASKED); `now`: takes it. */
