@@ -44,7 +44,7 @@ struct s2_audit {
     uint64_t at;
     uint16_t vm;   /* of the space that is looked at, */
     unsigned told; /* and how much was found in it: no more than some is told */
-    bool blind;  /* something is so wrong that what lies behind it cannot be looked at */
+    bool blind;    /* something is so wrong that what lies behind it cannot be looked at */
     uint64_t spaces, leaves, entries, frames, findings;
 };
 

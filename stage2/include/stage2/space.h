@@ -37,8 +37,7 @@ struct s2_space_config {
     uint8_t chunk_log2;    /* largest chunk of an alloc area; 0: one level-2 block */
     bool small_leaves;     /* pages only, for tests and for tracking; nothing is promoted */
     bool no_promotion;     /* at first; s2_space_promotion */
-    bool audit;            /* each operation but a fault checks its range at its end, every 64th all: the first finding is in
-                              s2_space.wrong; not where the port leaves it out (S2_PORT_CHECKS) */
+    bool audit;            /* each operation but a fault checks its range at its end, every 64th all: s2_space.wrong */
 };
 
 /* The nodes of the cut reserve: an unmap in the middle inserts one area and one chunk, each in a map of whatever height. */
@@ -62,7 +61,7 @@ struct s2_space {
     s2_ipa gone;           /* memory and rights of everything below are given back */
     s2_pa swept;           /* no frame below is this VM's any more */
     struct s2_gather last; /* the tables, until all are freed */
-    const char *wrong;     /* cfg.audit: the first finding, with the place in: */
+    const char *wrong;     /* cfg.audit, where the port has it (S2_PORT_CHECKS): the first finding, with the place in: */
     struct s2_detail wrong_detail;
     uint32_t operations;
 };
