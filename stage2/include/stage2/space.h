@@ -61,7 +61,7 @@ struct s2_space {
     s2_ipa gone;           /* memory and rights of everything below are given back */
     s2_pa swept;           /* no frame below is this VM's any more */
     struct s2_gather last; /* the tables, until all are freed */
-    const char *wrong;     /* cfg.audit, where the port has it (S2_PORT_CHECKS): the first finding, with the place in: */
+    const char *wrong; /* cfg.audit, where the port has it (S2_PORT_CHECKS): the first finding, with the place in: */
     struct s2_detail wrong_detail;
     uint32_t operations;
 };
