@@ -44,23 +44,15 @@ static uint64_t mix(uint64_t sum, uint64_t word)
     return sum ^ sum >> 31;
 }
 
-#define REGISTERS(X)                                                                                                   \
-    X(sctlr_el1)                                                                                                       \
-    X(tcr_el1)                                                                                                         \
-    X(ttbr0_el1)                                                                                                       \
-    X(ttbr1_el1)                                                                                                       \
-    X(mair_el1)                                                                                                        \
-    X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1)           \
-        X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(spsr_el1) X(sp_el0) X(cntkctl_el1) X(cntv_cval_el0) X(csselr_el1)
-
-#define SPOIL(X)                                                                                                       \
-    X(ttbr0_el1)                                                                                                       \
-    X(ttbr1_el1)                                                                                                       \
-    X(mair_el1)                                                                                                        \
-    X(amair_el1)                                                                                                       \
-    X(contextidr_el1)                                                                                                  \
-    X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1) X(afsr0_el1) X(afsr1_el1) X(elr_el1)     \
-        X(sp_el0) X(cntv_cval_el0) X(csselr_el1)
+/* clang-format off */
+#define REGISTERS(X) \
+    X(sctlr_el1) X(tcr_el1) X(ttbr0_el1) X(ttbr1_el1) X(mair_el1) X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) \
+    X(tpidr_el1) X(par_el1) X(far_el1) X(esr_el1) X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(spsr_el1) X(sp_el0) X(cntkctl_el1) \
+    X(cntv_cval_el0) X(csselr_el1)
+#define SPOIL(X) \
+    X(ttbr0_el1) X(ttbr1_el1) X(mair_el1) X(amair_el1) X(contextidr_el1) X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(par_el1) \
+    X(far_el1) X(esr_el1) X(afsr0_el1) X(afsr1_el1) X(elr_el1) X(sp_el0) X(cntv_cval_el0) X(csselr_el1)
+/* clang-format on */
 
 static uint64_t registers(uint64_t sum)
 {
