@@ -5,8 +5,9 @@
 
 import harness
 
-for cpu in ("cortex-a53", "max"):
-    with harness.boot("exchange", cpu=cpu, smp=2, limit=180) as m:
+# As it is, and with every operation of every space checked at its end.
+for cpu, image in (("cortex-a53", harness.IMAGE), ("max", harness.variant("audit"))):
+    with harness.boot("exchange", cpu=cpu, smp=2, image=image, limit=180) as m:
         m.find(r"^\[owner\] # exchange: \d+ of \d+ failed$", everywhere=True)
         harness.guest_tap(m, "owner", "the owner's view")
         m.want(r"^\[owner\] second life: as expected$", "the owner starts again with nothing but what is offered to it",
