@@ -7,7 +7,7 @@
 	.section .rodata
 	.balign	4
 
-	.globl	loads, loads_end
+	.globl	loads, loads_count
 loads:
 	ldrb	w1, [x0]
 	ldrh	w1, [x0]
@@ -76,9 +76,10 @@ loads:
 	at	s12e0w, x0
 	at	s1e2r, x0
 	at	s1e3w, x0
-loads_end:
+loads_count:
+	.word	(. - loads) / 4
 
-	.globl	stores, stores_end
+	.globl	stores, stores_count
 stores:
 	strb	w1, [x0]
 	strh	w1, [x0]
@@ -123,10 +124,11 @@ stores:
 	dc	gva, x0
 	dc	gzva, x0
 	dc	ivac, x0
-stores_end:
+stores_count:
+	.word	(. - stores) / 4
 
 /* One after the other, since the second does nothing without the first. */
-	.globl	exclusives, exclusives_end
+	.globl	exclusives, exclusives_count
 exclusives:
 	ldxrb	w1, [x0]
 	stxrb	w3, w2, [x0]
@@ -136,10 +138,11 @@ exclusives:
 	stxr	w3, x2, [x0]
 	ldaxp	x1, x2, [x0]
 	stlxp	w3, x4, x5, [x0]
-exclusives_end:
+exclusives_count:
+	.word	(. - exclusives) / 4
 
 /* About translations and caches as a whole. x0 is an operand of theirs, or ignored. */
-	.globl	invalidations, invalidations_end
+	.globl	invalidations, invalidations_count
 invalidations:
 	tlbi	vmalle1
 	tlbi	vmalle1is
@@ -177,4 +180,5 @@ invalidations:
 	sev
 	sevl
 	clrex
-invalidations_end:
+invalidations_count:
+	.word	(. - invalidations) / 4

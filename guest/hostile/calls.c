@@ -22,30 +22,12 @@ void calls_private(int more)
     private_rounds += (unsigned)more;
 }
 
+void issue_hvc(uint64_t x[CALL_REGISTERS]);
+void issue_smc(uint64_t x[CALL_REGISTERS]);
+
 static void issue(uint64_t x[CALL_REGISTERS], bool smc)
 {
-    register uint64_t x0 __asm__("x0") = x[0];
-    register uint64_t x1 __asm__("x1") = x[1];
-    register uint64_t x2 __asm__("x2") = x[2];
-    register uint64_t x3 __asm__("x3") = x[3];
-    register uint64_t x4 __asm__("x4") = x[4];
-    register uint64_t x5 __asm__("x5") = x[5];
-    if (smc)
-        __asm__ volatile("smc #0"
-                         : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
-                         :
-                         : "x6", "x7", "memory");
-    else
-        __asm__ volatile("hvc #0"
-                         : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
-                         :
-                         : "x6", "x7", "memory");
-    x[0] = x0;
-    x[1] = x1;
-    x[2] = x2;
-    x[3] = x3;
-    x[4] = x4;
-    x[5] = x5;
+    (smc ? issue_smc : issue_hvc)(x);
 }
 
 void call(uint64_t x[CALL_REGISTERS])

@@ -20,7 +20,7 @@ void el0_act(void)
     WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | SCTLR_EL0);
     switch (r % ONE_OF) {
     case 0: /* op0 of 1, 2 or 3: system instructions and registers */
-        execute_el0(EL0, SYSTEM | (uint32_t)(ENCODINGS + (r >> 8) % (3 * ENCODINGS)) << 5, playground());
+        execute_el0(EL0, SYSTEM | (uint32_t)(ENCODINGS + (r >> 8) % (3ul * ENCODINGS)) << 5, playground());
         break;
     case 1:
         execute_el0(EL0, calls[(r >> 8) % (sizeof(calls) / sizeof(calls[0]))] | (uint32_t)((r >> 16) % IMMEDIATES) << 5,

@@ -95,7 +95,7 @@ static void secret_round(void)
     static struct {
         _Alignas(64) uint64_t word[4];
     } descriptor[GUEST_CPUS];
-    uint64_t at = hostile.pool.base + guest_cpu() * GUEST_PAGE, value, *word = descriptor[guest_cpu()].word;
+    uint64_t at = hostile.pool.base + guest_cpu() * (uint64_t)GUEST_PAGE, value, *word = descriptor[guest_cpu()].word;
     bool lend = arbitrary() & 1;
     word[0] = at;
     word[1] = GUEST_PAGE;

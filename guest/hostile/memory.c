@@ -3,8 +3,8 @@
 /* Every kind of access, everywhere. */
 #include "hostile/hostile.h"
 
-extern const uint32_t loads[], loads_end[], stores[], stores_end[], exclusives[], exclusives_end[], invalidations[],
-    invalidations_end[];
+extern const uint32_t loads[], stores[], exclusives[], invalidations[];
+extern const uint32_t loads_count, stores_count, exclusives_count, invalidations_count;
 
 #define RET     0xd65f03c0u
 #define IPA_TOP (1ul << 40)
@@ -29,7 +29,7 @@ bool is_precious(uint64_t address)
 
 static uint64_t around(uint64_t address, uint64_t r)
 {
-    return address - AROUND + r % (2 * AROUND);
+    return address - AROUND + r % (2ul * AROUND);
 }
 
 uint64_t place(void)
@@ -59,7 +59,7 @@ uint64_t place(void)
     case 10:
         return arbitrary();
     case 11:
-        return GUEST_GICR + (r >> 40) % (GUEST_CPUS * GUEST_GICR_BYTES);
+        return GUEST_GICR + (r >> 40) % ((uint64_t)GUEST_CPUS * GUEST_GICR_BYTES);
     case 12:
         return GUEST_UART + skew;
     case 13:
@@ -69,14 +69,14 @@ uint64_t place(void)
     }
 }
 
-static uint32_t one_of(const uint32_t *first, const uint32_t *end)
+static uint32_t one_of(const uint32_t *insns, uint32_t n)
 {
-    return first[arbitrary() % (uint64_t)(end - first)];
+    return insns[arbitrary() % n];
 }
 
 uint32_t memory_insn(bool stores_too)
 {
-    return stores_too && arbitrary() & 1 ? one_of(stores, stores_end) : one_of(loads, loads_end);
+    return stores_too && arbitrary() & 1 ? one_of(stores, stores_count) : one_of(loads, loads_count);
 }
 
 /* Memory is executed where it holds a RET by then, and where it cannot be. */
@@ -102,7 +102,7 @@ void memory_act(void)
         break;
     case 1:
         if (!is_precious(at)) {
-            unsigned pair = (unsigned)(arbitrary() % (uint64_t)(exclusives_end - exclusives) / 2 * 2);
+            unsigned pair = (unsigned)(arbitrary() % exclusives_count / 2 * 2);
             execute_two(MEMORY, exclusives[pair], exclusives[pair + 1], at);
         }
         break;
@@ -114,23 +114,23 @@ void memory_act(void)
 void invalidations_act(void)
 {
     uint64_t r = arbitrary();
-    execute(INVALIDATIONS, one_of(invalidations, invalidations_end), r & 3 ? place() : arbitrary());
+    execute(INVALIDATIONS, one_of(invalidations, invalidations_count), r & 3 ? place() : arbitrary());
 }
 
 /* --- all of it ----------------------------------------------------------------------------------------------------- */
 
 static void touch(uint64_t at)
 {
-    for (const uint32_t *insn = loads; insn < loads_end; insn++)
-        execute(MEMORY, *insn, at);
-    for (const uint32_t *insn = stores; insn < stores_end && !is_precious(at); insn++)
-        execute(MEMORY, *insn, at);
+    for (unsigned i = 0; i < loads_count; i++)
+        execute(MEMORY, loads[i], at);
+    for (unsigned i = 0; i < stores_count && !is_precious(at); i++)
+        execute(MEMORY, stores[i], at);
 }
 
 static void touch_region(const struct range *r, unsigned part, unsigned parts)
 {
     uint64_t end = r->base + r->size;
-    for (uint64_t at = r->base + part * GUEST_PAGE; at < end; at += parts * (uint64_t)GUEST_PAGE) {
+    for (uint64_t at = r->base + part * (uint64_t)GUEST_PAGE; at < end; at += parts * (uint64_t)GUEST_PAGE) {
         touch(at);
         fetch(at);
     }
@@ -142,7 +142,7 @@ static void touch_region(const struct range *r, unsigned part, unsigned parts)
 
 static void touch_registers(uint64_t base, uint64_t bytes, unsigned part, unsigned parts)
 {
-    for (uint64_t offset = part * WINDOW_STEP; offset < bytes; offset += parts * (uint64_t)WINDOW_STEP) {
+    for (uint64_t offset = part * (uint64_t)WINDOW_STEP; offset < bytes; offset += parts * (uint64_t)WINDOW_STEP) {
         execute(MEMORY, memory_insn(false), base + offset);
         execute(MEMORY, memory_insn(!is_precious(base + offset)), base + offset);
     }
@@ -162,9 +162,9 @@ void memory_sweep(unsigned part, unsigned parts)
     touch_registers(GUEST_GICD, 0x10000, part, parts);
     touch_registers(GUEST_GICR, hostile.vcpus * GUEST_GICR_BYTES, part, parts);
     touch_registers(GUEST_UART, GUEST_PAGE, part, parts);
-    for (const uint32_t *insn = invalidations; insn < invalidations_end; insn++) {
-        execute(INVALIDATIONS, *insn, 0);
-        execute(INVALIDATIONS, *insn, ~0ul);
-        execute(INVALIDATIONS, *insn, hostile.play.base);
+    for (unsigned i = 0; i < invalidations_count; i++) {
+        execute(INVALIDATIONS, invalidations[i], 0);
+        execute(INVALIDATIONS, invalidations[i], ~0ul);
+        execute(INVALIDATIONS, invalidations[i], hostile.play.base);
     }
 }

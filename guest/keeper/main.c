@@ -74,15 +74,17 @@ static uint64_t await_beat(uint64_t n, unsigned ms, uint64_t *lost, uint64_t *ga
     if (n % 2) {
         __asm__ volatile("wfi");
     } else {
-        for (uint64_t last = READ_REG(cntvct_el0), now; last < due; last = now) {
-            now = READ_REG(cntvct_el0);
+        for (uint64_t last = READ_REG(cntvct_el0), look; last < due; last = look) {
+            look = READ_REG(cntvct_el0);
             uint64_t since = us_since(last);
             *gap = since > *gap ? since : *gap;
         }
     }
-    do /* one of the beat before may still have been on its way */
+    uint64_t now;
+    do { /* one of the beat before may still have been on its way */
         *lost += gic_wait(PATIENCE_MS) != INTID_VTIMER;
-    while (READ_REG(cntvct_el0) < due);
+        now = READ_REG(cntvct_el0);
+    } while (now < due);
     uint64_t late = us_since(due);
     timers_off();
     return late;

@@ -3,7 +3,7 @@
 /* work: the same instructions each time, and what they cost beside a neighbour: virtual time, and what EL2 executed on this CPU
  * meanwhile, which a hypervisor with CONFIG_MEASURE_FAULTS lets it count. Exact with QEMU's -icount.
  *
- *   rounds=N   0: for ever, without a word
+ *   rounds=N   0: for ever, without a word, on a second vCPU, too
  *   idle       waits for ever instead */
 #include "lib/guest.h"
 
@@ -22,14 +22,23 @@ static uint64_t round_of_work(uint64_t sum)
     return sum;
 }
 
+void guest_main_secondary(uint64_t index)
+{
+    for (uint64_t sum = index;;)
+        sum = round_of_work(sum);
+}
+
 void guest_main(const void *dtb)
 {
     const char *args = boot_args(dtb);
     uint64_t rounds = arg_number(args, "rounds", 0), sum = 0;
     while (arg_flag(args, "idle"))
         __asm__ volatile("wfi");
-    while (rounds == 0)
-        sum = round_of_work(sum);
+    if (rounds == 0) {
+        guest_hvc(PSCI_CPU_ON, 1, (uint64_t)guest_secondary, 1);
+        for (;;)
+            sum = round_of_work(sum);
+    }
     for (uint64_t end = now_ms() + SETTLE_MS; now_ms() < end;) /* until the neighbour is at it */
         ;
     WRITE_REG(pmevtyper0_el0, EVENT_INSTRUCTIONS | ONLY_EL2);
