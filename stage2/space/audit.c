@@ -428,7 +428,7 @@ static uint64_t pages_in_use(const struct s2_space *sp)
     for (unsigned i = 0; i < sizeof c.tables / sizeof c.tables[0]; i++)
         pages += c.tables[i];
     for (const struct s2_long *l = sp->longs; l; l = l->next)
-        pages += (l->populates ? l->op.side[0].stash : l->ahead.tables).count;
+        pages += (l->populates ? l->op.stash : l->ahead.tables).count;
     return pages;
 }
 

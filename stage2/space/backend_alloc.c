@@ -26,9 +26,9 @@ static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, const st
 {
     struct s2_chunk k;
 
-    s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+    s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
     for (struct s2_ipa_range left = c->part; s2_chunk_next(&sp->chunks, left, &k); left.start = k.range.end)
-        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, k.range, k.pa, c->goes));
+        s2_op_need_cuts(op, s2_ledger_cuts(sp, k.range, k.pa, c->goes));
     if (c->part.start.v > c->goes.start.v)
         return S2_OK; /* the one hole that all of it may leave in a chunk counts where it begins */
     return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->goes));
@@ -57,14 +57,14 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
         if (!err && op->share)
             err = check_charge(sp, op, c->part);
         else if (!err && (!s2_area_lazy(&c->area) || s2_area_promised(&c->area)))
-            s2_op_need_frames(op, sp, frames_in(c->part));
+            s2_op_need_frames(op, frames_in(c->part));
         return err;
     case S2_STEP_UNMAP:
         return prepare_unmap(sp, op, c);
     case S2_STEP_PROTECT:
         err = check_attr(sp, op, c->attr);
         if (!err)
-            s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+            s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
         return err;
     case S2_STEP_SPLIT:
     case S2_STEP_MERGE:
@@ -104,8 +104,8 @@ static enum s2_err promise(struct s2_space *sp, struct s2_op *op, const struct s
     err = promise_tables(sp, op, c);
     if (err)
         return err;
-    s2_op_side(op, sp)->relazy = true;
-    s2_op_side(op, sp)->frames_taken -= frames_in(c->part);
+    op->relazy = true;
+    op->frames_taken -= frames_in(c->part);
     sp->frames_promised += frames_in(c->part);
     return S2_OK;
 }
@@ -117,10 +117,10 @@ static enum s2_err adopt(struct s2_space *sp, struct s2_op *op, const struct s2_
 
     if (err)
         return err;
-    err = s2_op_more_tables(op, sp, tables_for_taken(sp, c));
+    err = s2_op_more_tables(op, tables_for_taken(sp, c));
     if (!err && s2_area_promised(&c->area)) {
         err = promise_tables(sp, op, c);
-        s2_op_side(op, sp)->relazy = true;
+        op->relazy = true;
     }
     if (err)
         s2_chunks_unadopt(sp);
@@ -141,7 +141,7 @@ static enum s2_err take(void *ctx, struct s2_op *op, const struct s2_change *c)
     err = s2_chunks_take(sp, op, c->part);
     if (err)
         return err;
-    err = s2_op_more_tables(op, sp, tables_for_taken(sp, c));
+    err = s2_op_more_tables(op, tables_for_taken(sp, c));
     if (err)
         s2_chunks_untake(sp, op);
     return err;
@@ -159,7 +159,7 @@ static void undo(void *ctx, struct s2_op *op, const struct s2_change *c)
         s2_chunks_untake(sp, op);
     } else if (s2_area_promised(&c->area)) {
         sp->frames_promised -= frames_in(c->part);
-        s2_op_side(op, sp)->frames_taken += frames_in(c->part);
+        op->frames_taken += frames_in(c->part);
     }
 }
 
@@ -197,7 +197,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
         return;
     if (op->share) { /* where it has all of it, and the ledger says so already */
         s2_chunks_leave(sp, c->part);
-        s2_op_side(op, sp)->relazy = s2_area_promised(&c->area);
+        op->relazy = s2_area_promised(&c->area);
         return;
     }
     held = s2_chunks_release(sp, c->part, c->goes, false);
@@ -206,7 +206,7 @@ static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
     untouched = frames_in(c->part) - held;
     s2_frames_unreserve(sp->cfg.frames, untouched);
     sp->frames_promised -= untouched;
-    s2_op_side(op, sp)->relazy = true;
+    op->relazy = true;
 }
 
 static bool mergeable(const struct s2_area *low, const struct s2_area *high)

@@ -44,7 +44,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
             err = refuse(op, S2_EUNSUP, c->part, "has colours smaller than the granule");
     }
     if (!err)
-        s2_op_need_tables(op, sp, s2_pages_need(sp, c->part, c->replacing));
+        s2_op_need_tables(op, s2_pages_need(sp, c->part, c->replacing));
     return err;
 }
 
@@ -58,7 +58,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     if (c->step == S2_STEP_PROTECT)
         err = check_attr(sp, op, c->attr);
     if (!err && (c->step == S2_STEP_PROTECT || c->step == S2_STEP_UNMAP))
-        s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
     return err;
 }
 

@@ -43,7 +43,6 @@ static enum s2_err check_entry(const struct s2_op *op, const struct s2_change *c
 
 static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
-    struct s2_op_side *side = s2_op_side(op, sp);
     struct s2_pa_range run = run_of(c);
     struct s2_ledger_entry e, first = {0};
     uint64_t limit = 1ull << sp->cfg.geometry.pa_bits;
@@ -56,7 +55,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     if (run.start.v & (s2_granule_bytes(&sp->cfg.geometry) - 1))
         return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, run.start.v, run.end.v, "is not aligned to the granule");
     if (op->share) { /* it comes back from there */
-        s2_op_need_tables(op, sp, s2_map_need(sp, c->part, run.start, c->replacing));
+        s2_op_need_tables(op, s2_map_need(sp, c->part, run.start, c->replacing));
         return S2_OK;
     }
     err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run, rights, op->detail);
@@ -72,11 +71,10 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     }
     first.range = run;
     first.ipa = c->part.start;
-    err = s2_ledger_plan(sp->cfg.ledger, &side->claim[side->claim[0].pending], sp->cfg.id, first.state, &first,
-                         op->detail);
+    err = s2_ledger_plan(sp->cfg.ledger, &op->claim[op->claim[0].pending], sp->cfg.id, first.state, &first, op->detail);
     if (err)
         return err;
-    s2_op_need_tables(op, sp, s2_map_need(sp, c->part, run.start, c->replacing));
+    s2_op_need_tables(op, s2_map_need(sp, c->part, run.start, c->replacing));
     return S2_OK;
 }
 
@@ -89,8 +87,8 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     case S2_STEP_MAP:
         return prepare_map(sp, op, c);
     case S2_STEP_UNMAP:
-        s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
-        s2_op_need_cuts(op, sp, s2_ledger_cuts(sp, c->part, run_of(c).start, c->goes));
+        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_cuts(op, s2_ledger_cuts(sp, c->part, run_of(c).start, c->goes));
         return S2_OK;
     case S2_STEP_PROTECT:
         err = s2_space_attr(sp, c->attr, op->detail);
@@ -98,7 +96,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
             err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, run_of(c), (uint8_t)(c->attr.bits & S2_PERM_MASK),
                                   op->detail);
         if (!err)
-            s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+            s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
         return err;
     case S2_STEP_SPLIT:
     case S2_STEP_MERGE:

@@ -44,7 +44,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
         if ((run.start.v | run.end.v | pa.v) & (granule - 1))
             return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, pa.v, pa.v + s2_range_bytes(run),
                              "is memory that this VM's granule cannot map");
-        s2_op_need_tables(op, sp, s2_map_need(sp, run, pa, c->replacing));
+        s2_op_need_tables(op, s2_map_need(sp, run, pa, c->replacing));
     }
     return S2_OK;
 }
@@ -85,7 +85,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
         return S2_OK; /* the tables do not show where areas meet */
     }
     if (!err)
-        s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
     return err;
 }
 

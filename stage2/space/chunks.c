@@ -100,7 +100,7 @@ static enum s2_err take_one(struct s2_space *sp, struct s2_op *op, uint64_t ipa,
         s2_pool_unreserve(pool, nodes);
         return s2_refuse(op->detail, err, S2_AXIS_IPA, ipa, ipa + bytes, "needs more memory than is free");
     }
-    s2_op_side(op, sp)->frames_taken -= 1ull << b.order;
+    op->frames_taken -= 1ull << b.order;
     *got = S2_FRAME << b.order;
     put(&sp->taken, (struct s2_ient){ipa, ipa + *got, {{b.pa.v, !b.clean, 0}}});
     s2_pool_unreserve(pool, nodes);
@@ -154,7 +154,7 @@ enum s2_err s2_chunks_take(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
     if (!err)
         err = promise_nodes(sp, op, range);
     if (!err)
-        err = s2_op_more_ledger(op, sp, (uint32_t)sp->taken.count);
+        err = s2_op_more_ledger(op, (uint32_t)sp->taken.count);
     if (err)
         s2_chunks_untake(sp, op);
     return err;
@@ -169,7 +169,7 @@ void s2_chunks_untake(struct s2_space *sp, struct s2_op *op)
 
         /* Nothing was written into them, so they are as clean as they were. */
         s2_frames_free(sp->cfg.frames, s2_pa_run(S2_PA(e.val.w[W_PA]), e.end - e.start), true, true);
-        s2_op_side(op, sp)->frames_taken += frames;
+        op->frames_taken += frames;
         sp->frames_held -= frames;
         s2_imap_erase(&sp->taken, e.start);
     }

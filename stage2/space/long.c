@@ -43,8 +43,8 @@ void s2_longs_end(struct s2_space *sp)
 
 void s2_steps_take_over(struct s2_long *l, struct s2_space *sp)
 {
-    l->ahead.tables = l->op.side[0].stash;
-    l->op.side[0].stash = S2_TSTASH_EMPTY;
+    l->ahead.tables = l->op.stash;
+    l->op.stash = S2_TSTASH_EMPTY;
     for (unsigned i = 0; i < S2_OP_POOLS; i++) {
         if (l->op.pool[i].pool != sp->cfg.nodes)
             continue;

@@ -28,7 +28,7 @@ static enum s2_err take(struct s2_long *l, struct s2_space *sp)
     if (err)
         return err;
     /* Tables at the two ends that stand for others' sake may be gone when the steps come there. */
-    s2_op_need_tables(op, sp, 2u * (uint32_t)(3 - g->start_level));
+    s2_op_need_tables(op, 2u * (uint32_t)(3 - g->start_level));
     err = s2_area_reserve(&sp->areas, op, 0, false);
     if (!err)
         err = s2_op_more_nodes(op, sp->cfg.nodes, AREA_NODES);
@@ -46,13 +46,13 @@ static enum s2_err take(struct s2_long *l, struct s2_space *sp)
 /* Only the nodes of the area, and table pages, are still needed. */
 static void keep_rest(struct s2_long *l, struct s2_space *sp)
 {
-    struct s2_op_side *side = &l->op.side[0];
+    struct s2_op *op = &l->op;
     struct s2_op_pool *nodes = &l->op.pool[0];
 
     s2_pool_unreserve(nodes->pool, nodes->taken - AREA_NODES);
     nodes->taken = AREA_NODES;
-    s2_ledger_unreserve(sp->cfg.ledger, side->ledger_taken);
-    side->ledger_taken = 0;
+    s2_ledger_unreserve(sp->cfg.ledger, op->ledger_taken);
+    op->ledger_taken = 0;
     l->op.detail = NULL;
 }
 
@@ -254,7 +254,7 @@ void s2_long_map_give_up(struct s2_long *l)
 
     l->done = l->range.end;
     grow_area(l, was);
-    s2_gather_spare(&l->space->table, &l->space->last, &l->op.side[0].stash);
+    s2_gather_spare(&l->space->table, &l->space->last, &l->op.stash);
     finish(l);
 }
 
@@ -293,10 +293,10 @@ static void reach(const struct s2_long *l, uint64_t budget, s2_ipa *done, s2_ipa
 static void unmap_from(struct s2_long *l, s2_ipa done)
 {
     struct s2_space *sp = l->space;
-    struct s2_op_side *side = &l->op.side[0];
+    struct s2_op *op = &l->op;
     struct s2_area area = l->area;
 
-    s2_table_unmap(&sp->table, &side->stash, &side->gather, (struct s2_ipa_range){done, l->done});
+    s2_table_unmap(&sp->table, &op->stash, &op->gather, (struct s2_ipa_range){done, l->done});
     s2_op_flush(&l->op);
     l->done = area.range.end = done;
     area.flags |= S2_AREA_GROWING;

@@ -27,7 +27,7 @@ static enum s2_err begin(struct s2_long *l, struct s2_space *sp)
     if (err)
         return err;
     /* Only the two ends of the range can cut a block, whatever faults put there meanwhile. */
-    l->op.side[0].tables = s2_cut_tables(&sp->cfg.geometry);
+    l->op.tables = s2_cut_tables(&sp->cfg.geometry);
     err = s2_op_need_nodes(&l->op, sp->cfg.nodes, nodes_needed(areas));
     /* cover: more nodes than a pool can have, for areas that are in such nodes themselves */
     if (!err)
@@ -161,6 +161,6 @@ enum s2_err s2_space_protect_end(struct s2_long *l)
     if (!sp)
         return l->refused;
     s2_space_lock(sp);
-    s2_steps_end(l, &l->op.side[0].gather);
+    s2_steps_end(l, &l->op.gather);
     return s2_space_leave(&l->op, l->refused);
 }

@@ -46,8 +46,8 @@ static enum s2_err take(struct s2_long *l, struct s2_space *sp)
     enum s2_err err;
 
     s2_op_may_cut(&l->op);
-    l->op.side[0].tables = s2_cut_tables(&sp->cfg.geometry);
-    l->op.side[0].cuts = 0;
+    l->op.tables = s2_cut_tables(&sp->cfg.geometry);
+    l->op.cuts = 0;
     err = s2_op_need_nodes(&l->op, sp->cfg.nodes, (CUTS_AREA + CUTS_CHUNK) * S2_AREA_CUT_NODES);
     /* cover: nodes of one pool, and few */
     if (!err)
@@ -198,6 +198,6 @@ enum s2_err s2_space_unmap_end(struct s2_long *l)
         ;
     s2_space_lock(sp);
     give_promises(l, sp);
-    s2_steps_end(l, &l->op.side[0].gather);
+    s2_steps_end(l, &l->op.gather);
     return s2_space_leave(&l->op, l->refused);
 }

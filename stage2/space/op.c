@@ -6,20 +6,24 @@
 
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail)
 {
-    /* Not all of it: what the sides do not use is most. */
+    /* Not all of it: what no space needs is most. */
     op->detail = detail;
     op->ahead = NULL;
     op->ahead_nodes = 0;
     op->share = 0;
-    op->sides = 0;
     op->reserved = op->committed = op->ended = false;
     for (unsigned i = 0; i < S2_OP_POOLS; i++)
         op->pool[i] = (struct s2_op_pool){0};
+    op->space = space;
     if (!space)
         return;
-    op->sides = 1;
-    op->side[0] = (struct s2_op_side){.space = space, .stash = S2_TSTASH_EMPTY};
-    s2_gather_init(&op->side[0].gather);
+    op->tables = op->cuts = op->ledger_taken = 0;
+    op->frames = op->frames_taken = 0;
+    op->cut = op->drew_ledger = op->relazy = false;
+    op->stash = S2_TSTASH_EMPTY;
+    for (unsigned i = 0; i < S2_OP_CLAIMS; i++)
+        op->claim[i].pending = false;
+    s2_gather_init(&op->gather);
 }
 
 /* --- plan ---------------------------------------------------------------------------------------------------------- */
@@ -56,42 +60,32 @@ enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
     return S2_OK;
 }
 
-/* Not inline: asked for all over the backends, one copy is enough. */
-__attribute__((noinline)) struct s2_op_side *s2_op_side(struct s2_op *op, const struct s2_space *space)
+void s2_op_need_tables(struct s2_op *op, uint32_t n)
 {
-    return &op->side[op->side[0].space != space];
+    op->tables += n;
 }
 
-void s2_op_need_tables(struct s2_op *op, const struct s2_space *space, uint32_t n)
+void s2_op_need_frames(struct s2_op *op, uint64_t n)
 {
-    s2_op_side(op, space)->tables += n;
+    op->frames += n;
 }
 
-void s2_op_need_frames(struct s2_op *op, const struct s2_space *space, uint64_t n)
+void s2_op_need_cuts(struct s2_op *op, uint32_t n)
 {
-    s2_op_side(op, space)->frames += n;
-}
-
-void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n)
-{
-    s2_op_side(op, space)->cuts += n;
+    op->cuts += n;
 }
 
 void s2_op_may_cut(struct s2_op *op)
 {
-    for (unsigned i = 0; i < op->sides; i++)
-        op->side[i].cut = true;
+    op->cut = true;
 }
 
-/* --- reserve: the side's cut reserve is the last resort of an unmap --------------------------------------------------- */
+/* --- reserve: the space's cut reserve is the last resort of an unmap --------------------------------------------------- */
 
 /* The space whose cut reserve this op may use for nodes of that pool. */
 static struct s2_space *cutting_space(struct s2_op *op, const struct s2_pool *pool)
 {
-    for (unsigned i = 0; i < op->sides; i++)
-        if (op->side[i].cut && op->side[i].space->cfg.nodes == pool)
-            return op->side[i].space;
-    return NULL;
+    return op->space && op->cut && op->space->cfg.nodes == pool ? op->space : NULL;
 }
 
 /* What an operation that may cut answers when the reserve is used up; others say what they lack. */
@@ -104,7 +98,7 @@ static enum s2_err lacking(struct s2_op *op, bool cut, enum s2_err err, const ch
 /* What of n long work has taken ahead. */
 static uint32_t nodes_ahead(struct s2_op *op, struct s2_op_pool *p, uint32_t n)
 {
-    if (!op->ahead || op->side[0].space->cfg.nodes != p->pool)
+    if (!op->ahead || op->space->cfg.nodes != p->pool)
         return 0;
     n = (uint32_t)s2_min_u64(n, op->ahead->nodes);
     op->ahead->nodes -= n;
@@ -137,48 +131,48 @@ static enum s2_err take_nodes(struct s2_op *op, struct s2_op_pool *p, uint32_t n
     return S2_OK;
 }
 
-static enum s2_err take_tables(struct s2_op *op, struct s2_op_side *side, uint32_t n)
+static enum s2_err take_tables(struct s2_op *op, uint32_t n)
 {
-    struct s2_space *sp = side->space;
+    struct s2_space *sp = op->space;
     struct s2_table *t = &sp->table;
     enum s2_err err;
 
     if (op->ahead) {
         uint32_t ahead = (uint32_t)s2_min_u64(n, op->ahead->tables.count);
 
-        s2_tstash_move(t->pool, &op->ahead->tables, &side->stash, ahead);
+        s2_tstash_move(t->pool, &op->ahead->tables, &op->stash, ahead);
         n -= ahead;
     }
     if (n == 0)
         return S2_OK;
-    err = s2_tables_take(sp, n, &side->stash);
+    err = s2_tables_take(sp, n, &op->stash);
     if (!err)
         return S2_OK;
-    if (!side->cut || sp->cut.count < n)
-        return lacking(op, side->cut, err,
+    if (!op->cut || sp->cut.count < n)
+        return lacking(op, op->cut, err,
                        err == S2_EQUOTA ? "needs more table pages than the VM's quota allows"
                                         : "needs more table pages than there are");
-    s2_tstash_move(t->pool, &sp->cut, &side->stash, n);
+    s2_tstash_move(t->pool, &sp->cut, &op->stash, n);
     return S2_OK;
 }
 
-static enum s2_err take_frames(struct s2_op *op, struct s2_op_side *side)
+static enum s2_err take_frames(struct s2_op *op)
 {
-    struct s2_space *sp = side->space;
+    struct s2_space *sp = op->space;
 
-    if (side->frames == 0)
+    if (op->frames == 0)
         return S2_OK;
-    if (side->frames > s2_frames_left(sp))
+    if (op->frames > s2_frames_left(sp))
         return refuse(op, S2_EQUOTA, "needs more memory than the VM's quota allows");
-    if (s2_frames_reserve(sp->cfg.frames, side->frames))
+    if (s2_frames_reserve(sp->cfg.frames, op->frames))
         return refuse(op, S2_EFRAMES, "needs more memory than is free");
-    side->frames_taken = side->frames;
+    op->frames_taken = op->frames;
     return S2_OK;
 }
 
-static enum s2_err take_ledger(struct s2_op *op, struct s2_op_side *side, uint32_t changes)
+static enum s2_err take_ledger(struct s2_op *op, uint32_t changes)
 {
-    struct s2_space *sp = side->space;
+    struct s2_space *sp = op->space;
     uint32_t nodes;
     enum s2_err err;
 
@@ -186,30 +180,44 @@ static enum s2_err take_ledger(struct s2_op *op, struct s2_op_side *side, uint32
         return S2_OK;
     err = s2_ledger_reserve(sp->cfg.ledger, sp->cfg.id, changes, &nodes);
     if (!err) {
-        side->ledger_taken += nodes;
+        op->ledger_taken += nodes;
         return S2_OK;
     }
     /* The standing promise covers two insertions: one at each end of what goes. */
-    if (!side->cut || !sp->cut_ledger || changes > 2)
-        return lacking(op, side->cut, err,
+    if (!op->cut || !sp->cut_ledger || changes > 2)
+        return lacking(op, op->cut, err,
                        err == S2_EQUOTA ? "needs more ledger entries than the VM's quota allows"
                                         : "needs more ledger nodes than there are");
-    side->drew_ledger = true;
+    op->drew_ledger = true;
     return S2_OK;
 }
 
 /* What was taken ahead stays with the long work that took it. */
 static void keep_ahead(struct s2_op *op)
 {
-    struct s2_op_side *side = &op->side[0];
-    struct s2_tpool *tables = side->space->table.pool;
+    struct s2_tpool *tables = op->space->table.pool;
 
-    s2_tstash_move(tables, &side->stash, &op->ahead->tables, side->stash.count);
+    s2_tstash_move(tables, &op->stash, &op->ahead->tables, op->stash.count);
     for (unsigned i = 0; i < S2_OP_POOLS; i++)
-        if (op->pool[i].pool == side->space->cfg.nodes)
+        if (op->pool[i].pool == op->space->cfg.nodes)
             op->pool[i].taken -= op->ahead_nodes;
     op->ahead->nodes += op->ahead_nodes;
     op->ahead_nodes = 0;
+}
+
+static void give_back_to_space(struct s2_op *op)
+{
+    struct s2_space *sp = op->space;
+
+    /* The cut reserve first, of which they may be. */
+    s2_tstash_move(sp->table.pool, &op->stash, &sp->cut, s2_cut_tables(&sp->cfg.geometry) - sp->cut.count);
+    s2_gather_spare(&sp->table, &op->gather, &op->stash);
+    if (op->frames_taken)
+        s2_frames_unreserve(sp->cfg.frames, op->frames_taken);
+    if (op->ledger_taken)
+        s2_ledger_unreserve(sp->cfg.ledger, op->ledger_taken);
+    op->frames_taken = 0;
+    op->ledger_taken = 0;
 }
 
 /* Gives back whatever is left of the takings. */
@@ -217,20 +225,8 @@ static void give_back(struct s2_op *op)
 {
     if (op->ahead)
         keep_ahead(op);
-    for (unsigned i = 0; i < op->sides; i++) {
-        struct s2_op_side *side = &op->side[i];
-        struct s2_space *sp = side->space;
-
-        /* The cut reserve first, of which they may be. */
-        s2_tstash_move(sp->table.pool, &side->stash, &sp->cut, s2_cut_tables(&sp->cfg.geometry) - sp->cut.count);
-        s2_gather_spare(&sp->table, &side->gather, &side->stash);
-        if (side->frames_taken)
-            s2_frames_unreserve(sp->cfg.frames, side->frames_taken);
-        if (side->ledger_taken)
-            s2_ledger_unreserve(sp->cfg.ledger, side->ledger_taken);
-        side->frames_taken = 0;
-        side->ledger_taken = 0;
-    }
+    if (op->space)
+        give_back_to_space(op);
     for (unsigned i = 0; i < S2_OP_POOLS; i++) {
         if (op->pool[i].taken)
             s2_pool_unreserve(op->pool[i].pool, op->pool[i].taken);
@@ -245,14 +241,12 @@ enum s2_err s2_op_reserve(struct s2_op *op)
     for (unsigned i = 0; i < S2_OP_POOLS && !err; i++)
         if (op->pool[i].need)
             err = take_nodes(op, &op->pool[i], op->pool[i].need);
-    for (unsigned i = 0; i < op->sides && !err; i++) {
-        struct s2_op_side *side = &op->side[i];
-
-        err = take_tables(op, side, side->tables);
+    if (!err && op->space) {
+        err = take_tables(op, op->tables);
         if (!err)
-            err = take_frames(op, side);
+            err = take_frames(op);
         if (!err)
-            err = take_ledger(op, side, side->cuts);
+            err = take_ledger(op, op->cuts);
     }
     op->reserved = !err;
     if (err)
@@ -269,14 +263,14 @@ enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n)
     return p ? take_nodes(op, p, n) : refuse(op, S2_ENODES, "needs nodes of too many pools");
 }
 
-enum s2_err s2_op_more_tables(struct s2_op *op, const struct s2_space *space, uint32_t n)
+enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n)
 {
-    return take_tables(op, s2_op_side(op, space), n);
+    return take_tables(op, n);
 }
 
-enum s2_err s2_op_more_ledger(struct s2_op *op, const struct s2_space *space, uint32_t changes)
+enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes)
 {
-    return take_ledger(op, s2_op_side(op, space), changes);
+    return take_ledger(op, changes);
 }
 
 /* --- commit and end ------------------------------------------------------------------------------------------------- */
@@ -284,27 +278,37 @@ enum s2_err s2_op_more_ledger(struct s2_op *op, const struct s2_space *space, ui
 void s2_op_flush(struct s2_op *op)
 {
     op->committed = true;
-    for (unsigned i = 0; i < op->sides; i++)
-        s2_gather_flush(&op->side[i].space->table, &op->side[i].gather);
+    if (op->space)
+        s2_gather_flush(&op->space->table, &op->gather);
 }
 
 /* Claims become facts, what was taken becomes the space's. Needs the nodes that the operation still holds. */
 static void settle(struct s2_op *op)
 {
-    for (unsigned i = 0; i < op->sides; i++) {
-        struct s2_op_side *side = &op->side[i];
-        struct s2_space *sp = side->space;
+    struct s2_space *sp = op->space;
 
-        for (unsigned k = 0; k < S2_OP_CLAIMS; k++) {
-            if (op->committed && side->claim[k].pending)
-                s2_ledger_commit(sp->cfg.ledger, &side->claim[k]);
-            s2_ledger_drop(sp->cfg.ledger, &side->claim[k]);
-        }
-        if (op->committed)
-            s2_chunks_settle(sp);
-        if (side->relazy)
-            s2_tables_recount(sp);
+    for (unsigned k = 0; k < S2_OP_CLAIMS; k++) {
+        if (op->committed && op->claim[k].pending)
+            s2_ledger_commit(sp->cfg.ledger, &op->claim[k]);
+        s2_ledger_drop(sp->cfg.ledger, &op->claim[k]);
     }
+    if (op->committed)
+        s2_chunks_settle(sp);
+    if (op->relazy)
+        s2_tables_recount(sp);
+}
+
+static void refill_cut_reserve(struct s2_op *op)
+{
+    struct s2_space *sp = op->space;
+
+    if (op->drew_ledger && op->committed) {
+        s2_ledger_unpromise(sp->cfg.ledger, 1);
+        sp->cut_ledger = false;
+    }
+    while (sp->cut.count < s2_cut_tables(&sp->cfg.geometry) && s2_gather_reuse(&sp->table, &op->gather, &sp->cut))
+        ;
+    (void)s2_cut_refill(sp);
 }
 
 void s2_op_end(struct s2_op *op)
@@ -312,27 +316,17 @@ void s2_op_end(struct s2_op *op)
     if (op->ended)
         return;
     op->ended = true;
-    settle(op);
+    if (op->space)
+        settle(op);
     give_back(op);
-    for (unsigned i = 0; i < op->sides; i++) {
-        struct s2_op_side *side = &op->side[i];
-        struct s2_space *sp = side->space;
-
-        if (side->drew_ledger && op->committed) {
-            s2_ledger_unpromise(sp->cfg.ledger, 1);
-            sp->cut_ledger = false;
-        }
-        while (sp->cut.count < s2_cut_tables(&sp->cfg.geometry) && s2_gather_reuse(&sp->table, &side->gather, &sp->cut))
-            ;
-        (void)s2_cut_refill(sp);
-    }
+    if (op->space)
+        refill_cut_reserve(op);
 }
 
 void s2_op_dispose(struct s2_op *op)
 {
-    for (unsigned i = 0; i < op->sides; i++)
-        if (op->side[i].gather.detached)
-            s2_gather_free(&op->side[i].space->table, &op->side[i].gather);
+    if (op->space && op->gather.detached)
+        s2_gather_free(&op->space->table, &op->gather);
 }
 
 bool s2_cut_refill(struct s2_space *sp)

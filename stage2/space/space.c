@@ -75,24 +75,22 @@ uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa
 
 void s2_map_run(struct s2_space *sp, struct s2_op *op, struct s2_ipa_range range, s2_pa pa, s2_attr attr)
 {
-    struct s2_op_side *side = s2_op_side(op, sp);
     uint64_t step = sp->cfg.small_leaves ? s2_granule_bytes(&sp->cfg.geometry) : s2_range_bytes(range);
 
     for (uint64_t at = range.start.v; at < range.end.v; at += step) {
         struct s2_ipa_range piece = {S2_IPA(at), S2_IPA(at + step)};
 
-        s2_table_map(&sp->table, &side->stash, &side->gather, piece, S2_PA(pa.v + (at - range.start.v)), attr);
+        s2_table_map(&sp->table, &op->stash, &op->gather, piece, S2_PA(pa.v + (at - range.start.v)), attr);
     }
 }
 
 void s2_edit_run(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
-    struct s2_op_side *side = s2_op_side(op, sp);
 
     if (c->step == S2_STEP_UNMAP)
-        s2_table_unmap(&sp->table, &side->stash, &side->gather, c->part);
+        s2_table_unmap(&sp->table, &op->stash, &op->gather, c->part);
     else if (c->step == S2_STEP_PROTECT)
-        s2_table_protect(&sp->table, &side->stash, &side->gather, c->part, c->attr);
+        s2_table_protect(&sp->table, &op->stash, &op->gather, c->part, c->attr);
 }
 
 uint32_t s2_ledger_cuts(struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, struct s2_ipa_range goes)
@@ -228,12 +226,12 @@ enum s2_err s2_space_enter(struct s2_space *sp, struct s2_op *op, struct s2_ipa_
 
 enum s2_err s2_space_leave(struct s2_op *op, enum s2_err err)
 {
-    if (S2_PORT_CHECKS && op->side[0].space->cfg.audit)
-        s2_check_operation(op->side[0].space, op->edits);
+    if (S2_PORT_CHECKS && op->space->cfg.audit)
+        s2_check_operation(op->space, op->edits);
     if (err)
-        s2_space_unlock(op->side[0].space); /* and nothing has changed */
+        s2_space_unlock(op->space); /* and nothing has changed */
     else
-        s2_unlock_promoting(op->side[0].space);
+        s2_unlock_promoting(op->space);
     s2_op_dispose(op);
     return err;
 }

@@ -51,7 +51,7 @@ static void a_step_does_no_more_than_its_budget(void **state)
 
         assert_int_equal(begin_map(w, &l), S2_OK);
         while (more) {
-            uint64_t leaves = all_leaves(w), done = l.done.v, tables = l.op.side[0].stash.count;
+            uint64_t leaves = all_leaves(w), done = l.done.v, tables = l.op.stash.count;
 
             model_reset_counters(w->port);
             more = s2_space_map_step(&l, 24);
@@ -61,7 +61,7 @@ static void a_step_does_no_more_than_its_budget(void **state)
             leaves = all_leaves(w) - leaves;
             assert_true(leaves <= 24);
             /* Each leaf once; zeroes in a new table for the rest, or, when it begins nearly empty, for all. */
-            tables -= l.op.side[0].stash.count;
+            tables -= l.op.stash.count;
             assert_in_range(w->port->count.fills, leaves, leaves + 512 * tables);
             assert_true(tables <= 3);
             assert_int_equal(model_tlbis(w->port), 0);

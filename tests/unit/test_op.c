@@ -83,9 +83,9 @@ static void everything_or_nothing(void **state)
 
         s2_op_begin(&op, &w->space, &w->d);
         assert_int_equal(s2_op_need_nodes(&op, &w->nodes, lacks == 1 ? w->nodes.count : 2), S2_OK);
-        s2_op_need_tables(&op, &w->space, lacks == 2 ? 1000 : 3);
-        s2_op_need_frames(&op, &w->space, lacks == 3 ? w->cfg.frame_quota + 1 : 4);
-        s2_op_need_cuts(&op, &w->space, lacks == 4 ? w->ledger_nodes.count : 1);
+        s2_op_need_tables(&op, lacks == 2 ? 1000 : 3);
+        s2_op_need_frames(&op, lacks == 3 ? w->cfg.frame_quota + 1 : 4);
+        s2_op_need_cuts(&op, lacks == 4 ? w->ledger_nodes.count : 1);
         assert_int_equal(s2_op_reserve(&op), want[lacks]);
         if (lacks) {
             /* Already given back, before the end; table pages are not, under a lock. */
@@ -97,11 +97,11 @@ static void everything_or_nothing(void **state)
             assert_int_equal(w->frames.reserved, 4);
             assert_int_equal(w->nodes.reserved, nodes + 2);
             assert_true(w->ledger_nodes.reserved > ledger);
-            assert_int_equal(s2_op_more_tables(&op, &w->space, 2), S2_OK);
+            assert_int_equal(s2_op_more_tables(&op, 2), S2_OK);
             assert_int_equal(s2_op_more_nodes(&op, &w->nodes, 5), S2_OK);
             assert_int_equal(s2_op_more_nodes(&op, &w->nodes, w->nodes.count), S2_ENODES);
-            assert_int_equal(s2_op_more_tables(&op, &w->space, 1000), S2_EQUOTA);
-            assert_int_equal(s2_op_more_ledger(&op, &w->space, 2), S2_OK);
+            assert_int_equal(s2_op_more_tables(&op, 1000), S2_EQUOTA);
+            assert_int_equal(s2_op_more_ledger(&op, 2), S2_OK);
             assert_int_equal(w->tables.free, tables - 5);
             assert_int_equal(w->nodes.reserved, nodes + 7);
         }
@@ -118,27 +118,6 @@ static void everything_or_nothing(void **state)
     }
 }
 
-/* An operation that spans two spaces asks each for its own. */
-static void each_side_needs_its_own(void **state)
-{
-    struct world *w = *state;
-    struct s2_space other = {.cfg.id = OTHER};
-    struct s2_op op;
-
-    s2_op_begin(&op, &w->space, &w->d);
-    op.side[1] = (struct s2_op_side){.space = &other};
-    op.sides = 2;
-    s2_op_need_tables(&op, &other, 3);
-    s2_op_need_frames(&op, &other, 4);
-    s2_op_need_cuts(&op, &w->space, 5);
-    assert_ptr_equal(s2_op_side(&op, &w->space), &op.side[0]);
-    assert_ptr_equal(s2_op_side(&op, &other), &op.side[1]);
-    assert_int_equal(op.side[0].tables + op.side[0].frames + op.side[1].cuts, 0);
-    assert_int_equal(op.side[1].tables, 3);
-    assert_int_equal(op.side[1].frames, 4);
-    assert_int_equal(op.side[0].cuts, 5);
-}
-
 static void frames_that_others_hold(void **state)
 {
     struct world *w = *state;
@@ -146,11 +125,11 @@ static void frames_that_others_hold(void **state)
 
     assert_int_equal(s2_frames_reserve(&w->frames, w->frames.free - 3), S2_OK);
     s2_op_begin(&op, &w->space, &w->d);
-    s2_op_need_frames(&op, &w->space, 4);
+    s2_op_need_frames(&op, 4);
     assert_int_equal(s2_op_reserve(&op), S2_EFRAMES);
     s2_op_end(&op);
     s2_op_begin(&op, &w->space, &w->d);
-    s2_op_need_frames(&op, &w->space, 3);
+    s2_op_need_frames(&op, 3);
     assert_int_equal(s2_op_reserve(&op), S2_OK);
     s2_op_end(&op);
     s2_frames_unreserve(&w->frames, w->frames.free - 3);
@@ -173,10 +152,10 @@ static void the_reserve_is_for_unmaps(void **state)
             struct s2_op op;
 
             s2_op_begin(&op, &w->space, &w->d);
-            op.side[0].cut = cut;
+            op.cut = cut;
             assert_int_equal(s2_op_need_nodes(&op, &w->nodes, kind == 0 ? S2_CUT_NODES : 0), S2_OK);
-            s2_op_need_tables(&op, &w->space, kind == 1 ? s2_cut_tables(&w->cfg.geometry) : 0);
-            s2_op_need_cuts(&op, &w->space, kind == 2 ? 2 : 0);
+            s2_op_need_tables(&op, kind == 1 ? s2_cut_tables(&w->cfg.geometry) : 0);
+            s2_op_need_cuts(&op, kind == 2 ? 2 : 0);
             assert_int_equal(s2_op_reserve(&op), cut ? S2_OK : want[kind]);
             s2_op_end(&op);
             s2_op_dispose(&op);
@@ -186,10 +165,10 @@ static void the_reserve_is_for_unmaps(void **state)
 
             /* More than the reserve has. */
             s2_op_begin(&op, &w->space, &w->d);
-            op.side[0].cut = cut;
+            op.cut = cut;
             assert_int_equal(s2_op_need_nodes(&op, &w->nodes, kind == 0 ? S2_CUT_NODES + 1 : 0), S2_OK);
-            s2_op_need_tables(&op, &w->space, kind == 1 ? s2_cut_tables(&w->cfg.geometry) + 1 : 0);
-            s2_op_need_cuts(&op, &w->space, kind == 2 ? 3 : 0);
+            s2_op_need_tables(&op, kind == 1 ? s2_cut_tables(&w->cfg.geometry) + 1 : 0);
+            s2_op_need_cuts(&op, kind == 2 ? 3 : 0);
             assert_int_equal(s2_op_reserve(&op), cut ? S2_ECUT : want[kind]);
             assert_int_equal(w->space.cut_nodes, S2_CUT_NODES);
             s2_op_end(&op);
@@ -213,7 +192,7 @@ static void nodes_of_another_pool(void **state)
 
     s2_pool_init(&other, mem, sizeof mem);
     s2_op_begin(&op, &w->space, &w->d);
-    op.side[0].cut = true;
+    op.cut = true;
     assert_int_equal(s2_op_need_nodes(&op, &other, 5), S2_OK);
     assert_int_equal(s2_op_reserve(&op), S2_ENODES);
     assert_string_equal(w->d.what, "needs more area or chunk nodes than there are");
@@ -242,8 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_alone), cmocka_unit_test(a_fixed_number_of_pools),
         T(everything_or_nothing),      T(frames_that_others_hold),
-        T(each_side_needs_its_own),    T(the_reserve_is_for_unmaps),
-        T(nodes_of_another_pool),
+        T(the_reserve_is_for_unmaps),  T(nodes_of_another_pool),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

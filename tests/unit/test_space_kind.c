@@ -66,8 +66,8 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
     for (s2_ipa at = c->part.start; next_frame(c, &at, &pa); at.v += PAGE)
         if (s2_ledger_find(sp->cfg.ledger, pa, &e) && e.ipa.v != S2_IPA_NONE.v && !(c->replacing && in_part(c, e.ipa)))
             return s2_refuse(op->detail, S2_EPERM, S2_AXIS_PA, pa.v, pa.v + PAGE, "is mapped elsewhere already");
-    s2_op_need_tables(op, sp, s2_pages_need(sp, c->part, c->replacing));
-    s2_op_need_cuts(op, sp, (uint32_t)(bytes / PAGE));
+    s2_op_need_tables(op, s2_pages_need(sp, c->part, c->replacing));
+    s2_op_need_cuts(op, (uint32_t)(bytes / PAGE));
     return S2_OK;
 }
 
@@ -81,7 +81,7 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
     if (c->step == S2_STEP_PROTECT)
         err = check_rights(sp, op, c, c->attr);
     if (!err && (c->step == S2_STEP_PROTECT || c->step == S2_STEP_UNMAP))
-        s2_op_need_tables(op, sp, s2_table_need_cut(&sp->table, c->part));
+        s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
     return err;
 }
 

@@ -16,28 +16,12 @@
 
 struct s2_space;
 
-#define S2_OP_SIDES  2u /* an operation may span two spaces */
 #define S2_OP_POOLS  4u
 #define S2_OP_CLAIMS 2u /* a linear area that grows at both ends */
 
 struct s2_op_pool {
     struct s2_pool *pool;
     uint32_t need, taken;
-};
-
-struct s2_op_side {
-    struct s2_space *space;
-    uint32_t tables;        /* need */
-    uint64_t frames;        /* need, in 4K frames */
-    uint32_t cuts;          /* need: ledger changes that leave part of an entry as it was */
-    uint64_t frames_taken;  /* promises of the frame allocator not yet spent */
-    uint32_t ledger_taken;  /* ledger nodes reserved */
-    bool cut;               /* s2_op_may_cut: pages and nodes may come from the space's cut reserve */
-    bool drew_ledger;       /* the space's standing promise of the ledger was used */
-    bool relazy;            /* lazy areas changed: count again what table pages they can need */
-    struct s2_tstash stash; /* table pages taken */
-    struct s2_claim claim[S2_OP_CLAIMS];
-    struct s2_gather gather;
 };
 
 /* Taken ahead by long work (long.h) for the operations that are its steps: they draw on it before anything else, and what
@@ -52,30 +36,38 @@ struct s2_op {
     struct s2_ahead *ahead;   /* may be null */
     uint32_t ahead_nodes;     /* drawn from there */
     uint32_t share;           /* the handle, when it moves memory into or out of a share; 0: none */
-    unsigned sides;
-    struct s2_op_side side[S2_OP_SIDES];
     struct s2_op_pool pool[S2_OP_POOLS];
     struct s2_ipa_range edits; /* what it is about, for the checker */
     bool reserved, committed, ended;
+
+    struct s2_space *space; /* null: an area set that stands alone, and nothing below counts */
+    uint32_t tables;        /* need */
+    uint64_t frames;        /* need, in 4K frames */
+    uint32_t cuts;          /* need: ledger changes that leave part of an entry as it was */
+    uint64_t frames_taken;  /* promises of the frame allocator not yet spent */
+    uint32_t ledger_taken;  /* ledger nodes reserved */
+    bool cut;               /* s2_op_may_cut: pages and nodes may come from the space's cut reserve */
+    bool drew_ledger;       /* the space's standing promise of the ledger was used */
+    bool relazy;            /* lazy areas changed: count again what table pages they can need */
+    struct s2_tstash stash; /* table pages taken */
+    struct s2_claim claim[S2_OP_CLAIMS];
+    struct s2_gather gather;
 };
 
 /* space may be null: an area set that stands alone (tests, other uses). Never fails. */
 void s2_op_begin(struct s2_op *op, struct s2_space *space, struct s2_detail *detail);
 
-/* The operation's side in that space. pre: it has one. */
-struct s2_op_side *s2_op_side(struct s2_op *op, const struct s2_space *space);
-
 /* --- plan: adds to what will be reserved --------------------------------------------------------------------------- */
 
 /* S2_ENODES only if more than S2_OP_POOLS pools are named. */
 S2_NODISCARD enum s2_err s2_op_need_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
-/* On the side of that space. */
-void s2_op_need_tables(struct s2_op *op, const struct s2_space *space, uint32_t n);
-void s2_op_need_frames(struct s2_op *op, const struct s2_space *space, uint64_t n);
-void s2_op_need_cuts(struct s2_op *op, const struct s2_space *space, uint32_t n);
+/* Of its space. */
+void s2_op_need_tables(struct s2_op *op, uint32_t n);
+void s2_op_need_frames(struct s2_op *op, uint64_t n);
+void s2_op_need_cuts(struct s2_op *op, uint32_t n);
 
-/* An unmap, or a protect that leaves no more areas than there are: may use the cut reserves of its spaces. Says S2_ECUT when
- * these do not do. */
+/* An unmap, or a protect that leaves no more areas than there are: may use the cut reserve of its space. Says S2_ECUT when
+ * that does not do. */
 void s2_op_may_cut(struct s2_op *op);
 
 /* --- reserve ------------------------------------------------------------------------------------------------------- */
@@ -84,8 +76,8 @@ void s2_op_may_cut(struct s2_op *op);
 S2_NODISCARD enum s2_err s2_op_reserve(struct s2_op *op);
 /* More of the same, for a backend's `take`, which learns only then how its memory lies. Given back by s2_op_end. */
 S2_NODISCARD enum s2_err s2_op_more_nodes(struct s2_op *op, struct s2_pool *pool, uint32_t n);
-S2_NODISCARD enum s2_err s2_op_more_tables(struct s2_op *op, const struct s2_space *space, uint32_t n);
-S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, const struct s2_space *space, uint32_t changes);
+S2_NODISCARD enum s2_err s2_op_more_tables(struct s2_op *op, uint32_t n);
+S2_NODISCARD enum s2_err s2_op_more_ledger(struct s2_op *op, uint32_t changes);
 
 /* --- commit -------------------------------------------------------------------------------------------------------- */
 
