@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
 """What a neighbour costs. A guest does the same work each time: alone, beside one that does nothing, beside one that works, and
-beside each way of guest/hostile, on its own CPU and on another one. With QEMU's -icount shift=0 a nanosecond of virtual time is an
-instruction of any CPU; of EL2 on the victim's CPU a PMU counter counts them. Nothing here is about caches, which QEMU does not have.
+beside each way of guest/hostile, on its own CPU and on another one. On its own: QEMU's -icount shift=0 makes a nanosecond of virtual
+time an instruction, of EL2 a PMU counter counts them. On another one -icount would say nothing, since QEMU then runs the CPUs one
+after the other: without it, the exits of the victim are counted. Nothing here is about caches, which QEMU does not have.
 
     bench_interference.py [cpu ...]"""
 
@@ -21,12 +22,11 @@ WAYS = ("memory", "EL0", "stage 1", "calls", "registers", "interrupts", "power",
 HOSTILE = [n for n, way in enumerate(WAYS) if way != "registers"]
 
 
-def neighbours(cpu):
+def neighbours():
     """A title, and image and arguments of two vCPUs."""
     yield "nobody", None, None
     yield "one that is idle", "work.elf", "idle"
-    if cpu == 0:  # alone on a CPU and without a timer it would have QEMU run nothing else for seconds of virtual time
-        yield "one that works", "work.elf", "rounds=0"
+    yield "one that works", "work.elf", "rounds=0"
     for way in HOSTILE:
         yield WAYS[way], "hostile.elf", f"ways={1 << way}"
     yield "all of these", "hostile.elf", f"ways={sum(1 << way for way in HOSTILE)}"
@@ -41,6 +41,8 @@ def bundle(name, image, arguments, cpu):
         text = text.replace('"hostile.elf"', f'"{image}"').replace("ways=0x1ff", arguments)
         if image == "work.elf":
             text = re.sub(r'"seed=.*"', f'"{arguments}"', text)
+        if cpu == 1:  # longer, so that all are at it at the same time
+            text = text.replace("rounds=3000", "rounds=30000")
         text = text.replace("vcpus = <2>;\n            cpus = <0>", f"vcpus = <2>;\n            cpus = <{cpu}>")
     directory = os.path.join(harness.BUILD, "log")
     os.makedirs(directory, exist_ok=True)
@@ -52,27 +54,37 @@ def bundle(name, image, arguments, cpu):
     return out
 
 
-def measure(model, cpu, number, image, arguments):
-    """Nanoseconds, and instructions of EL2 on the victim's CPU."""
-    path = bundle(f"{cpu}-{number}", image, arguments, cpu)
-    more = ["-kernel", IMAGE, "-initrd", path, "-icount", "shift=0"]
-    with harness.bare(more, f"{model}-{cpu}-{number}", cpu=model, smp=cpu + 1, limit=400) as m:
+def same_cpu(model, number, image, arguments):
+    """Nanoseconds, and instructions of EL2 meanwhile."""
+    more = ["-kernel", IMAGE, "-initrd", bundle(f"0-{number}", image, arguments, 0), "-icount", "shift=0"]
+    with harness.bare(more, f"{model}-0-{number}", cpu=model, smp=1, limit=400) as m:
         match = m.find(r"^\[victim\] work: (\d+) ns, EL2 (\d+) instructions")
         if not match:
             sys.exit(f"no result; console: {m.log}")
         return int(match.group(1)), int(match.group(2))
 
 
+def other_cpu(model, number, image, arguments):
+    """Exits of the victim, by kind."""
+    more = ["-kernel", IMAGE, "-initrd", bundle(f"1-{number}", image, arguments, 1)]
+    with harness.bare(more, f"{model}-1-{number}", cpu=model, smp=2, limit=400) as m:
+        match = m.find(r"^\[victim\] work: .*") and m.find(r"vm victim: exits: (.*)\n")
+        if not match:
+            sys.exit(f"no result; console: {m.log}")
+        return match.group(1)
+
+
 def main():
     for model in sys.argv[1:] or ["cortex-a57", "max"]:
-        for cpu, title in ((0, "on the same CPU"), (1, "on another CPU")):
-            print(f"{model}: a neighbour with two vCPUs {title}")
-            alone = None
-            for number, (who, image, arguments) in enumerate(neighbours(cpu)):
-                ns, el2 = measure(model, cpu, number, image, arguments)
-                alone = alone or ns
-                print(f"  {who:18} {ns / 1e6:9.2f} ms, {ns / alone:5.2f} x; EL2 here: {el2:9} instructions, {el2 / ns * 100:5.2f} %",
-                      flush=True)
+        print(f"{model}: a neighbour with two vCPUs on the same CPU")
+        alone = None
+        for number, (who, image, arguments) in enumerate(neighbours()):
+            ns, el2 = same_cpu(model, number, image, arguments)
+            alone = alone or ns
+            print(f"  {who:18} {ns / 1e6:9.2f} ms, {ns / alone:5.2f} x; EL2: {el2 / 1e6:8.2f} M instructions, {el2 / ns * 100:5.2f} %", flush=True)
+        print(f"{model}: on another CPU: exits of the victim")
+        for number, (who, image, arguments) in enumerate(neighbours()):
+            print(f"  {who:18} {other_cpu(model, number, image, arguments)}", flush=True)
 
 
 main()
