@@ -19,8 +19,8 @@ struct host {
     struct s2_port *port;
     struct s2_caps caps; /* what all CPUs can do */
     struct machine machine;
-    struct s2_frames frames;                  /* general memory */
-    struct s2_frames *pool[MANIFEST_POOLS];   /* named memory, as in the manifest; null: it was refused */
+    struct s2_frames frames;                         /* general memory */
+    struct s2_frames *pool[MANIFEST_POOLS];          /* named memory, as in the manifest; null: it was refused */
     struct s2_frames *allocator[1 + MANIFEST_POOLS]; /* all of these */
     unsigned allocators;
     struct s2_ledger ledger;
