@@ -5,14 +5,12 @@
 
 #include <stddef.h>
 
-#include "base/bits.h"
-
 static bool runs(uint32_t bits)
 {
     return bits & (S2_X | S2_UX);
 }
 
-S2_INLINE bool one_level_runs(uint32_t bits)
+static bool one_level_runs(uint32_t bits)
 {
     return !(bits & S2_X) != !(bits & S2_UX);
 }
@@ -41,13 +39,4 @@ enum s2_err s2_attr_check(s2_attr attr, const struct s2_caps *caps, bool ds, str
     const char *what = fault_in(attr.bits, caps, ds);
 
     return what ? s2_refuse(d, S2_EATTR, S2_AXIS_NONE, 0, 0, what) : S2_OK;
-}
-
-s2_attr s2_attr_effective(s2_attr attr, const struct s2_caps *caps)
-{
-    uint32_t bits = attr.bits & ~(uint32_t)S2_STRICTER_OK;
-
-    if (one_level_runs(bits) && !caps->xnx)
-        bits &= ~(uint32_t)(S2_X | S2_UX);
-    return S2_ATTR(bits);
 }

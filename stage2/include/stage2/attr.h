@@ -52,7 +52,14 @@ static inline bool s2_attr_eq(s2_attr a, s2_attr b)
 S2_NODISCARD enum s2_err s2_attr_check(s2_attr attr, const struct s2_caps *caps, bool ds, struct s2_detail *d);
 
 /* What the tables can tell of a legal attribute, and what s2_leaf.attr reports: without S2_STRICTER_OK, and with X != UX
- * rounded down to neither where FEAT_XNX is absent. */
-s2_attr s2_attr_effective(s2_attr attr, const struct s2_caps *caps);
+ * rounded down to neither where FEAT_XNX is absent. In line wherever it is asked for: each fault asks it twice. */
+__attribute__((always_inline)) static inline s2_attr s2_attr_effective(s2_attr attr, const struct s2_caps *caps)
+{
+    uint32_t bits = attr.bits & ~(uint32_t)S2_STRICTER_OK;
+
+    if (!(bits & S2_X) != !(bits & S2_UX) && !caps->xnx)
+        bits &= ~(uint32_t)(S2_X | S2_UX);
+    return S2_ATTR(bits);
+}
 
 #endif
