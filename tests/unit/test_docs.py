@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: 2026 The Bulkhead authors
 """Is docs/testing.md true? Every lesson and rule has its row, every test it names exists, and its list of mutations is the
-one that is run. And what the pages name of the library is in its headers."""
+one that is run. And what the pages name of the library is in its headers, each test that they name is there, and each link leads
+somewhere."""
 
 import fnmatch
 import os
@@ -94,6 +95,29 @@ def missing_names(text, where="stage2"):
     return [f"no header has {n}" for n in sorted(names - made) if not re.search(rf"\b{n}" + (r"\w" if n.endswith("_") else r"\b"), code)]
 
 
+def missing_suites(text):
+    """Suites and scripts that a page names without a test of theirs."""
+    return [f"there is no {where}{name}" for where, name in sorted(set(re.findall(r"`(boot/)?(test_\w+)(?::\w+)?`", text)))
+            if not any(os.path.exists(os.path.join(TOP, path)) for path in
+                       ([f"tests/boot/{name}.py"] if where else [f"tests/unit/{name}.c", f"tests/unit/{name}.py", f"tests/boot/{name}.py"]))]
+
+
+def anchors(text):
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+def broken_links(name, text):
+    problems = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        where = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+        if "://" in link:
+            continue
+        if not os.path.exists(os.path.join(TOP, where)) or (anchor and anchor not in anchors(read(where))):
+            problems.append(f"{link} leads nowhere")
+    return problems
+
+
 page = read("docs/testing.md")
 ok(missing_rows(section(page, "Lessons and their tests"), LESSONS), "docs/testing.md: every lesson has its tests")
 ok(missing_rows(section(page, "Rules of the architecture and their tests"), RULES), "docs/testing.md: every rule has its tests")
@@ -104,5 +128,7 @@ ok(mutation_problems(page), "docs/testing.md: lists the mutations that are run")
 ok(missing_names(read("docs/area-set.md"), "stage2/include"), "docs/area-set.md: every name is in the public headers")
 for name in ("README.md", "docs/architecture.md", "docs/memory.md", "docs/porting.md", "docs/table-engine.md", "docs/testing.md", "docs/trace.md"):
     ok(missing_names(read(name)), f"{name}: every name is in the headers")
+for name in ["README.md"] + [f"docs/{f}" for f in sorted(os.listdir(os.path.join(TOP, "docs"))) if f.endswith(".md")]:
+    ok(missing_suites(read(name)) + broken_links(name, read(name)), f"{name}: tests and links are there")
 ok(unfit_mutations(), "every mutation fits the code")
 end()

@@ -489,6 +489,33 @@ static void offers_that_are_wrong(void **state)
     destroy(x);
 }
 
+/* As many borrowers as there may be: each takes it, and it ends when the last has let go. */
+static void as_many_borrowers_as_there_may_be(void **state)
+{
+    struct fixture *x = create();
+    struct s2_offer o = {.kind = S2_SHARE, .borrowers = S2_SHARE_BORROWERS};
+    struct s2_share_was was = {S2_IPA(IPA), S2_RWX, 0, 0};
+
+    (void)state;
+    own(x);
+    for (unsigned i = 0; i < S2_SHARE_BORROWERS; i++) {
+        o.borrower[i].vm = (uint16_t)(ids[BORROWER] + i);
+        o.borrower[i].rights = S2_RW;
+    }
+    assert_int_equal(s2_share_begin(&x->l, ids[OWNER], &o, &was, &x->frames, &x->handle, &x->d), S2_OK);
+    assert_int_equal(s2_share_add(&x->l, x->handle, frames_at(FRAME, PAGES), &x->d), S2_OK);
+    s2_share_commit(&x->l, x->handle);
+    for (unsigned i = 0; i < S2_SHARE_BORROWERS; i++)
+        assert_int_equal(retrieve(x, o.borrower[i].vm), S2_OK);
+    assert_int_equal(retrieve(x, (uint16_t)(ids[BORROWER] + S2_SHARE_BORROWERS)), S2_ENOENT);
+    for (unsigned i = 0; i < S2_SHARE_BORROWERS; i++) {
+        assert_int_equal(finish(x, ids[OWNER], S2_UNSHARE), S2_EBUSY);
+        assert_int_equal(relinquish(x, o.borrower[i].vm), S2_OK);
+    }
+    assert_int_equal(finish(x, ids[OWNER], S2_UNSHARE), S2_OK);
+    destroy(x);
+}
+
 /* Numbers that are no handle: none at all, another generation, beyond the table. */
 static void handles_that_are_none(void **state)
 {
@@ -634,13 +661,9 @@ static void handles_say_nothing_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(every_state_transition_and_caller),
-        T(mixed_ranges_are_refused_whole),
-        T(offers_that_are_wrong),
-        T(handles_that_are_none),
-        T(nodes_run_out),
-        T(runs_in_any_order_come_back),
-        T(handles_say_nothing_of_others),
+        T(every_state_transition_and_caller), T(mixed_ranges_are_refused_whole), T(offers_that_are_wrong),
+        T(as_many_borrowers_as_there_may_be), T(handles_that_are_none),          T(nodes_run_out),
+        T(runs_in_any_order_come_back),       T(handles_say_nothing_of_others),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
