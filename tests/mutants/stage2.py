@@ -261,7 +261,7 @@ TABLES = [
      "test_attr"),
     ("attr_shareability", ATTR, "(bits & S2_SH_MASK) != S2_SH_INNER && ds", "false",
      "a shareability of its own in 52-bit descriptors (rule 16)", "test_attr"),
-    ("attr_rounded_up", ATTR, "        bits &= ~(uint32_t)(S2_X | S2_UX);", "        bits |= S2_X | S2_UX;",
+    ("attr_rounded_up", "stage2/include/stage2/attr.h", "        bits &= ~(uint32_t)(S2_X | S2_UX);", "        bits |= S2_X | S2_UX;",
      "EL0 gets to execute what only EL1 may, without FEAT_XNX (rule 15)", "test_attr"),
     ("caps_as_stage_1", CAPS, "s2 == AS_STAGE1 ? s1 == f->stage1_plain : s2 == SUPPORTED", "s2 == SUPPORTED",
      "TGran*_2 = 0 is not read as stage 1's (rule 18)", "test_caps"),
