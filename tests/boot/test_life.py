@@ -54,6 +54,7 @@ def pause(m):
     harness.ok("[one]" not in m.text[at:m.at], f"{m.label}: it says nothing meanwhile")
     m.focus(0)
     order(m, "resume one")
+    told(m, "resumed", "a VM is resumed")
     m.want(r"^\[one\] key x$", "resumed, it answers the key that came meanwhile", everywhere=True)
     m.want(r"^\[one\] beat \d+$", "its timer fires again")
     after = time_of(m, "one")
@@ -113,7 +114,7 @@ def destroy(m, first):
 def memory(m, events, listed, name):
     m.focus(0)
     m.send("m")
-    m.want(rf"^\[one\] events {events}$", f"{name}: it is told")
+    m.want(rf"^\[one\] events {events}, rings 1$", f"{name}: it is told, by its doorbell")
     text = m.find(r"^\[one\] that is all$")
     text = m.text[m.text.rindex("[one] events", 0, text.end()):text.end()] if text else ""
     got = re.findall(r"\[one\] memory (0x\w+)\+(0x\w+): (\d+) dirty words(.*)", text)
