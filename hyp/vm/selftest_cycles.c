@@ -184,7 +184,13 @@ void selftest_cycles_step(void)
 {
     if (!cycles.over && cycles.vm == NULL)
         begin();
-    if (!cycles.over && !vm_is_being_made(cycles.vm) && cycles.vm->state != VM_STOPPING)
+    if (cycles.over)
+        return;
+    /* Both under the lock, as one changes with the other: what was stopped is being destroyed. */
+    lock_take(&cycles.vm->lock);
+    bool rests = !vm_is_being_made(cycles.vm) && cycles.vm->state != VM_STOPPING;
+    lock_drop(&cycles.vm->lock);
+    if (rests)
         go_on(cycles.vm);
 }
 

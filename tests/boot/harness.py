@@ -13,6 +13,7 @@ The whole console goes to build/log/<script>-<bundle>-<cpu>.log, which is named 
 is generous, since it only says when to give up: nothing is asserted about time. BULKHEAD_PATIENCE multiplies it.
 """
 
+import contextlib
 import os
 import re
 import subprocess
@@ -104,7 +105,8 @@ class Machine:
 
     def __exit__(self, kind, value, trace):
         if kind is None and self.audit and self._process.poll() is None:
-            self.send(ESCAPE + "q")
+            with contextlib.suppress(BrokenPipeError):  # it ends by itself at this moment
+                self.send(ESCAPE + "q")
             self.audited()
         if self._process.poll() is None:
             self._process.kill()
