@@ -17,7 +17,8 @@
 
 #define FRAME (1ull << MODEL_CHUNK_LOG2)
 
-enum { FAN_LOG2 = 9, FAN = 1 << FAN_LOG2, TOP_SHIFT = 48, VMS = 4096 };
+/* Narrow nodes: most machines are asked about a few frames that lie together, and each has a path of its own. */
+enum { FAN_LOG2 = 5, FAN = 1 << FAN_LOG2, TOP_SHIFT = MODEL_CHUNK_LOG2 + 8 * FAN_LOG2, VMS = 4096 };
 
 /* Of every frame in some stretch. */
 struct hand {
@@ -65,7 +66,7 @@ static struct hand_node *node_like(const struct hand *h)
     return n;
 }
 
-/* At most five levels deep. */
+/* At most nine levels deep. */
 static void each(struct hand_node *n, unsigned shift, uint64_t lo, uint64_t hi, hand_fn *fn, const struct reach *r)
 {
     for (uint64_t at = lo, next; at < hi; at = next) {
