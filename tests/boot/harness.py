@@ -215,9 +215,9 @@ def boot(bundle, cpu="cortex-a72", smp=2, memory="1G", bootargs="", image=IMAGE,
     return Booted(image, path, label, cpu, smp, memory, bootargs, limit, list(more), audit)
 
 
-def bare(arguments, label, cpu="cortex-a72", smp=1, memory="1G", el2=True, limit=60):
-    """QEMU without U-Boot, for what U-Boot would not let pass."""
-    return Machine(machine.qemu(cpu, smp, memory, el2) + SERIAL + arguments, label, limit)
+def bare(arguments, label, cpu="cortex-a72", smp=1, memory="1G", el2=True, limit=60, audit=False):
+    """QEMU without U-Boot, for what U-Boot would not let pass. audit: for what runs guests to their end."""
+    return Machine(machine.qemu(cpu, smp, memory, el2) + SERIAL + arguments, label, limit, audit)
 
 
 def guest_tap(m, vm, title):

@@ -15,7 +15,7 @@ for cpu in ("cortex-a57", "max"):
     for bundle in ("cost", "cost-runs", "cost-blocks"):
         asserted = [FILLED if bundle == "cost-runs" and a == FILLS else a for a in ASSERTED]
         more = ["-kernel", harness.variant("measure"), "-initrd", harness.bundle_path(bundle), "-icount", "shift=0"]
-        with harness.bare(more, f"{bundle}-{cpu}", cpu=cpu) as m:
+        with harness.bare(more, f"{bundle}-{cpu}", cpu=cpu, audit=True) as m:
             seen = set()
             while (match := m.find(r"^\[cost\] (?:next: (.*)|cost: end)\n")) and match.group(1):
                 m.send("x")

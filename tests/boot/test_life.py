@@ -72,6 +72,7 @@ def start_again(m, first):
     order(m, "pause one")
     m.want(r"^vm one: is not running$", "what has stopped is not paused")
     order(m, "start one")
+    told(m, "started", "what has stopped is started")
     harness.ok(born(m, "and started") == first, f"{m.label}: it finds what it found at first")
     for how in ("restarts", "restarts once more"):
         order(m, "restart one")
