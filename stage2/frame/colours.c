@@ -192,26 +192,27 @@ enum s2_err s2_colours_add(struct s2_ledger *l, struct s2_colours *c, struct s2_
 
 /* --- give and take back ---------------------------------------------------------------------------------------------- */
 
-static enum s2_err check_wish(const struct s2_colours *c, uint16_t vm, const struct s2_colouring *want,
-                              struct s2_detail *d)
+/* What is wrong with it, and the code for that. */
+static const char *check_wish(const struct s2_colours *c, uint16_t vm, const struct s2_colouring *want,
+                              enum s2_err *err)
 {
-    enum s2_err err = S2_OK;
-    const char *what = NULL;
-
     if (vm < S2_OWNER_FIRST_VM || want->bytes == 0 || want->mask == 0 || want->mask & ~whole_of(c).mask) {
-        err = S2_EINVAL;
-        what = "asks for no colours, or for such as there are not";
-    } else if ((want->bytes | want->ipa.v) & (unit_bytes(want) - 1)) {
-        err = S2_EALIGN;
-        what = "is not aligned to the frames of the colours";
-    } else if (want->bytes > c->range.end.v - c->range.start.v) {
-        err = S2_EFRAMES;
-        what = "needs more memory than the region has";
-    } else if (want->ipa.v + want->bytes + stripe_bytes(want) < want->ipa.v) {
-        err = S2_ERANGE;
-        what = "wraps around";
+        *err = S2_EINVAL;
+        return "asks for no colours, or for such as there are not";
     }
-    return err ? s2_refuse(d, err, S2_AXIS_IPA, want->ipa.v, want->ipa.v + want->bytes, what) : S2_OK;
+    if ((want->bytes | want->ipa.v) & (unit_bytes(want) - 1)) {
+        *err = S2_EALIGN;
+        return "is not aligned to the frames of the colours";
+    }
+    if (want->bytes > c->range.end.v - c->range.start.v) {
+        *err = S2_EFRAMES;
+        return "needs more memory than the region has";
+    }
+    if (want->ipa.v + want->bytes + stripe_bytes(want) < want->ipa.v) {
+        *err = S2_ERANGE;
+        return "wraps around";
+    }
+    return NULL;
 }
 
 /* The lowest place in the region with nothing of these colours; `clean`: or nothing but dirty ones. */
@@ -265,11 +266,12 @@ enum s2_err s2_colours_give(struct s2_ledger *l, struct s2_colours *c, uint16_t 
 {
     struct s2_colouring want = {
         .ipa = ipa, .bytes = bytes, .mask = mask, .colours_log2 = c->colours_log2, .unit_log2 = c->unit_log2};
-    enum s2_err err = check_wish(c, vm, &want, d);
+    enum s2_err err = S2_OK;
+    const char *wrong = check_wish(c, vm, &want, &err);
     struct s2_colour_piece *p;
 
-    if (err)
-        return err;
+    if (wrong)
+        return s2_refuse(d, err, S2_AXIS_IPA, ipa.v, ipa.v + bytes, wrong);
     want.bytes = (bytes + row_bytes(&want) - 1) / row_bytes(&want) * row_bytes(&want);
     s2_ledger_lock(l);
     err = find_piece(l, c, vm, &want, &p, d);

@@ -350,6 +350,21 @@ static enum s2_err check_taker(const struct s2_share *s, const struct s2_borrowe
     return S2_OK;
 }
 
+/* Under the ledger's lock. */
+static enum s2_err begin_taking(struct s2_ledger *l, struct s2_share *s, struct s2_borrower *b, uint8_t rights,
+                                struct s2_detail *d)
+{
+    enum s2_err err = check_taker(s, b, rights, d);
+
+    if (!err && s->kind == S2_DONATE && !s2_ledger_may_have(l, b->vm, (uint32_t)s->runs.count))
+        err = refuse(d, S2_EQUOTA, "needs more ledger entries than the VM's quota allows");
+    if (!err) {
+        b->state = S2_BORROW_TAKING;
+        b->has = rights;
+    }
+    return err;
+}
+
 enum s2_err s2_share_take_begin(struct s2_ledger *l, uint32_t handle, uint16_t vm, uint8_t rights, struct s2_detail *d)
 {
     struct s2_borrower *b;
@@ -359,13 +374,7 @@ enum s2_err s2_share_take_begin(struct s2_ledger *l, uint32_t handle, uint16_t v
     s2_ledger_lock(l);
     s = made(l, handle);
     b = s ? borrower_of(s, vm) : NULL;
-    err = b ? check_taker(s, b, rights, d) : unknown(d);
-    if (!err && s->kind == S2_DONATE && !s2_ledger_may_have(l, vm, (uint32_t)s->runs.count))
-        err = refuse(d, S2_EQUOTA, "needs more ledger entries than the VM's quota allows");
-    if (!err) {
-        b->state = S2_BORROW_TAKING;
-        b->has = rights;
-    }
+    err = b ? begin_taking(l, s, b, rights, d) : unknown(d);
     s2_ledger_unlock(l);
     return err;
 }

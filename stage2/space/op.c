@@ -209,6 +209,8 @@ static void give_back_to_space(struct s2_op *op)
 {
     struct s2_space *sp = op->space;
 
+    if (op->ahead)
+        keep_ahead(op);
     /* The cut reserve first, of which they may be. */
     s2_tstash_move(sp->table.pool, &op->stash, &sp->cut, s2_cut_tables(&sp->cfg.geometry) - sp->cut.count);
     s2_gather_spare(&sp->table, &op->gather, &op->stash);
@@ -223,8 +225,6 @@ static void give_back_to_space(struct s2_op *op)
 /* Gives back whatever is left of the takings. */
 static void give_back(struct s2_op *op)
 {
-    if (op->ahead)
-        keep_ahead(op);
     if (op->space)
         give_back_to_space(op);
     for (unsigned i = 0; i < S2_OP_POOLS; i++) {

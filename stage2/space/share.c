@@ -110,7 +110,7 @@ static enum s2_err show(struct s2_space *sp, struct s2_op *op, const struct s2_o
 enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32_t *handle, struct s2_detail *d)
 {
     enum s2_err err = populate(sp, o->range, d);
-    struct s2_area was;
+    struct s2_area was = {.backend = NULL};
     struct s2_op op;
 
     if (err)
