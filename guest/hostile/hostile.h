@@ -9,8 +9,9 @@
 
 enum way { MEMORY, EL0, STAGE1, CALLS, REGISTERS, INTERRUPTS, POWER, HANDOVER, INVALIDATIONS, WAYS };
 
-#define RAM    0x40000000ul
-#define ABSENT 0x70000000ul
+#define RAM       0x40000000ul
+#define RAM_BYTES 0x400000ul
+#define ABSENT    0x70000000ul
 /* Where a VM retrieves memory of the other's: nothing is there before. */
 #define WINDOWS 0x90000000ul
 /* What a VM writes into memory that it has taken back. */

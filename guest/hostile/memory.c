@@ -8,6 +8,8 @@ extern const uint32_t loads_count, stores_count, exclusives_count, invalidations
 
 #define RET     0xd65f03c0u
 #define IPA_TOP (1ul << 40)
+#define MIB     (1ul << 20)
+#define GIB     (1ul << 30)
 enum { AROUND = 32, ALIGNED = 7, UART_DATA = 8, LONGEST_ZVA = 2048, ONE_OF = 4, WINDOW_STEP = 20 };
 
 static const struct range *region(uint64_t r)
@@ -82,9 +84,9 @@ uint32_t memory_insn(bool stores_too)
 /* Memory is executed where it holds a RET by then, and where it cannot be. */
 static void fetch(uint64_t at)
 {
-    bool own = at - hostile.play.base < hostile.play.size;
+    bool own = at - hostile.play.base < hostile.play.size || at - RAM < RAM_BYTES;
     at &= ~3ul;
-    if (is_precious(at) || (!own && at - RAM < hostile.play.base - RAM))
+    if (is_precious(at))
         return;
     if (own) {
         store32(at, RET);
@@ -140,6 +142,16 @@ static void touch_region(const struct range *r, unsigned part, unsigned parts)
     }
 }
 
+static void visit(uint64_t from, uint64_t end, uint64_t step, unsigned part, unsigned parts)
+{
+    for (uint64_t at = from + part * step; at < end; at += parts * step) {
+        execute(MEMORY, one_of(loads, loads_count), at);
+        if (!is_precious(at))
+            execute(MEMORY, one_of(stores, stores_count), at);
+        fetch(at);
+    }
+}
+
 static void touch_registers(uint64_t base, uint64_t bytes, unsigned part, unsigned parts)
 {
     for (uint64_t offset = part * (uint64_t)WINDOW_STEP; offset < bytes; offset += parts * (uint64_t)WINDOW_STEP) {
@@ -153,6 +165,9 @@ void memory_sweep(unsigned part, unsigned parts)
     touch_region(&hostile.play, part, parts);
     touch_region(&hostile.pool, part, parts);
     touch_region(&hostile.fixed, part, parts);
+    visit(RAM, RAM + RAM_BYTES, GUEST_PAGE, part, parts);
+    visit(0, 4 * GIB, 2 * MIB, part, parts);
+    visit(0, 2 * IPA_TOP, GIB, part, parts);
     for (unsigned bit = part; bit < 64; bit += parts) {
         touch(1ul << bit);
         touch((1ul << bit) - 8);
