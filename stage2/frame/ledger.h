@@ -65,6 +65,7 @@ uint32_t s2_share_handle(struct s2_ledger *l, unsigned index);
 /* What that VM has of a share. */
 struct s2_share_side {
     bool owner;
+    bool pooled;
     bool has;       /* frames; false: it waits for what it has lent, or has nothing */
     uint8_t rights; /* the most */
     uint64_t bytes;

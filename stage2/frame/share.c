@@ -399,13 +399,6 @@ void s2_share_take_commit(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_
     s2_ledger_unlock(l);
 }
 
-void s2_share_take_drop(struct s2_ledger *l, uint32_t handle, uint16_t vm)
-{
-    s2_ledger_lock(l);
-    borrower_of(s2_share_of(l, handle), vm)->state = S2_BORROW_OFFERED;
-    s2_ledger_unlock(l);
-}
-
 /* --- the end ---------------------------------------------------------------------------------------------------------- */
 
 enum s2_err s2_share_end_begin(struct s2_ledger *l, uint32_t handle, uint16_t owner, enum s2_share_end how,
@@ -494,6 +487,24 @@ static bool is_left(const struct s2_share *s)
     return !s->owner_has && s->phase == S2_SHARE_ENDING && !holder_of(s) && !s->scrubbing;
 }
 
+/* A donation that its owner takes back is the owner's, though he has no area of it. */
+static void close_if_left(struct s2_ledger *l, struct s2_share *s)
+{
+    if (s->kind != S2_DONATE && is_left(s))
+        close_share(l, s, false);
+}
+
+void s2_share_take_drop(struct s2_ledger *l, uint32_t handle, uint16_t vm)
+{
+    struct s2_share *s;
+
+    s2_ledger_lock(l);
+    s = s2_share_of(l, handle);
+    borrower_of(s, vm)->state = S2_BORROW_OFFERED;
+    close_if_left(l, s); /* the owner went meanwhile */
+    s2_ledger_unlock(l);
+}
+
 /* The owner's areas go first when it is taken down, and borrowers who could not be reached then leave later: whoever is last
  * shuts the door. */
 void s2_share_let_go(struct s2_ledger *l, unsigned index, uint16_t vm, uint64_t bytes)
@@ -569,8 +580,7 @@ bool s2_share_scrub_step(struct s2_ledger *l, uint32_t handle, uint64_t budget)
     s->scrubbing = false;
     s->scrubbed = at + bytes;
     left = wants_scrub(s);
-    if (s->kind == S2_LEND && is_left(s))
-        close_share(l, s, false); /* the owner went meanwhile */
+    close_if_left(l, s); /* the owner went meanwhile */
     s2_ledger_unlock(l);
     return left;
 }
@@ -600,6 +610,7 @@ struct s2_share_side s2_share_side(struct s2_ledger *l, unsigned index, uint16_t
         const struct s2_borrower *b = borrower_of(s, vm);
 
         side.owner = s->owner == vm;
+        side.pooled = s->pooled;
         side.has = side.owner ? s->kind == S2_SHARE : b && b->state != S2_BORROW_OFFERED;
         side.rights = side.owner ? s->rights : b ? b->has : 0;
         side.bytes = s->bytes;

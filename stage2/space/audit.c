@@ -206,7 +206,8 @@ static void audit_entry(struct s2_audit *a, const struct s2_ledger_full *full)
     }
     if ((e->state == S2_FREE || e->pooled) && known != e->range.end.v - e->range.start.v)
         report_pa(a, e->owner, e->range.start.v, e->range.end.v, "belongs to an allocator, and none has it");
-    if (e->owner >= S2_OWNER_FIRST_VM && (e->pooled || e->ipa.v != S2_IPA_NONE.v) && !space_of(a, e->owner))
+    if (e->owner >= S2_OWNER_FIRST_VM && (e->pooled || e->ipa.v != S2_IPA_NONE.v) && !space_of(a, e->owner) &&
+        !s2_audit_share_in_use(a->cfg->ledger, e->share))
         report_pa(a, e->owner, e->range.start.v, e->range.end.v, "is in use by the ledger, and its VM has no space");
 }
 

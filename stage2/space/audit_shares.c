@@ -18,6 +18,16 @@ const char *s2_audit_shared_entry(const struct s2_ledger *l, const struct s2_led
     return NULL;
 }
 
+bool s2_audit_share_in_use(const struct s2_ledger *l, uint32_t handle)
+{
+    const struct s2_share *s = s2_share_of(l, handle);
+    bool in_use = s && s->scrubbing;
+
+    for (unsigned i = 0; s && i < s->borrowers; i++)
+        in_use |= s->borrower[i].state != S2_BORROW_OFFERED;
+    return in_use;
+}
+
 /* Does the entry at pa say that it is in this record's share? */
 static bool says_so(const struct s2_ledger *l, const struct s2_share *s, s2_pa pa, s2_pa *end)
 {

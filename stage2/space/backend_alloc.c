@@ -46,6 +46,20 @@ static enum s2_err check_charge(const struct s2_space *sp, const struct s2_op *o
                      "needs more memory than the VM's quota allows");
 }
 
+/* What another gave allows what was offered, for good; all else does whatever an area asks. */
+static enum s2_err check_rights(struct s2_space *sp, const struct s2_op *op, const struct s2_change *c)
+{
+    uint32_t more = c->attr.bits & ~c->area.attr.bits & S2_PERM_MASK;
+    enum s2_err err = S2_OK;
+    struct s2_chunk k;
+
+    for (struct s2_ipa_range left = c->part; more && !err && s2_chunk_next(&sp->chunks, left, &k);
+         left.start = k.range.end)
+        err = s2_ledger_check(sp->cfg.ledger, sp->cfg.id, s2_pa_run(k.pa, s2_range_bytes(k.range)), (uint8_t)more,
+                              op->detail);
+    return err;
+}
+
 static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
@@ -63,6 +77,8 @@ static enum s2_err prepare(void *ctx, struct s2_op *op, const struct s2_change *
         return prepare_unmap(sp, op, c);
     case S2_STEP_PROTECT:
         err = check_attr(sp, op, c->attr);
+        if (!err)
+            err = check_rights(sp, op, c);
         if (!err)
             s2_op_need_tables(op, s2_table_need_cut(&sp->table, c->part));
         return err;

@@ -316,7 +316,7 @@ static bool check_shares(struct audit *a)
         if (shown(a->sp, info.handle) != has)
             return fail(a, S2_AXIS_NONE, info.handle, has, "shows another part of a share than it is said to have");
         counted += has;
-        if (info.owner == a->sp->cfg.id)
+        if (info.owner == a->sp->cfg.id && info.pooled)
             charged += info.owner_has / S2_FRAME;
     }
     for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)

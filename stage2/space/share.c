@@ -33,8 +33,8 @@ static enum s2_err populate(struct s2_space *sp, struct s2_ipa_range range, stru
             at = c.range.end;
         else if (fetched++ == CHUNKS_AT_ONCE)
             err = refuse(d, S2_EBUSY, range, "is being populated");
-        else if (s2_lazy_fetch(sp, at))
-            err = refuse(d, S2_EFRAMES, range, "needs memory that is not there");
+        else if ((err = s2_lazy_fetch(sp, at)) != S2_OK)
+            err = refuse(d, err, range, "needs memory that is not there");
     }
     return err;
 }
@@ -126,12 +126,23 @@ enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32
             s2_share_drop(sp->cfg.ledger, op.share);
         } else {
             *handle = op.share;
-            if (o->kind != S2_DONATE)
+            if (o->kind != S2_DONATE && was.backend == &s2_backend_alloc)
                 sp->frames_shared += s2_range_bytes(o->range) / S2_FRAME;
             s2_share_commit(sp->cfg.ledger, op.share);
         }
     }
     return s2_space_leave(&op, err);
+}
+
+/* A share that concerns this VM; of another it is to learn nothing, not even by what is busy where that would lie. */
+static struct s2_share_info known(const struct s2_space *sp, uint32_t handle)
+{
+    struct s2_share_info info;
+
+    if (s2_share_info(sp->cfg.ledger, handle, &info) &&
+        (info.owner == sp->cfg.id || s2_share_borrower(&info, sp->cfg.id)))
+        return info;
+    return (struct s2_share_info){.bytes = 0};
 }
 
 /* --- a borrower retrieves ------------------------------------------------------------------------------------------------ */
@@ -174,11 +185,10 @@ static enum s2_err retrieve(struct s2_space *sp, struct s2_op *op, const struct 
 enum s2_err s2_space_retrieve(struct s2_space *sp, uint32_t handle, s2_ipa at, uint8_t rights, uint16_t name,
                               struct s2_detail *d)
 {
-    struct s2_share_info info = {.bytes = 0};
+    struct s2_share_info info = known(sp, handle); /* what it is does not change; whether it is: take_begin says */
     struct s2_op op;
     enum s2_err err;
 
-    (void)s2_share_info(sp->cfg.ledger, handle, &info); /* what it is does not change; whether it is: take_begin says */
     err = s2_space_enter(sp, &op, (struct s2_ipa_range){at, S2_IPA(at.v + info.bytes)}, d);
     if (!err)
         err = s2_share_take_begin(sp->cfg.ledger, handle, sp->cfg.id, rights, d);
@@ -290,7 +300,7 @@ static enum s2_err take_back(struct s2_space *sp, struct s2_op *op, const struct
     if (!err)
         err = s2_area_set_map(&sp->areas, op, &a, S2_MAP_REPLACE);
     if (!err) {
-        sp->frames_shared -= info->owner_has / S2_FRAME;
+        sp->frames_shared -= info->pooled ? info->owner_has / S2_FRAME : 0;
         s2_share_close(sp->cfg.ledger, info->handle, true);
     }
     return err;
@@ -298,12 +308,11 @@ static enum s2_err take_back(struct s2_space *sp, struct s2_op *op, const struct
 
 enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_detail *d)
 {
-    struct s2_share_info info = {.bytes = 0};
+    struct s2_share_info info = known(sp, handle);
     struct s2_ipa_range range;
     struct s2_op op;
     enum s2_err err;
 
-    (void)s2_share_info(sp->cfg.ledger, handle, &info);
     range = (struct s2_ipa_range){info.was.ipa, S2_IPA(info.was.ipa.v + info.bytes)};
     err = s2_space_enter(sp, &op, range, d);
     if (!err)

@@ -233,7 +233,7 @@ static void memory_at_a_chosen_place(void **state)
     assert_int_equal(map_new(x->w, area_linear(MIB(256), MIB(2), pa, S2_RW)), S2_OK);
     assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
     handle = offer(x, S2_LEND, MIB(256) + PAGE, PAGE, S2_RW);
-    assert_int_equal(x->w->space.frames_shared, 1);
+    assert_int_equal(x->w->space.frames_shared, 0); /* no quota has it */
     retrieve(x, handle, BORROWER_IPA, S2_RW);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_WRITE), pa + PAGE);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
@@ -579,7 +579,7 @@ static void lazy_memory_comes_a_piece_at_a_time(void **state)
     assert_int_equal(map_new(x->w, area_alloc(MIB(256), MIB(2), S2_RW, S2_AREA_LAZY | S2_AREA_OVERCOMMIT)), S2_OK);
     x->w->space.cfg.frame_quota = x->w->space.frames_held + x->w->space.frames_shared;
     o.range = ipa_range(MIB(256), PAGE);
-    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EFRAMES);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EQUOTA);
     share_check(x);
 }
 
@@ -592,9 +592,8 @@ static void replaced_by_a_fresh_one(void *arg, const struct s2_lock *lock, bool 
 
     if (taken || lock != &w->space.lock || !s2_chunk_next(&w->space.chunks, ipa_range(MIB(128), PAGE), &c))
         return;
-    if (seen++ == 0) /* it came */
+    if (seen++ != 1) /* first it came */
         return;
-    model_script_lock(w->port, NULL, NULL);
     assert_int_equal(map_over(w, area_alloc(MIB(128), MIB(2), S2_RW, S2_AREA_LAZY)), S2_OK);
 }
 

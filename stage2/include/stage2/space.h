@@ -54,7 +54,7 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    uint64_t frames_shared; /* in shares and loans of this VM's, charged to it */
+    uint64_t frames_shared; /* the allocator's, in shares and loans of this VM's, charged to it */
     struct s2_long *longs;  /* long work under way, in ranges that do not meet */
     bool promotion_off;
     bool dying;            /* being destroyed: */
