@@ -76,7 +76,8 @@ bool s2_share_run(struct s2_ledger *l, unsigned index, uint64_t offset, uint64_t
                   uint64_t *bytes);
 /* The frames become vm's own, mapped from ipa on: back to the owner, or a donation's receiver. The record stays for the moment. */
 void s2_share_give(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_ipa ipa);
-/* So many bytes of an area of that VM are gone (and flushed). When nobody has anything left, the frames go, too. */
+/* So many bytes of an area of that VM are gone (and flushed). When nobody has anything left, the frames go, too;
+ * memory at a chosen place that a borrower could write to, once it is scrubbed. */
 void s2_share_let_go(struct s2_ledger *l, unsigned index, uint16_t vm, uint64_t bytes);
 /* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while one is
  * being taken, or scrubbed: again. */

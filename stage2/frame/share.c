@@ -481,10 +481,13 @@ void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back)
     s2_ledger_unlock(l);
 }
 
-/* Under the lock: nobody has anything of it, and nobody is about to. */
+/* Under the lock: nobody has anything of it, and nobody is about to. A loan that would be its owner's at once, with what the
+ * borrower wrote, waits for the scrub and the reclaim. */
 static bool is_left(const struct s2_share *s)
 {
-    return !s->owner_has && s->phase == S2_SHARE_ENDING && !holder_of(s) && !s->scrubbing;
+    bool is_dirty = !s->pooled && !s->orphaned && wants_scrub(s);
+
+    return !s->owner_has && s->phase == S2_SHARE_ENDING && !holder_of(s) && !s->scrubbing && !is_dirty;
 }
 
 /* A donation that its owner takes back is the owner's, though he has no area of it. */
@@ -541,6 +544,7 @@ bool s2_share_orphan(struct s2_ledger *l, uint16_t owner)
         if (s->phase == S2_SHARE_UNUSED || s->owner != owner)
             continue;
         s->phase = S2_SHARE_ENDING;
+        s->orphaned = true;
         if (is_left(s))
             close_share(l, s, false);
         else

@@ -84,6 +84,8 @@ MUTATIONS = [
     ("share_dropped_open", RECORDS, "    borrower_of(s, vm)->state = S2_BORROW_OFFERED;\n    close_if_left(l, s);",
      "    borrower_of(s, vm)->state = S2_BORROW_OFFERED;\n    (void)close_if_left;", "who gives up taking it loses what a gone owner left",
      "test_share_edges"),
+    ("share_loan_dirty", RECORDS, "!holder_of(s) && !s->scrubbing && !is_dirty;", "!holder_of(s) && !s->scrubbing && (is_dirty || true);",
+     "an owner without its area finds what the borrower of a chosen place wrote (O3)", "test_share_edges"),
     ("share_gift_widened", ALLOC, "            err = check_rights(sp, op, c);\n", "            (void)check_rights;\n",
      "a gift is opened wider than it was given (O1)", "test_share_edges"),
     ("share_stranger_told", SPACE, "        (info.owner == sp->cfg.id || s2_share_borrower(&info, sp->cfg.id)))\n", "        true)\n",

@@ -156,6 +156,35 @@ static void a_gift_that_is_not_taken_comes_back(void **state)
     assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_OK);
 }
 
+/* The owner's side of a loan goes before the borrower leaves: what that wrote is gone before the owner can have it. */
+static void a_loan_of_a_chosen_place_comes_back_zero(void **state)
+{
+    struct share_world *x = *state;
+    unsigned char *byte = model_ram(x->w->port, LINEAR_PA);
+    struct s2_area again = area_linear(LINEAR_IPA, KIB(16), LINEAR_PA, S2_RW);
+    uint32_t handle;
+
+    world_give(x->w, LINEAR_PA, MIB(2), OWNER, S2_RWX);
+    assert_int_equal(map_new(x->w, area_linear(LINEAR_IPA, MIB(2), LINEAR_PA, S2_RW)), S2_OK);
+    handle = offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
+    retrieve(x, handle, S2_RW);
+    *byte = 42;
+    assert_int_equal(unmap(x->w, LINEAR_IPA, KIB(16)), S2_OK);
+    assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_OK);
+    share_check(x);
+    assert_int_equal(map_new(x->w, again), S2_EPERM);
+    assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_EBUSY);
+    while (s2_share_scrub_step(&x->w->ledger, handle, 3))
+        assert_int_equal(map_new(x->w, again), S2_EPERM);
+    assert_int_equal(*byte, 0);
+    assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_ENOENT); /* it has let go of it */
+    assert_int_equal(map_new(x->w, again), S2_OK);
+    share_check(x);
+    /* Where a space is taken down, who gave it the memory scrubs that. */
+    handle = offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
+    retrieve(x, handle, S2_RW);
+}
+
 /* --- long work ------------------------------------------------------------------------------------------------------ */
 
 /* What a VM is told of another's share does not depend on what that share is. */
@@ -332,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_donation_keeps_its_rights, setup, teardown),
         cmocka_unit_test_setup_teardown(an_owner_goes_and_the_taker_gives_up, setup, teardown_rest),
         cmocka_unit_test_setup_teardown(a_gift_that_is_not_taken_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loan_of_a_chosen_place_comes_back_zero, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stranger_learns_nothing_from_long_work, setup, teardown),
         cmocka_unit_test_setup_teardown(withdrawn_under_long_work, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_gone_owner_left_is_no_finding, setup, teardown_rest),

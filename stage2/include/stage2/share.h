@@ -69,6 +69,7 @@ struct s2_share {
     bool pooled;    /* they came from the allocator, and go back there when the owner has no use for them */
     bool touched;   /* a borrower could write there */
     bool scrubbing; /* a step is at work */
+    bool orphaned;  /* the owner's space is being taken down, or gone: who gave it memory scrubs that */
     uint64_t scrubbed, bytes;
     struct s2_share_was was;
     uint64_t owner_has;       /* bytes that the owner has an area for still: mapped, or in wait for what was lent */
