@@ -10,8 +10,8 @@
  *       +------------------+----------- VM_STOPPED <------- VM_STOPPING (until every vCPU is OFF)
  *
  * ABSENT: nothing is held but this record and the memory of its nodes, which come from a pool that takes nothing back, and its
- * number on the console; all of it is used again. What takes long (vm.work) is done in bounded steps in idle time, one VM at a
- * time, to where `goal` says. A define that cannot be, for want of anything, leaves the VM ABSENT, and so does a restart.
+ * number on the console; all of it is used again. What takes long (vm.work) is done in bounded steps in idle time, one at a
+ * time, VM after VM, to where `goal` says. A define that cannot be, for want of anything, leaves the VM ABSENT, and so does a restart.
  *
  * `lock` covers state, goal, work, power, pausing and added. It is taken before a space's and a CPU's run-queue lock and
  * never while one is held. */

@@ -163,7 +163,7 @@ static void build_step(struct vm *vm, struct problems *p)
         host_print_memory(vm, "defined");
 }
 
-/* Puts the generated device tree to its place. The buffers are shared: one VM is worked on at a time. */
+/* Puts the generated device tree to its place. The buffers are shared: one step is taken at a time. */
 static bool load_tree(struct vm *vm, struct problems *p)
 {
     static uint64_t tree[MANIFEST_DTB_BYTES / sizeof(uint64_t)], scratch[MANIFEST_DTB_BYTES / sizeof(uint64_t)];
@@ -346,10 +346,21 @@ void vm_work_release(bool held)
         __atomic_store_n(&worker, 0, __ATOMIC_RELEASE);
 }
 
+/* The next VM's step, so that none waits for others that always want one. */
+static bool next_step(bool idle)
+{
+    static unsigned next;
+    struct problems p = {print_problem, NULL, 0};
+    bool done = false;
+    for (unsigned i = 0; i < vm_count() && !done; i++) {
+        struct vm *vm = vm_at(next++ % vm_count());
+        done = is_due(vm, idle) && vm_work_step(vm, &p);
+    }
+    return done;
+}
+
 bool vm_idle_step(bool idle)
 {
-    struct problems p = {print_problem, NULL, 0};
-    bool more = false;
     audit_watch();
     if (idle && selftest_hammer_step())
         return true;
@@ -357,10 +368,7 @@ bool vm_idle_step(bool idle)
         return __atomic_load_n(&works, __ATOMIC_RELAXED) != 0 || selftest_cycles_on();
     if (idle)
         selftest_cycles_step();
-    for (unsigned i = 0; i < vm_count() && !more; i++) {
-        struct vm *vm = vm_at(i);
-        more = is_due(vm, idle) && vm_work_step(vm, &p);
-    }
+    bool more = next_step(idle);
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
         (void)host_scrub_step(IDLE_FRAMES);
     vm_work_release(true);

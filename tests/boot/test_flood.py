@@ -25,4 +25,14 @@ for cpu in ("cortex-a53", "max"):
         m.focus(3)
         m.want(r"^console: input goes to 3, victim1$", "and the keyboard works")
         m.absent(r"hypervisor crashed", "nothing went wrong")
+
+# Work on VMs goes round: those that always want some leave a turn to the others.
+with harness.boot("resets", smp=2) as m:
+    m.want(r"^\[victim\] hello, seed 3, memory is clean$", "a VM starts beside two that reset for ever", everywhere=True)
+    for command, what in (("restart", "it is restarted"), ("destroy", "and destroyed"), ("start", "and defined and started")):
+        m.send(harness.ESCAPE + f":vm {command} victim\r\r")
+        if command == "destroy":
+            m.want(r"^bulkhead: vm victim: destroyed; ", what)
+        else:
+            m.want(r"^\[victim\] hello, seed 3, memory is clean$", what)
 harness.done()
