@@ -7,8 +7,15 @@
 #include "vm/shares.h"
 #include "vm/vm.h"
 
-/* What each was offered as when its owner was built. One that has ended since names no share any more (share.h). */
+/* What each was offered as when its owner was built; 0, which names no share: it has ended since. */
 static uint32_t handles[MANIFEST_WINDOWS];
+
+void windows_end(uint32_t handle)
+{
+    for (unsigned i = 0; i < MANIFEST_WINDOWS; i++)
+        if (__atomic_load_n(&handles[i], __ATOMIC_RELAXED) == handle)
+            __atomic_store_n(&handles[i], 0, __ATOMIC_RELAXED);
+}
 
 bool windows_own(const struct vm *vm, unsigned window, struct s2_area *out)
 {
@@ -54,8 +61,8 @@ static bool take(struct vm *vm, unsigned window, bool *taken, struct problems *p
     struct s2_detail d = {.err = S2_OK};
     if (!manifest_view(vm->cfg, window, &view))
         return true; /* it is refused */
-    enum s2_err err = s2_space_retrieve(&vm->space, handles[window], S2_IPA(view.ipa), view.rights,
-                                        (uint16_t)(VM_NAME_WINDOW + window), &d);
+    enum s2_err err = s2_space_retrieve(&vm->space, __atomic_load_n(&handles[window], __ATOMIC_RELAXED),
+                                        S2_IPA(view.ipa), view.rights, (uint16_t)(VM_NAME_WINDOW + window), &d);
     *taken = err == S2_OK;
     if (err == S2_OK || err == S2_ENOENT || err == S2_EEXIST || err == S2_EBUSY)
         return true;

@@ -5,6 +5,8 @@
 #ifndef VM_WINDOWS_H
 #define VM_WINDOWS_H
 
+#include <stdint.h>
+
 #include <stage2/area.h>
 
 #include "vm/problem.h"
@@ -14,7 +16,10 @@ struct vm;
 /* The area of that window in this VM, when it is the owner: memory like any other, until it is opened. */
 bool windows_own(const struct vm *vm, unsigned window, struct s2_area *out);
 /* The VM is built: offers what it owns and maps it in the borrowers that are there (EVENT_OFFERED), and maps in this VM what
- * others offer. False, after a problem, when this VM lacks something for it. VMs are built one at a time. */
+ * others offer. False, after a problem, when this VM lacks something for it. One step of work on VMs is taken at a time. */
 bool windows_open(struct vm *vm, struct problems *p);
+/* The share has been withdrawn. If it is a window, it is there no more until its owner is built again: that number may be another
+ * share's by then. */
+void windows_end(uint32_t handle);
 
 #endif
