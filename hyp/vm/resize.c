@@ -156,7 +156,8 @@ static const char *change(struct vm *vm, uint64_t ipa, uint64_t bytes, enum adde
 const char *vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes)
 {
     const char *refusal = change(vm, ipa, bytes, ADDED_LEAVING);
-    cpu_kick(vm->vcpu[0].cpu);
+    if (refusal == NULL) /* or a guest would disturb that CPU as often as it asks */
+        cpu_kick(vm->vcpu[0].cpu);
     return refusal;
 }
 
@@ -193,11 +194,13 @@ static void shrink_step(struct vm *vm, struct added *a)
     bool ends = !gone || a->bytes == 0;
     if (ends)
         a->state = a->bytes == 0 ? ADDED_NONE : ADDED_THERE;
+    /* What it keeps the guest can give back over and over. */
+    bool says = ends && (gone || pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second()));
     lock_drop(&vm->lock);
-    if (!ends)
-        return;
-    vm_event(vm, EVENT_MEMORY_REMOVED);
-    host_print_memory(vm, gone ? "has less memory" : "keeps memory that it shares");
+    if (ends)
+        vm_event(vm, EVENT_MEMORY_REMOVED);
+    if (says)
+        host_print_memory(vm, gone ? "has less memory" : "keeps memory that it shares");
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
