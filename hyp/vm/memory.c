@@ -157,7 +157,7 @@ static bool make_pool(unsigned index, struct problems *p)
 static uint64_t mib_of(const struct manifest_vm *v)
 {
     enum { MIB_LOG2 = 20 };
-    return (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2);
+    return !v->ok ? 0 : (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2);
 }
 
 /* What a VM may take up in the ledger is its part of the memory, so that none can use it up for others. Half of the entries are
