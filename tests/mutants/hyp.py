@@ -58,8 +58,6 @@ MUTATIONS = [
      "a descriptor is checked, and a while later read again", "test_exchange.py"),
     ("hyp_shares_outlive", "hyp/vm/work.c", "        if (vm->has_space && vm_shares_end_step(vm))\n            return;\n", "",
      "who restarts leaves its shares in its borrowers", "test_exchange.py"),
-    ("hyp_borrower_left", SHARES, "        s2_space_revoke(&other->space, info->handle);\n        ends = true;\n", "",
-     "an owner that restarts leaves its memory to a borrower that restarts, too", "test_pieces.py"),
     ("hyp_work_by_number", WORK, "        struct vm *vm = vm_at(next++ % vm_count());\n", "        struct vm *vm = vm_at(i);\n        (void)next;\n",
      "those that restart for ever keep others from what they want", "test_flood.py"),
     ("calls_count", CALLDESC, "bytes != CALL_DESC_HEAD + (uint64_t)CALL_DESC_EACH * d.borrowers || ", "",
