@@ -64,7 +64,7 @@ static void give_back(void)
 {
     uint64_t r = arbitrary(), x[CALL_REGISTERS] = {HYPERCALL(CALL_MEMORY), r & 3};
     call(x);
-    if ((int64_t)x[0] == 0 && x[1] > hostile.pool.base)
+    if ((int64_t)x[0] == 0 && x[2] != 0)
         call(
             (uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_GIVE_BACK), x[1], r >> 8 & 1 ? x[2] : 4096ul << (r >> 9 & 3), 0});
 }
