@@ -81,7 +81,8 @@ S2_NODISCARD enum s2_err s2_colours_give(struct s2_ledger *l, struct s2_colours 
                                          uint64_t bytes, s2_ipa ipa, struct s2_detail *d);
 /* One piece of the VM's, of whatever region, becomes nobody's, dirty. False: it has none of which nothing is mapped. */
 bool s2_colours_take_back(struct s2_ledger *l, uint16_t vm);
-/* One bounded step: zeroes at most `budget` frames of 4K, the ledger not locked meanwhile. True while dirty ones are left. */
+/* One bounded step: zeroes at most `budget` frames of 4K (0: only looks), the ledger not locked meanwhile. True while dirty ones
+ * are left. */
 bool s2_colours_scrub_step(struct s2_ledger *l, struct s2_colours *c, uint64_t budget);
 
 /* --- the map path --------------------------------------------------------------------------------------------------- */
