@@ -12,7 +12,7 @@
 #include "vm/vm.h"
 
 #ifdef CONFIG_CONSOLE_COMMANDS
-#define LINE_HELP ":: commands; "
+#define LINE_HELP "colon: a line of commands; "
 #else
 #define LINE_HELP ""
 #endif

@@ -142,7 +142,8 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
         return;
     }
     vm_report_fault(v, f, r);
-    vm_stop(v->vm, "an access that no area allows");
+    vm_stop(v->vm, r->why == S2_NO_MEMORY ? "memory that was promised without cover has run out"
+                                          : "an access that no area allows");
 }
 
 /* True: the fault is resolved, and the access is made again. */

@@ -23,7 +23,7 @@ def bank(m, free, promised, name):
 with harness.boot("greedy", smp=2, limit=180, image=harness.variant("audit")) as m:
     m.want(r"^\[bystander\] born, seed 3, state 0x\w+, memory has 0 dirty words$", "its neighbour starts", everywhere=True)
     for how in ("at its first start", "at its second"):
-        m.want(r"^bulkhead: vm greedy: stopped: ", f"{how} it is stopped")
+        m.want(r"^bulkhead: vm greedy: stopped: memory that was promised without cover has run out$", f"{how} it is stopped")
         m.absent(r"^\[greedy\] born", "it never had all that it touches")
         bank(m, PROMISED, PROMISED, f"{how} it has taken what nobody was promised, and no more")
         mark = m.at
