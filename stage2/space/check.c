@@ -453,7 +453,7 @@ static const char *check_all(struct s2_space *sp, struct s2_detail *d)
     else if (check_quotas(&a) && check_areas(&a) && check_chunks(&a) && check_sums(&a) && check_ledger(&a) &&
              check_shares(&a))
         (void)check_longs(&a);
-    return a.over || wrong ? d->what : NULL;
+    return a.over ? d->what : NULL;
 }
 
 const char *s2_space_check(struct s2_space *sp, struct s2_detail *d)

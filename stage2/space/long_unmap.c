@@ -127,7 +127,7 @@ static struct s2_ipa_range next_pieces(const struct s2_long *l, uint64_t budget)
         uint64_t cost;
 
         if (!s2_area_set_overlaps(&l->space->areas, rest, &a))
-            return rest.start.v == out.end.v ? (struct s2_ipa_range){out.start, rest.end} : out;
+            return (struct s2_ipa_range){out.start, rest.end};
         piece.start.v = s2_max_u64(rest.start.v, a.range.start.v);
         piece.end = piece_end(l, &a, piece.start);
         cost = 1 + leaves_in(l->space, piece, budget);
@@ -194,8 +194,7 @@ enum s2_err s2_space_unmap_end(struct s2_long *l)
 
     if (!sp)
         return l->refused;
-    while (s2_space_unmap_step(l, UINT64_MAX))
-        ;
+    (void)s2_space_unmap_step(l, UINT64_MAX);
     s2_space_lock(sp);
     give_promises(l, sp);
     s2_steps_end(l, &l->op.gather);

@@ -75,6 +75,7 @@ static uint64_t audit(struct machine *m, uint64_t budget)
     s2_audit_begin(&m->audit, &m->cfg);
     while (s2_audit_step(&m->audit, budget))
         ;
+    assert_false(s2_audit_step(&m->audit, budget));
     assert_int_equal(s2_audit_end(&m->audit), m->findings);
     return m->findings;
 }
@@ -86,6 +87,7 @@ static void clean(struct machine *m)
                 (unsigned long long)m->finding[0].detail.asked_start);
     assert_int_equal(m->findings, 0);
     assert_int_equal(audit(m, 1), 0);
+    assert_int_equal(audit(m, 0), 0);
     assert_int_equal(model_locks_held(), 0);
 }
 
@@ -331,6 +333,62 @@ static void a_frame_that_nobody_gave_back(void **state)
     s2_ledger_set(&m->w->ledger, &was);
 }
 
+/* While a space is destroyed, the ledger cannot tell whose fault it is: there are frames too many. */
+static void a_frame_that_nobody_gave_back_while_a_space_goes(void **state)
+{
+    struct machine *m = *state;
+    uint64_t pa = FREE_PA + 3 * PAGE;
+    unsigned unknown = 0;
+    bool is_clean;
+
+    assert_int_equal(s2_frames_alloc_at(&m->w->frames, pa_range(pa, PAGE), &is_clean, NULL), S2_OK);
+    s2_space_destroy_begin(&m->other);
+    do {
+        assert_int_equal(audit(m, ALL), 1);
+        unknown += !strcmp(m->finding[0].detail.what, "more frames are in use than the ledger knows");
+    } while (s2_space_destroy_step(&m->other, 1));
+    assert_true(unknown > 0);
+    s2_frames_free(&m->w->frames, pa_range(pa, PAGE), false, false);
+    end_other(m);
+}
+
+/* A second allocator, of two banks. */
+static void one_allocator_of_several(void **state)
+{
+    enum { BANKS = 2 };
+    static const uint64_t base[BANKS] = {MIB(8), MIB(10)};
+    struct machine *m = *state;
+    struct s2_frames second;
+    void *mem[BANKS];
+    bool is_clean;
+
+    s2_frames_init(&second, m->w->port);
+    for (unsigned i = 0; i < BANKS; i++) {
+        struct s2_ledger_entry e = ledger_entry(base[i], MIB(1), S2_OWNER_NONE, S2_FREE);
+
+        mem[i] = world_alloc(s2_frames_meta_bytes(S2_PA(base[i]), MIB(1)));
+        assert_int_equal(s2_frames_add(&second, S2_PA(base[i]), MIB(1), mem[i], NULL), S2_OK);
+        s2_frames_free(&second, pa_range(base[i], MIB(1)), false, false);
+        assert_int_equal(s2_ledger_add(&m->w->ledger, &e, NULL), S2_OK);
+    }
+    s2_frames_join(&m->w->frames, &second);
+    clean(m);
+    for (unsigned i = 0; i < BANKS; i++) {
+        uint64_t pa = base[i] + 5 * PAGE;
+
+        assert_int_equal(s2_frames_alloc_at(&second, pa_range(pa, PAGE), &is_clean, NULL), S2_OK);
+        (void)finds(m, S2_OWNER_NONE, "is free by the ledger, and the allocator has given it to nobody", pa);
+        assert_int_equal(m->findings, 1);
+        s2_frames_free(&second, pa_range(pa, PAGE), false, false);
+    }
+    clean(m);
+    m->w->frames.next = &m->w->frames;
+    for (unsigned i = 0; i < BANKS; i++) {
+        s2_imap_erase(&m->w->ledger.map, base[i]);
+        free(mem[i]);
+    }
+}
+
 static void entries_that_are_wrong_by_themselves(void **state)
 {
     struct machine *m = *state;
@@ -351,6 +409,9 @@ static void entries_that_are_wrong_by_themselves(void **state)
         {S2_OWNER_NONE, S2_FREE, S2_IPA_NONE.v, 0, true},
         {S2_OWNER_NONE, S2_FREE, S2_IPA_NONE.v, 7, false},
         {VM, S2_HYP, S2_IPA_NONE.v, 0, false},
+        {S2_OWNER_HYP, S2_HYP, MIB(1), 0, false},
+        {S2_OWNER_HYP, S2_HYP, S2_IPA_NONE.v, 0, true},
+        {S2_OWNER_HYP, S2_HYP, S2_IPA_NONE.v, 7, false},
         {S2_OWNER_NONE, S2_OWNED, S2_IPA_NONE.v, 0, false},
         {S2_OWNER_HYP, S2_OWNED, S2_IPA_NONE.v, 0, false},
         {VM, S2_OWNED, S2_IPA_NONE.v, 7, false},
@@ -358,6 +419,12 @@ static void entries_that_are_wrong_by_themselves(void **state)
         {S2_OWNER_NONE, S2_LENT, S2_IPA_NONE.v, 7, false},
         {S2_OWNER_HYP, S2_DEVICE, S2_IPA_NONE.v, 0, false},
         {S2_OWNER_NONE, S2_DEVICE, MIB(1), 0, false},
+        {VM, S2_DEVICE, S2_IPA_NONE.v, 0, true},
+        {VM, S2_DEVICE, S2_IPA_NONE.v, 7, false},
+        {VM, S2_COLOURED, S2_IPA_NONE.v, 0, false},
+        {S2_OWNER_NONE, S2_COLOURED, MIB(1), 0, false},
+        {S2_OWNER_NONE, S2_COLOURED, S2_IPA_NONE.v, 0, true},
+        {S2_OWNER_NONE, S2_COLOURED, S2_IPA_NONE.v, 7, false},
         {VM, 9, S2_IPA_NONE.v, 0, false},
     };
 
@@ -463,6 +530,9 @@ static void books_of_a_space(void **state)
     m->nodes.free--;
     (void)finds(m, OTHER, s2_pool_check(&m->nodes), 0);
     m->nodes.free = free;
+    m->nodes.count++;
+    (void)finds(m, OTHER, "has nodes that no map of it uses", m->nodes.count - 1);
+    m->nodes.count--;
     m->nodes.reserved++;
     (void)finds(m, OTHER, "has nodes promised that nobody needs", m->nodes.reserved);
     m->nodes.reserved--;
@@ -477,6 +547,19 @@ static void books_of_a_space(void **state)
     assert_int_equal(m->findings, 1);
     m->busy_caches = false;
     sp->table.quota.used--;
+    /* One wrong sum does not hide the next. */
+    sp->frames_promised++;
+    sp->frames_held++;
+    sp->taken.count++;
+    sp->cut_nodes += S2_CUT_NODES;
+    (void)finds(m, OTHER, "has more in its cut reserve than belongs there", 0);
+    (void)finds(m, OTHER, "promises other frames than its areas lack", sp->frames_promised - 1);
+    (void)finds(m, OTHER, "holds another number of frames than its chunks have", sp->frames_held - 1);
+    (void)finds(m, OTHER, "still holds what an operation took", 0);
+    sp->cut_nodes -= S2_CUT_NODES;
+    sp->taken.count--;
+    sp->frames_held--;
+    sp->frames_promised--;
 }
 
 static void table_pages(void **state)
@@ -503,6 +586,33 @@ static void table_pages(void **state)
     (void)finds(m, S2_OWNER_HYP, "holds tables, and is not the hypervisor's by the ledger", RAM_BASE);
     e = ledger_entry(RAM_BASE, PAGE, S2_OWNER_HYP, S2_HYP);
     s2_ledger_set(&m->w->ledger, &e);
+}
+
+/* Table pages on their way back, pools without a page, of nobody, and none. */
+static void pools_of_table_pages(void **state)
+{
+    struct machine *m = *state;
+    struct s2_tpool *used = &m->w->tables, pools[2];
+    struct s2_tpage *meta = world_alloc(used->pages * sizeof *meta);
+    struct s2_ient e;
+
+    m->w->space.table.detached = 1;
+    clean(m);
+    m->w->space.table.detached = 0;
+    assert_int_equal(s2_tpool_init(&pools[0], m->w->port, used->base, TABLE_BYTES, S2_4K, meta), S2_OK);
+    assert_int_equal(s2_tpool_init(&pools[1], m->w->port, used->base, 0, S2_4K, meta), S2_OK);
+    m->cfg.tables = pools;
+    m->cfg.pools = 2;
+    clean(m);
+    m->cfg.pools = 0;
+    clean(m);
+    m->cfg.tables = used;
+    m->cfg.pools = 1;
+    assert_true(s2_imap_find(&m->w->ledger.map, RAM_BASE, &e));
+    s2_imap_erase(&m->w->ledger.map, RAM_BASE);
+    (void)finds(m, S2_OWNER_HYP, "holds tables, and is not the hypervisor's by the ledger", RAM_BASE);
+    s2_imap_insert(&m->w->ledger.map, &e);
+    free(meta);
 }
 
 static void one_vmid_of_two_vms(void **state)
@@ -575,6 +685,8 @@ int main(void)
         TEST(lazy_memory_and_caches_are_no_finding),
         TEST(a_frame_that_was_freed_and_is_in_use),
         TEST(a_frame_that_nobody_gave_back),
+        TEST(a_frame_that_nobody_gave_back_while_a_space_goes),
+        TEST(one_allocator_of_several),
         TEST(entries_that_are_wrong_by_themselves),
         TEST(a_ledger_that_leads_nowhere),
         TEST(what_a_vm_left_behind),
@@ -584,6 +696,7 @@ int main(void)
         TEST(stale_rights),
         TEST(books_of_a_space),
         TEST(table_pages),
+        TEST(pools_of_table_pages),
         TEST(one_vmid_of_two_vms),
         TEST(leaves_of_the_hypervisor),
     };

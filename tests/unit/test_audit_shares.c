@@ -5,6 +5,8 @@
 
 #include <stage2/audit.h>
 
+#include "space/inner.h"
+
 enum { FINDINGS = 32, ALL = 1u << 30 };
 
 struct machine {
@@ -12,14 +14,16 @@ struct machine {
     struct s2_audit_config cfg;
     struct s2_finding finding[FINDINGS];
     unsigned findings;
-    bool no_borrower;
+    bool no_borrower, no_stranger;
 };
 
 static struct s2_space *space_at(void *arg, unsigned i)
 {
     struct machine *m = arg;
 
-    return i == BORROWER - VM && m->no_borrower ? NULL : space_of(m->x, (uint16_t)(VM + i));
+    return (i == BORROWER - VM && m->no_borrower) || (i == STRANGER - VM && m->no_stranger)
+               ? NULL
+               : space_of(m->x, (uint16_t)(VM + i));
 }
 
 static bool cached(void *arg, unsigned i, uint32_t *pages)
@@ -205,7 +209,14 @@ static void records_that_say_something_else(void **state)
     s2_imap_set(&s->runs, run.start, &run.val);
     finds(m, OWNER, "is not what its share has there", pa);
     finds(m, OWNER, "is in a share, and the ledger does not say so", pa + KIB(16));
-    s2_imap_set(&s->runs, run.start, &was);
+    run.val.w[0] = MIB(8); /* of which the ledger knows nothing */
+    s2_imap_set(&s->runs, run.start, &run.val);
+    finds(m, OWNER, "is in a share, and the ledger does not say so", MIB(8));
+    run.val = was;
+    s2_imap_erase(&s->runs, run.start);
+    finds(m, OWNER, "is not what its share has there", pa);
+    finds(m, BORROWER, "is mapped, and its area has no memory there", BORROWER_IPA);
+    s2_imap_insert(&s->runs, &run);
     s->owner = STRANGER;
     finds(m, OWNER, "is in a share of another VM's", pa);
     s->owner = OWNER;
@@ -223,6 +234,33 @@ static void records_that_say_something_else(void **state)
     m->no_borrower = true;
     finds(m, BORROWER, "has memory of a share, and no space", KIB(16));
     m->no_borrower = false;
+    clean(m);
+    ended(m, handle);
+}
+
+static bool no_more(void *arg, const struct s2_detail *d)
+{
+    *(struct s2_detail *)arg = *d;
+    return false;
+}
+
+static void counts_of_shares(void **state)
+{
+    struct machine *m = *state;
+    uint32_t handle = held(m, S2_SHARE);
+    struct s2_share *s = record(m, handle);
+    struct s2_space *sp = space_of(m->x, OWNER);
+    struct s2_detail d;
+
+    sp->frames_shared++;
+    finds(m, OWNER, "is charged for another number of shared frames", KIB(16) / PAGE);
+    assert_string_equal(s2_space_check(sp, &d), "is charged for another number of shared frames");
+    assert_false(s2_check_totals(sp, no_more, &d));
+    assert_int_equal(d.asked_end, KIB(16) / PAGE + 1);
+    sp->frames_shared--;
+    s->phase = S2_SHARE_UNUSED;
+    finds(m, BORROWER, "shows shares that there are not", KIB(16));
+    s->phase = S2_SHARE_OPEN;
     clean(m);
     ended(m, handle);
 }
@@ -297,6 +335,27 @@ static void an_operation_checks_what_it_was_about(void **state)
     sp->wrong = NULL;
 }
 
+static void a_dying_space_checks_nothing(void **state)
+{
+    struct machine *m = *state;
+    struct s2_space *sp = space_of(m->x, STRANGER);
+
+    sp->cfg.audit = true;
+    share_leave(m->x, STRANGER);
+    s2_space_destroy_begin(sp);
+    sp->frames_shared++;
+    assert_int_equal(s2_space_unmap(sp, ipa_range(OWNER_IPA, PAGE), NULL), S2_EDYING);
+    assert_null(sp->wrong);
+    assert_int_equal(sp->operations, 0);
+    sp->frames_shared--;
+    while (s2_space_destroy_step(sp, 64))
+        continue;
+    s2_space_destroy_end(sp);
+    while (s2_space_disown_step(sp))
+        continue;
+    m->no_stranger = true;
+}
+
 static void every_so_often_it_checks_all(void **state)
 {
     struct machine *m = *state;
@@ -359,9 +418,14 @@ static void sound_operations_find_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_share_from_its_beginning_to_its_end), TEST(a_borrower_or_an_owner_that_goes),
-        TEST(records_that_say_something_else),       TEST(an_entry_that_left_its_share),
-        TEST(an_operation_checks_what_it_was_about), TEST(every_so_often_it_checks_all),
+        TEST(a_share_from_its_beginning_to_its_end),
+        TEST(a_borrower_or_an_owner_that_goes),
+        TEST(records_that_say_something_else),
+        TEST(an_entry_that_left_its_share),
+        TEST(counts_of_shares),
+        TEST(a_dying_space_checks_nothing),
+        TEST(an_operation_checks_what_it_was_about),
+        TEST(every_so_often_it_checks_all),
         TEST(sound_operations_find_nothing),
     };
 

@@ -4,6 +4,7 @@
  * hardware may change is not. */
 #include "space_world.h"
 
+#include "space/inner.h"
 #include "table/engine.h"
 
 #define LINEAR    MIB(16)
@@ -42,9 +43,25 @@ static int teardown(void **state)
     return 0;
 }
 
+static bool no_more(void *arg, const struct s2_detail *d)
+{
+    (void)d;
+    ++*(unsigned *)arg;
+    return false;
+}
+
+/* Asked in two parts, what all of it says and what each range does, one of them has it, and ends with it. */
 static void finds(struct world *w, const char *what)
 {
     const char *wrong = s2_space_check(&w->space, &w->d);
+    unsigned found = 0;
+    uint64_t leaves = 0;
+    bool on = s2_check_totals(&w->space, no_more, &found);
+
+    assert_int_equal(found, !on);
+    if (on)
+        assert_false(s2_check_range(&w->space, ipa_range(0, 1ull << 36), no_more, &found, &leaves));
+    assert_int_equal(found, 1);
 
     assert_non_null(wrong);
     assert_string_equal(wrong, what);

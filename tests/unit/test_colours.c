@@ -737,6 +737,10 @@ static void the_audit_knows_colours(void **state)
         ;
     assert_true(s2_audit_end(&a) > 0);
     x->piece[0].is.mask = 0x0f;
+    /* Or they are seen at another place. */
+    x->piece[0].is.ipa.v += MIB(64);
+    assert_string_equal(s2_space_check(&x->w->space, &x->w->d), "is mapped, and its area has no memory there");
+    x->piece[0].is.ipa.v -= MIB(64);
 }
 
 int main(void)

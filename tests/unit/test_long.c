@@ -4,6 +4,8 @@
  * and what is not is old, an abort leaves nothing behind, and nobody else touches a busy range. */
 #include "long_world.h"
 
+#include "space/inner.h"
+
 enum { RUN = 16 }; /* pages with the Contiguous bit (D8.7.1) */
 
 static uint64_t all_leaves(struct world *w)
@@ -273,6 +275,12 @@ static void only_populated_memory_is_long_work(void **state)
     world_dismantle(w);
 }
 
+static bool no_more(void *arg, const struct s2_detail *d)
+{
+    *(struct s2_detail *)arg = *d;
+    return false;
+}
+
 static void finds(struct world *w, const char *what)
 {
     const char *wrong = s2_space_check(&w->space, &w->d);
@@ -320,6 +328,8 @@ static void the_checker_sees_work_that_went_wrong(void **state)
     twin.next = NULL;
     l.next = &twin;
     finds(w, "is worked on twice");
+    assert_false(s2_check_totals(&w->space, no_more, &w->d));
+    assert_string_equal(w->d.what, "is worked on twice");
     l.next = NULL;
     assert_true(s2_imap_find(m, AREA - 3 * PAGE, &e));
     e.val.w[2] |= (uint64_t)S2_AREA_GROWING << 48;

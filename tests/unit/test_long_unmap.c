@@ -309,6 +309,58 @@ static void the_cut_reserve_is_enough(void **state)
     }
 }
 
+/* One promise of the two that are wanted is to be had: the space's standing one is the other, as long as the work lasts. */
+static void the_standing_promise_is_one_of_them(void **state)
+{
+    unsigned stood_in = 0;
+
+    (void)state;
+    for (uint32_t left = 0; left < 40; left++) {
+        struct world *w = make_many(&kinds[0]);
+        struct s2_long l;
+        struct hoard h;
+
+        assert_true(w->space.cut_ledger);
+        hoard(w, LEDGER_NODES, left, &h);
+        if (!begin_unmap(w, &l)) {
+            stood_in += !w->space.cut_ledger;
+            while (s2_space_unmap_step(&l, 3))
+                world_check(w);
+            assert_int_equal(s2_space_unmap_end(&l), S2_OK);
+        }
+        covered(w);
+        unhoard(w, &h);
+        world_dismantle(w);
+    }
+    assert_true(stood_in > 0);
+}
+
+/* Memory at a chosen place: pieces end where its ledger entries do, too. */
+static void memory_at_a_chosen_place(void **state)
+{
+    const uint64_t pa = FRAME_BASE + MIB(24), first = 5 * PAGE;
+    struct world *w = make(&kinds[0]);
+    struct s2_long l;
+
+    (void)state;
+    world_give(w, pa, MIB(2), VM, S2_RWX);
+    world_give(w, pa + MIB(2), MIB(1), VM, S2_RW);
+    assert_int_equal(map_new(w, area_linear(MANY, MIB(2), pa, S2_RW)), S2_OK);
+    assert_int_equal(map_new(w, area_linear(MANY + MIB(2), MIB(1), pa + MIB(2), S2_RW)), S2_OK);
+    assert_int_equal(s2_space_unmap_begin(&w->space, &l, ipa_range(MANY + first, MIB(2)), &w->d), S2_OK);
+    assert_true(s2_space_unmap_step(&l, 1));
+    assert_int_equal(l.done.v, MANY + MIB(2));
+    world_check(w);
+    assert_false(guest(w, MANY + first, MODEL_READ).done);
+    assert_int_equal(guest(w, MANY + MIB(2), MODEL_READ).pa, pa + MIB(2));
+    assert_false(s2_space_unmap_step(&l, 1));
+    assert_int_equal(s2_space_unmap_end(&l), S2_OK);
+    world_check(w);
+    assert_false(guest(w, MANY + MIB(2), MODEL_READ).done);
+    assert_int_equal(guest(w, MANY + MIB(2) + first, MODEL_READ).pa, pa + MIB(2) + first);
+    world_dismantle(w);
+}
+
 /* Areas of which the maps' leaves are full, so that the hole that the first step makes takes nodes. */
 static void nodes_in_use_are_promised_no_more(void **state)
 {
@@ -410,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_backend_that_changes_its_mind_stops_the_steps),
         cmocka_unit_test(unmapping_fails_at_begin_or_never),
         cmocka_unit_test(the_cut_reserve_is_enough),
+        cmocka_unit_test(the_standing_promise_is_one_of_them),
+        cmocka_unit_test(memory_at_a_chosen_place),
         cmocka_unit_test(nodes_in_use_are_promised_no_more),
         cmocka_unit_test(a_space_that_goes_ends_it),
         cmocka_unit_test(one_call_is_bounded_by_pieces),

@@ -29,6 +29,9 @@ static void nodes_alone(void **state)
     s2_pool_init(&a, mem[0], sizeof mem[0]);
     s2_pool_init(&b, mem[1], sizeof mem[1]);
     s2_op_begin(&op, NULL, &d);
+    s2_op_end(&op);
+    s2_op_dispose(&op);
+    s2_op_begin(&op, NULL, &d);
     assert_int_equal(s2_op_need_nodes(&op, &a, 3), S2_OK);
     assert_int_equal(s2_op_need_nodes(&op, &b, 8), S2_OK);
     assert_int_equal(s2_op_need_nodes(&op, &a, 2), S2_OK);

@@ -382,6 +382,7 @@ static void rights_only_shrink(void **state)
     struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(256), PAGE), BORROWER, S2_RW);
     struct s2_ipa_range there = ipa_range(BORROWER_IPA, PAGE);
     struct s2_space *b = space_of(x, BORROWER);
+    struct s2_space_area_stats stats;
     uint32_t handle;
 
     assert_int_equal(map_new(x->w, area_alloc(MIB(256), PAGE, S2_R, 0)), S2_OK);
@@ -394,8 +395,19 @@ static void rights_only_shrink(void **state)
     assert_int_equal(s2_space_protect(b, there, set_attr, &less, &x->d), S2_OK);
     share_check(x);
     assert_int_equal(s2_space_relinquish(b, handle, &x->d), S2_OK);
+    retrieve(x, handle, BORROWER_IPA, S2_RW);
+    assert_int_equal(s2_space_protect(b, there, set_attr, &less, &x->d), S2_OK);
+    assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_WRITE), UINT64_MAX);
+    assert_true(s2_space_area_stats(b, S2_IPA(BORROWER_IPA), &stats));
+    assert_int_equal(stats.memory.resident, PAGE);
+    share_check(x);
+    s2_space_revoke(b, handle + 0x10000); /* there is none of that name */
+    assert_int_not_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
+    assert_int_equal(s2_space_relinquish(b, handle, &x->d), S2_OK);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
     handle = offer(x, S2_LEND, OWNER_IPA, PAGE, S2_RW);
+    assert_true(s2_space_area_stats(&x->w->space, S2_IPA(OWNER_IPA), &stats));
+    assert_int_equal(stats.memory.resident, 0);
     assert_int_equal(protect(x->w, OWNER_IPA, PAGE, S2_R), S2_EPERM);
 }
 
