@@ -147,9 +147,9 @@ static int setup(void **state)
     return 0;
 }
 
-static void end_other(struct machine *m)
+/* Once it is dying. */
+static void finish_other(struct machine *m)
 {
-    s2_space_destroy_begin(&m->other);
     while (s2_space_destroy_step(&m->other, 64))
         clean(m); /* dying is no finding */
     s2_space_destroy_end(&m->other);
@@ -157,6 +157,12 @@ static void end_other(struct machine *m)
     clean(m);
     while (s2_space_disown_step(&m->other))
         ;
+}
+
+static void end_other(struct machine *m)
+{
+    s2_space_destroy_begin(&m->other);
+    finish_other(m);
 }
 
 static int teardown(void **state)
@@ -349,7 +355,7 @@ static void a_frame_that_nobody_gave_back_while_a_space_goes(void **state)
     } while (s2_space_destroy_step(&m->other, 1));
     assert_true(unknown > 0);
     s2_frames_free(&m->w->frames, pa_range(pa, PAGE), false, false);
-    end_other(m);
+    finish_other(m);
 }
 
 /* A second allocator, of two banks. */
@@ -562,6 +568,23 @@ static void books_of_a_space(void **state)
     sp->frames_promised--;
 }
 
+/* Between two steps, while one of them has looked at half of it. */
+static void a_space_that_goes_meanwhile(void **state)
+{
+    struct machine *m = *state;
+
+    m->findings = 0;
+    s2_audit_begin(&m->audit, &m->cfg);
+    while (m->audit.spaces < 2)
+        assert_true(s2_audit_step(&m->audit, 1));
+    s2_space_destroy_begin(&m->other);
+    while (s2_audit_step(&m->audit, 1))
+        continue;
+    assert_int_equal(m->findings, 0);
+    assert_int_equal(m->audit.spaces, 2);
+    finish_other(m);
+}
+
 static void table_pages(void **state)
 {
     struct machine *m = *state;
@@ -695,6 +718,7 @@ int main(void)
         TEST(a_frame_reachable_without_a_right),
         TEST(stale_rights),
         TEST(books_of_a_space),
+        TEST(a_space_that_goes_meanwhile),
         TEST(table_pages),
         TEST(pools_of_table_pages),
         TEST(one_vmid_of_two_vms),
