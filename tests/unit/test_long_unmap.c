@@ -335,6 +335,37 @@ static void the_standing_promise_is_one_of_them(void **state)
     assert_true(stood_in > 0);
 }
 
+/* Between two steps others cut, with nothing free: each with the standing promise, which the next step puts back from those of the
+ * work, while it has one. What is left of the work ends where entries do, and needs none. */
+static void others_cut_meanwhile(void **state)
+{
+    struct world *w = make_many(&kinds[0]);
+    unsigned put_back = 0, cuts = 0;
+    struct s2_long l;
+    struct hoard h;
+
+    (void)state;
+    assert_int_equal(s2_space_unmap_begin(&w->space, &l, ipa_range(MANY, MIB(10)), &w->d), S2_OK);
+    hoard_begin(w, &h);
+    for (uint64_t at = many().end.v - MIB(1) + PAGE; put_back < 3 && cuts < 200; at += 2 * PAGE, cuts++) {
+        hoard_add(w, LEDGER_NODES, 0, &h);
+        assert_int_equal(unmap(w, at, PAGE), S2_OK);
+        hoard_add(w, LEDGER_NODES, 0, &h);
+        if (!w->space.cut_ledger) {
+            assert_int_equal(l.promises, put_back < 2 ? 2 - put_back : 0);
+            assert_true(s2_space_unmap_step(&l, 1));
+            put_back++;
+            covered(w);
+        }
+    }
+    assert_int_equal(put_back, 3);
+    assert_int_equal(l.promises, 0);
+    assert_int_equal(s2_space_unmap_end(&l), S2_OK);
+    covered(w);
+    unhoard(w, &h);
+    world_dismantle(w);
+}
+
 /* Memory at a chosen place: pieces end where its ledger entries do, too. */
 static void memory_at_a_chosen_place(void **state)
 {
@@ -463,6 +494,7 @@ int main(void)
         cmocka_unit_test(unmapping_fails_at_begin_or_never),
         cmocka_unit_test(the_cut_reserve_is_enough),
         cmocka_unit_test(the_standing_promise_is_one_of_them),
+        cmocka_unit_test(others_cut_meanwhile),
         cmocka_unit_test(memory_at_a_chosen_place),
         cmocka_unit_test(nodes_in_use_are_promised_no_more),
         cmocka_unit_test(a_space_that_goes_ends_it),
