@@ -153,8 +153,12 @@ const char *s2_table_check(const struct s2_table *t)
 {
     struct audit a = {.t = t, .range = {S2_IPA(0), S2_IPA(s2_ipa_limit(&t->geo))}};
     const char *wrong = check(&a);
+    uint32_t charged;
 
-    if (!wrong && a.pages > t->quota.used)
+    s2_port_lock(t->pool->port, &t->pool->lock, S2_LOCK_TPOOL, 0); /* faults refill caches meanwhile */
+    charged = t->quota.used;
+    s2_port_unlock(t->pool->port, &t->pool->lock);
+    if (!wrong && a.pages > charged)
         wrong = "more table pages are linked than were charged";
     return wrong;
 }
