@@ -192,5 +192,6 @@ int main(void)
         cmocka_unit_test_setup(test_errors, good),
         cmocka_unit_test_setup(test_whose_functions, good),
     };
-    return cmocka_run_group_tests_name("calls", tests, NULL, NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,18 +279,18 @@ static struct fixture *in_state(enum state s)
         enum s2_share_kind kind;
         bool held, let_go, scrubbed, ending;
     } made[STATES] = {
-        [SHARED_OFFERED] = {S2_SHARE},
-        [SHARED_HELD] = {S2_SHARE, .held = true},
-        [LENT_OFFERED] = {S2_LEND},
-        [LENT_HELD] = {S2_LEND, .held = true},
-        [DONATED] = {S2_DONATE},
-        [DONATED_CLEAN] = {S2_DONATE, .scrubbed = true},
-        [SHARED_ENDING] = {S2_SHARE, .ending = true},
-        [SHARED_ENDING_HELD] = {S2_SHARE, .held = true, .ending = true},
-        [LENT_ENDING] = {S2_LEND, .ending = true},
-        [LENT_ENDING_HELD] = {S2_LEND, .held = true, .ending = true},
-        [LENT_ENDING_DIRTY] = {S2_LEND, .held = true, .let_go = true, .ending = true},
-        [DONATED_ENDING] = {S2_DONATE, .ending = true},
+        [SHARED_OFFERED] = {.kind = S2_SHARE},
+        [SHARED_HELD] = {.kind = S2_SHARE, .held = true},
+        [LENT_OFFERED] = {.kind = S2_LEND},
+        [LENT_HELD] = {.kind = S2_LEND, .held = true},
+        [DONATED] = {.kind = S2_DONATE},
+        [DONATED_CLEAN] = {.kind = S2_DONATE, .scrubbed = true},
+        [SHARED_ENDING] = {.kind = S2_SHARE, .ending = true},
+        [SHARED_ENDING_HELD] = {.kind = S2_SHARE, .held = true, .ending = true},
+        [LENT_ENDING] = {.kind = S2_LEND, .ending = true},
+        [LENT_ENDING_HELD] = {.kind = S2_LEND, .held = true, .ending = true},
+        [LENT_ENDING_DIRTY] = {.kind = S2_LEND, .held = true, .let_go = true, .ending = true},
+        [DONATED_ENDING] = {.kind = S2_DONATE, .ending = true},
     };
     struct fixture *x = create();
 
