@@ -4,6 +4,8 @@
 
 #ifdef CONFIG_AUDIT
 
+#include <string.h>
+
 #include <boot/print.h>
 #include <cpu/cpu.h>
 #include <cpu/hooks.h>
@@ -12,6 +14,7 @@
 #include "vm/vm.h"
 
 enum { STEP_BUDGET = 512 };
+#define CLEAN "audit: clean"
 
 static struct {
     struct s2_audit_config cfg;
@@ -19,6 +22,7 @@ static struct {
     audit_line_fn *line;
     void *arg;
     bool busy;
+    bool by_itself; /* of audit_watch, which gives way to one that was asked for */
 } run;
 
 static struct s2_space *space_at(void *arg, unsigned i)
@@ -90,6 +94,7 @@ static void begin(audit_line_fn *line, void *arg)
     run.line = line;
     run.arg = arg;
     run.busy = true;
+    run.by_itself = false;
     s2_audit_begin(&run.audit, &run.cfg);
 }
 
@@ -101,8 +106,8 @@ static void end(void)
     audit_hypervisor();
     findings = s2_audit_end(a);
     if (findings == 0)
-        text_add(&t, "audit: clean (%u spaces, %u leaves, %u ledger entries, %u frames)", a->spaces, a->leaves,
-                 a->entries, a->frames);
+        text_add(&t, CLEAN " (%u spaces, %u leaves, %u ledger entries, %u frames)", a->spaces, a->leaves, a->entries,
+                 a->frames);
     else
         text_add(&t, "audit: %u finding%s", findings, findings == 1 ? "" : "s");
     run.busy = false;
@@ -119,7 +124,7 @@ static bool step(void)
 
 bool audit_begin(audit_line_fn *line, void *arg)
 {
-    bool held = vm_work_hold(), free = !run.busy;
+    bool held = vm_work_hold(), free = !run.busy || run.by_itself;
     if (free)
         begin(line, arg);
     vm_work_release(held);
@@ -143,6 +148,76 @@ void audit_run(audit_line_fn *line, void *arg)
     }
 }
 
+/* --- with DEBUG_AUDIT: by itself, while VMs run ---------------------------------------------------------------------- */
+
+#ifdef CONFIG_DEBUG_AUDIT
+
+static struct {
+    uint64_t operations; /* of all spaces, when the last one began */
+    unsigned audits;
+} watch;
+
+static void check_operations(void)
+{
+    for (unsigned i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_at(i);
+        struct text t = {.used = 0};
+        if (vm == NULL || !vm->has_space || __atomic_load_n(&vm->space.wrong, __ATOMIC_ACQUIRE) == NULL)
+            continue;
+        host_add_detail(&t, &vm->space.wrong_detail);
+        panic("vm %s%s", vm->name, t.s);
+    }
+}
+
+static uint64_t count_operations(void)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < vm_count(); i++)
+        if (vm_at(i) != NULL)
+            n += __atomic_load_n(&vm_at(i)->space.operations, __ATOMIC_RELAXED);
+    return n;
+}
+
+static void stay_clean(void *arg, const char *text)
+{
+    (void)arg;
+    if (strncmp(text, CLEAN, strlen(CLEAN)) != 0)
+        panic("%s", text);
+    watch.audits++;
+}
+
+/* The whole machine, after so many operations of whichever VMs, a step each time a CPU is idle. */
+bool audit_watch(void)
+{
+    enum { OPERATIONS = 8 };
+    check_operations();
+    uint64_t operations = count_operations();
+    if (run.busy && run.by_itself) {
+        return step();
+    } else if (!run.busy && operations - watch.operations >= OPERATIONS) {
+        watch.operations = operations;
+        begin(stay_clean, NULL);
+        run.by_itself = true;
+        return true;
+    }
+    return false;
+}
+
+static void watch_report(void)
+{
+    print("bulkhead: audit: %u of the whole machine while VMs ran\n", watch.audits);
+}
+
+#else
+
+static void watch_report(void)
+{
+}
+
+#endif
+
+/* --- to the console -------------------------------------------------------------------------------------------------- */
+
 static void print_line(void *arg, const char *text)
 {
     (void)arg;
@@ -151,6 +226,7 @@ static void print_line(void *arg, const char *text)
 
 static void audit_to_console(void)
 {
+    watch_report();
     begin(print_line, NULL); /* one that is under way is over: nobody will see its end */
     while (step()) {
     }
@@ -167,26 +243,6 @@ void vm_before_power_off(void)
 {
     (void)vm_work_hold(); /* for good: another CPU may be about to do the same */
     audit_to_console();
-}
-
-#endif
-
-#ifdef CONFIG_DEBUG_AUDIT
-
-#include <boot/print.h>
-
-#include "vm/vm.h"
-
-void audit_watch(void)
-{
-    for (unsigned i = 0; i < vm_count(); i++) {
-        struct vm *vm = vm_at(i);
-        struct text t = {.used = 0};
-        if (vm == NULL || !vm->has_space || __atomic_load_n(&vm->space.wrong, __ATOMIC_ACQUIRE) == NULL)
-            continue;
-        host_add_detail(&t, &vm->space.wrong_detail);
-        panic("vm %s%s", vm->name, t.s);
-    }
 }
 
 #endif

@@ -28,12 +28,15 @@ static inline void audit_at_end(void)
 
 #endif
 
-/* With DEBUG_AUDIT: the machine ends when an operation of a VM's address space left something wrong. */
+/* With DEBUG_AUDIT, each time a CPU is idle: the machine ends when an operation of a VM's address space left something wrong, or when
+ * an audit found something, of which one begins after so many operations and takes a step in each call; true while
+ * one is under way. By whom works on VMs (vm_work_hold). */
 #ifdef CONFIG_DEBUG_AUDIT
-void audit_watch(void);
+bool audit_watch(void);
 #else
-static inline void audit_watch(void)
+static inline bool audit_watch(void)
 {
+    return false;
 }
 #endif
 #endif

@@ -361,7 +361,6 @@ static bool next_step(bool idle)
 
 bool vm_idle_step(bool idle)
 {
-    audit_watch();
     if (idle && selftest_hammer_step())
         return true;
     if (!take_turn()) /* who is at it may not be the one that goes on with it */
@@ -369,6 +368,7 @@ bool vm_idle_step(bool idle)
     if (idle)
         selftest_cycles_step();
     bool more = next_step(idle);
+    more |= idle && audit_watch();
     if (!more) /* in advance, a little each time, since guests may share what this CPU runs on */
         (void)host_scrub_step(IDLE_FRAMES);
     vm_work_release(true);

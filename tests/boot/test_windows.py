@@ -85,5 +85,6 @@ for cpu in ("cortex-a53", "max"):
         m.want(r"^\[reader\] read: done$", "which can read it")
         harness.ok(m.text[before:].count("the window is back") == 2, f"{m.label}: each borrower was told once")
         m.send(harness.ESCAPE + "q")
+        m.want(r"^bulkhead: audit: [1-9]\d* of the whole machine while VMs ran$", "the whole machine was audited meanwhile")
         m.ended("the machine goes off")
 harness.done()
