@@ -8,7 +8,7 @@ import harness
 CYCLES = 1000
 
 with harness.boot("cycles", smp=3, image=harness.variant("cycles"), bootargs=f"cycle-vm=cycled cycles={CYCLES}", limit=240) as m:
-    verdict = m.want(r"^bulkhead: vm cycled: (\d+) cycles, (\d+) with a start: (.*)$", "the cycles come to their end",
+    verdict = m.want(r"^bulkhead: vm cycled: (\d+) cycles, (\d+) with a start: (.*)\n", "the cycles come to their end",
                      everywhere=True)
     if verdict:
         harness.ok(int(verdict.group(1)) == CYCLES, f"{m.label}: all {CYCLES} were made")

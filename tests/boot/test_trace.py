@@ -28,7 +28,7 @@ def traced(cpu, smp):
         m.send(harness.ESCAPE + "r")
         m.want(r"^\[probe\] # probe: 0 of \d+ failed$", "and once more when it is restarted")
         m.send(harness.ESCAPE + "q")
-        end = m.want(r"^bulkhead: trace: (\d+) events; lost at the end: (\d+)$", "how many events there were is said at the end")
+        end = m.want(r"^bulkhead: trace: (\d+) events; lost at the end: (\d+)\n", "how many events there were is said at the end")
         m.ended("the machine goes off")
         return eventtrace.read(m.text.splitlines()), end
 
