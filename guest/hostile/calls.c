@@ -84,9 +84,9 @@ static bool is_harmful(const uint64_t x[CALL_REGISTERS])
 {
     uint64_t number = x[0] & 0xffff;
     bool vendor = (x[0] & 0x3f000000) == (VENDOR & 0x3f000000);
-    if (vendor && number == CALL_GIVE_BACK)
+    if (vendor && number == HV_GIVE_BACK)
         return x[1] < hostile.play.base + hostile.play.size;
-    return leaves(x[0]) || (vendor && number == CALL_RECLAIM && private_rounds != 0);
+    return leaves(x[0]) || (vendor && number == HV_RECLAIM && private_rounds != 0);
 }
 
 static void try_call_once(uint64_t function, bool smc)
@@ -154,7 +154,7 @@ static void call_with_descriptor(void)
     (void)fault_seen();
     if ((r & 15) == 0)
         at = place();
-    uint64_t x[CALL_REGISTERS] = {HYPERCALL(CALL_SHARE + (r >> 8 & 1)), at, DESCRIPTOR_BYTES, boundary()};
+    uint64_t x[CALL_REGISTERS] = {HYPERCALL(HV_SHARE + (r >> 8 & 1)), at, DESCRIPTOR_BYTES, boundary()};
     if ((r >> 16 & 7) == 0)
         x[2] = boundary();
     issue(x, r >> 24 & 1);

@@ -5,25 +5,10 @@
 #define HOSTILE_CALLS_H
 
 #include "hostile/hostile.h"
+#include "lib/calls.h"
 
-enum {
-    CALL_VERSION,
-    CALL_SHARE,
-    CALL_LEND,
-    CALL_DONATE,
-    CALL_RETRIEVE,
-    CALL_RELINQUISH,
-    CALL_RECLAIM,
-    CALL_QUERY,
-    CALL_RING,
-    CALL_EVENTS,
-    CALL_MEMORY,
-    CALL_GIVE_BACK,
-    SECRET_ROUNDS, /* counted with them */
-    CALLS_COUNTED,
-};
-#define ANSWER_BUSY (-4)
-enum { DESCRIPTOR_BYTES = 32 }; /* with one borrower */
+enum { SECRET_ROUNDS = HV_GIVE_BACK + 1, CALLS_COUNTED }; /* counted with them */
+enum { DESCRIPTOR_BYTES = 32 };                           /* with one borrower */
 
 /* Words a descriptor of memory of the pool for the accomplice, mostly; and where to put one, which is not always good. */
 void describe(uint64_t at);

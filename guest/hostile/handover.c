@@ -13,7 +13,7 @@ static uint64_t some_handle(enum standing standing)
 {
     uint64_t x[CALL_REGISTERS] = {0}, found = 0;
     for (unsigned hops = 1; hops <= HOPS; hops++) {
-        x[0] = HYPERCALL(CALL_QUERY);
+        x[0] = HYPERCALL(HV_QUERY);
         call(x);
         if ((int64_t)x[0] != 0 || x[1] == 0)
             break;
@@ -31,7 +31,7 @@ static void call_busy(uint64_t number, uint64_t handle, uint64_t a, uint64_t b)
     for (unsigned i = 0; i < BUSY_TRIES; i++) {
         uint64_t x[CALL_REGISTERS] = {HYPERCALL(number), handle, a, b};
         call(x);
-        if ((int64_t)x[0] != ANSWER_BUSY)
+        if ((int64_t)x[0] != HV_BUSY)
             return;
     }
 }
@@ -49,24 +49,23 @@ static void take(void)
 {
     uint64_t r = arbitrary(), rights = r >> 8 & 3 ? RIGHTS_RW : r >> 10 & 15;
     uint64_t at = r >> 16 & 7 ? WINDOWS + (r >> 20) % WINDOW_PAGES * GUEST_PAGE : place();
-    call_busy(CALL_RETRIEVE, some_handle(r >> 32 & 7 ? OFFERED : ANY), at, rights);
+    call_busy(HV_RETRIEVE, some_handle(r >> 32 & 7 ? OFFERED : ANY), at, rights);
 }
 
 static void take_back(void)
 {
     uint64_t handle = some_handle(OWNER);
     if (handle != 0)
-        call_busy(CALL_RECLAIM, handle, 0, 0);
+        call_busy(HV_RECLAIM, handle, 0, 0);
 }
 
 /* Memory added while it runs, which it gives back whole, in parts, and more than that. */
 static void give_back(void)
 {
-    uint64_t r = arbitrary(), x[CALL_REGISTERS] = {HYPERCALL(CALL_MEMORY), r & 3};
+    uint64_t r = arbitrary(), x[CALL_REGISTERS] = {HYPERCALL(HV_MEMORY), r & 3};
     call(x);
     if ((int64_t)x[0] == 0 && x[2] != 0)
-        call(
-            (uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_GIVE_BACK), x[1], r >> 8 & 1 ? x[2] : 4096ul << (r >> 9 & 3), 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_GIVE_BACK), x[1], r >> 8 & 1 ? x[2] : 4096ul << (r >> 9 & 3), 0});
 }
 
 /* Words that are another's now, or were. */
@@ -103,20 +102,20 @@ static void secret_round(void)
     word[3] = hostile.peer | (uint64_t)RIGHTS_RW << 32;
     if (try_write(at, 0).taken) /* it never came back */
         return;
-    uint64_t x[CALL_REGISTERS] = {HYPERCALL(lend ? CALL_LEND : CALL_SHARE), (uint64_t)word, DESCRIPTOR_BYTES, 0};
+    uint64_t x[CALL_REGISTERS] = {HYPERCALL(lend ? HV_LEND : HV_SHARE), (uint64_t)word, DESCRIPTOR_BYTES, 0};
     call(x);
     if ((int64_t)x[0] != 0)
         return;
     uint64_t handle = x[1], back[CALL_REGISTERS] = {0};
-    call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), handle, 0, 0});
+    call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_RING), handle, 0, 0});
     let_the_other();
     if (lend && (!try_read(at, &value).taken || !try_write(at, ~0ul).taken))
         breach(BREACH_STALE);
     for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-        back[0] = HYPERCALL(CALL_RECLAIM);
+        back[0] = HYPERCALL(HV_RECLAIM);
         back[1] = handle;
         call(back);
-        if ((int64_t)back[0] != ANSWER_BUSY)
+        if ((int64_t)back[0] != HV_BUSY)
             break;
         __asm__ volatile("wfe");
     }
@@ -137,21 +136,21 @@ void handover_act(void)
     switch (arbitrary() % ONE_OF) {
     case 0:
     case 1:
-        offer(CALL_SHARE);
+        offer(HV_SHARE);
         break;
     case 2:
     case 3:
-        offer(CALL_LEND);
+        offer(HV_LEND);
         break;
     case 4: /* most often not for good, so that something is left */
-        offer(arbitrary() % ONE_OF ? CALL_SHARE : CALL_DONATE);
+        offer(arbitrary() % ONE_OF ? HV_SHARE : HV_DONATE);
         break;
     case 5:
     case 6:
         take();
         break;
     case 7:
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RELINQUISH), some_handle(arbitrary() & 7 ? HELD : ANY), 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_RELINQUISH), some_handle(arbitrary() & 7 ? HELD : ANY), 0, 0});
         break;
     case 8:
     case 9:
@@ -161,8 +160,8 @@ void handover_act(void)
         give_back();
         break;
     case 11:
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_EVENTS), 0, 0, 0});
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), some_handle(ANY), 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_EVENTS), 0, 0, 0});
+        call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_RING), some_handle(ANY), 0, 0});
         break;
     case 12:
     case 13:

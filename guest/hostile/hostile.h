@@ -5,6 +5,7 @@
 #ifndef HOSTILE_H
 #define HOSTILE_H
 
+#include "lib/calls.h"
 #include "lib/guest.h"
 
 enum way { MEMORY, EL0, STAGE1, CALLS, REGISTERS, INTERRUPTS, POWER, HANDOVER, INVALIDATIONS, WAYS };
@@ -70,7 +71,7 @@ void revive(void);
 /* One hypercall by its number in x[0]; its registers before and after. */
 enum { CALL_REGISTERS = 6 };
 void call(uint64_t x[CALL_REGISTERS]);
-#define HYPERCALL(n) (0xc6000000ul + (n))
+#define HYPERCALL(n) (HV_CALLS + (n))
 
 /* `part` of `parts` of it. */
 void memory_sweep(unsigned part, unsigned parts);

@@ -90,7 +90,7 @@ void interrupts_act(void)
         break;
     case 4:
         for (uint64_t handle = 0; handle < STORM; handle++)
-            call((uint64_t[CALL_REGISTERS]){HYPERCALL(CALL_RING), handle, 0, 0});
+            call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_RING), handle, 0, 0});
         break;
     case 5:
         fault_expect(); /* where there is one vCPU it has one redistributor */

@@ -7,18 +7,20 @@
 
 #define FRAME 0x1000ull
 
-/* --- named memory ------------------------------------------------------------------------------------------------- */
-
-static void refuse_pool(const struct check *c, struct manifest_pool *pool, const char *fmt, ...)
+static void refuse(const struct check *c, const char *kind, const char *name, bool *ok, const char *fmt, ...)
 {
     struct text t = {.used = 0};
-    text_add(&t, "memory-region %s: ", pool->name);
+    text_add(&t, "%s %s: ", kind, name);
     va_list args;
     va_start(args, fmt);
     problemv(c->p, t.s, fmt, args);
     va_end(args);
-    pool->ok = false;
+    *ok = false;
 }
+
+/* --- named memory ------------------------------------------------------------------------------------------------- */
+
+#define refuse_pool(c, pool, ...) refuse(c, "memory-region", (pool)->name, &(pool)->ok, __VA_ARGS__)
 
 static struct range pool_range(const struct manifest_pool *pool)
 {
@@ -125,16 +127,7 @@ struct side {
     uint64_t ipa;
 };
 
-static void refuse_window(const struct check *c, struct manifest_window *win, const char *fmt, ...)
-{
-    struct text t = {.used = 0};
-    text_add(&t, "window %s: ", win->name);
-    va_list args;
-    va_start(args, fmt);
-    problemv(c->p, t.s, fmt, args);
-    va_end(args);
-    win->ok = false;
-}
+#define refuse_window(c, win, ...) refuse(c, "window", (win)->name, &(win)->ok, __VA_ARGS__)
 
 static void refuse_side(const struct side *s, const char *fmt, ...)
 {

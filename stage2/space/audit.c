@@ -9,10 +9,9 @@
 #include "space/audit.h"
 #include "space/inner.h"
 
-enum { FINDINGS_EACH = 16, BEGUN = 1 };
 enum phase { LEDGER, ENTRIES, ALLOCATORS, SUMS, TABLES, VMIDS, SPACES, PHASES };
 
-static void report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
+void s2_audit_report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
 {
     struct s2_finding f = {vm, *d};
 
@@ -20,24 +19,23 @@ static void report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
     a->cfg->found(a->cfg->arg, &f);
 }
 
-static void report_pa(struct s2_audit *a, uint16_t vm, uint64_t start, uint64_t end, const char *what)
+void s2_audit_report_pa(struct s2_audit *a, uint16_t vm, uint64_t start, uint64_t end, const char *what)
 {
     struct s2_detail d;
 
     (void)s2_refuse(&d, S2_EINVAL, S2_AXIS_PA, start, end, what);
-    report(a, vm, &d);
+    s2_audit_report(a, vm, &d);
 }
 
-/* A count that is not what it should be: both, and no range. */
-static void report_count(struct s2_audit *a, uint16_t vm, uint64_t is, uint64_t should_be, const char *what)
+void s2_audit_report_count(struct s2_audit *a, uint16_t vm, uint64_t is, uint64_t should_be, const char *what)
 {
     struct s2_detail d;
 
     (void)s2_refuse(&d, S2_EINVAL, S2_AXIS_NONE, is, should_be, what);
-    report(a, vm, &d);
+    s2_audit_report(a, vm, &d);
 }
 
-static struct s2_space *space_at(const struct s2_audit *a, unsigned i)
+struct s2_space *s2_audit_space_at(const struct s2_audit *a, unsigned i)
 {
     return a->cfg->space(a->cfg->arg, i);
 }
@@ -45,7 +43,7 @@ static struct s2_space *space_at(const struct s2_audit *a, unsigned i)
 static struct s2_space *space_of(const struct s2_audit *a, uint16_t vm)
 {
     for (unsigned i = 0; i < a->cfg->spaces; i++) {
-        struct s2_space *sp = space_at(a, i);
+        struct s2_space *sp = s2_audit_space_at(a, i);
 
         if (sp && sp->cfg.id == vm)
             return sp;
@@ -56,15 +54,15 @@ static struct s2_space *space_of(const struct s2_audit *a, uint16_t vm)
 static void lock_all(const struct s2_audit *a)
 {
     for (unsigned i = 0; i < a->cfg->spaces; i++)
-        if (space_at(a, i))
-            s2_space_lock(space_at(a, i));
+        if (s2_audit_space_at(a, i))
+            s2_space_lock(s2_audit_space_at(a, i));
 }
 
 static void unlock_all(const struct s2_audit *a)
 {
     for (unsigned i = a->cfg->spaces; i-- > 0;)
-        if (space_at(a, i))
-            s2_space_unlock(space_at(a, i));
+        if (s2_audit_space_at(a, i))
+            s2_space_unlock(s2_audit_space_at(a, i));
 }
 
 /* --- the allocators' view ------------------------------------------------------------------------------------------- */
@@ -148,9 +146,9 @@ static void audit_ledger(struct s2_audit *a)
     a->blind = wrong != NULL;
     s2_ledger_unlock(l);
     if (wrong)
-        report_count(a, S2_OWNER_HYP, 0, 0, wrong);
+        s2_audit_report_count(a, S2_OWNER_HYP, 0, 0, wrong);
     if (!a->blind && (wrong = s2_colours_check(l, &d)) != NULL)
-        report_pa(a, S2_OWNER_HYP, d.asked_start, d.asked_end, wrong);
+        s2_audit_report_pa(a, S2_OWNER_HYP, d.asked_start, d.asked_end, wrong);
 }
 
 /* What of an entry is wrong by itself. */
@@ -196,17 +194,19 @@ static void audit_entry(struct s2_audit *a, const struct s2_ledger_full *full)
     a->entries++;
     a->frames += (e->range.end.v - e->range.start.v) / S2_FRAME;
     if (wrong)
-        report_pa(a, e->owner, e->range.start.v, e->range.end.v, wrong);
+        s2_audit_report_pa(a, e->owner, e->range.start.v, e->range.end.v, wrong);
     for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f)) {
         known += bytes_in(f, e->range);
         if (e->state != S2_FREE && any_free(f, e->range, &pa))
-            report_pa(a, e->owner, pa.v, pa.v + S2_FRAME, "is somebody's by the ledger, and the allocator has it free");
+            s2_audit_report_pa(a, e->owner, pa.v, pa.v + S2_FRAME,
+                               "is somebody's by the ledger, and the allocator has it free");
     }
     if ((e->state == S2_FREE || e->pooled) && known != e->range.end.v - e->range.start.v)
-        report_pa(a, e->owner, e->range.start.v, e->range.end.v, "belongs to an allocator, and none has it");
+        s2_audit_report_pa(a, e->owner, e->range.start.v, e->range.end.v, "belongs to an allocator, and none has it");
     if (e->owner >= S2_OWNER_FIRST_VM && (e->pooled || e->ipa.v != S2_IPA_NONE.v) && !space_of(a, e->owner) &&
         !s2_audit_share_in_use(a->cfg->ledger, e->share))
-        report_pa(a, e->owner, e->range.start.v, e->range.end.v, "is in use by the ledger, and its VM has no space");
+        s2_audit_report_pa(a, e->owner, e->range.start.v, e->range.end.v,
+                           "is in use by the ledger, and its VM has no space");
 }
 
 static bool audit_entries(struct s2_audit *a, uint64_t budget)
@@ -240,7 +240,7 @@ static void audit_allocators(struct s2_audit *a)
         wrong = s2_frames_check(f);
         unlock_frames(f);
         if (wrong)
-            report_pa(a, S2_OWNER_HYP, f->region[0].base.v, s2_region_end(&f->region[0]), wrong);
+            s2_audit_report_pa(a, S2_OWNER_HYP, f->region[0].base.v, s2_region_end(&f->region[0]), wrong);
     }
 }
 
@@ -252,8 +252,8 @@ static void report_leaks(struct s2_audit *a, struct s2_frames *f)
 
     for (s2_pa at = S2_PA(0); s2_ledger_next(a->cfg->ledger, at, &e); at = e.range.end)
         if (e.state == S2_FREE && any_used(f, e.range, &pa))
-            report_pa(a, S2_OWNER_NONE, pa, pa + S2_FRAME,
-                      "is free by the ledger, and the allocator has given it to nobody");
+            s2_audit_report_pa(a, S2_OWNER_NONE, pa, pa + S2_FRAME,
+                               "is free by the ledger, and the allocator has given it to nobody");
 }
 
 /* What spaces that are being destroyed still hold, though the ledger, whose entries go whole, calls it free. */
@@ -264,7 +264,7 @@ static uint64_t dying_bytes(const struct s2_audit *a, const struct s2_frames *f)
     struct s2_chunk c;
 
     for (unsigned i = 0; i < a->cfg->spaces; i++) {
-        struct s2_space *sp = space_at(a, i);
+        struct s2_space *sp = s2_audit_space_at(a, i);
         struct s2_ipa_range left;
 
         if (!sp || !sp->dying)
@@ -297,7 +297,7 @@ static void audit_frame_sum(struct s2_audit *a, struct s2_frames *f)
     if (used > held && !dying)
         report_leaks(a, f);
     else if (used > held)
-        report_count(a, S2_OWNER_NONE, used, held, "more frames are in use than the ledger knows");
+        s2_audit_report_count(a, S2_OWNER_NONE, used, held, "more frames are in use than the ledger knows");
 }
 
 /* Under all spaces' locks, so that nobody is between two steps of a share's life. */
@@ -309,16 +309,18 @@ static void audit_shares(struct s2_audit *a)
 
     s2_ledger_lock(l);
     if (!s2_audit_share_nodes(l, &nodes))
-        report_count(a, S2_OWNER_HYP, nodes, l->map.pool->count, "the ledger has nodes that no map of it uses");
+        s2_audit_report_count(a, S2_OWNER_HYP, nodes, l->map.pool->count,
+                              "the ledger has nodes that no map of it uses");
     for (unsigned i = 0; i < l->shares; i++) {
         const struct s2_share *s = &l->share[i];
         const char *wrong = s->phase == S2_SHARE_UNUSED ? NULL : s2_audit_share_record(l, s, &where);
 
         if (wrong)
-            report_pa(a, s->owner, where.start.v, where.end.v, wrong);
+            s2_audit_report_pa(a, s->owner, where.start.v, where.end.v, wrong);
         for (unsigned k = 0; s->phase != S2_SHARE_UNUSED && k < s->borrowers; k++)
             if (s->borrower[k].mapped && !space_of(a, s->borrower[k].vm))
-                report_count(a, s->borrower[k].vm, s->borrower[k].mapped, 0, "has memory of a share, and no space");
+                s2_audit_report_count(a, s->borrower[k].vm, s->borrower[k].mapped, 0,
+                                      "has memory of a share, and no space");
     }
     s2_ledger_unlock(l);
 }
@@ -344,7 +346,7 @@ static const char *check_pool(const struct s2_audit *a, struct s2_tpool *p, uint
     s2_port_lock(p->port, &p->lock, S2_LOCK_TPOOL, 0);
     *sum = p->free;
     for (unsigned i = 0; i < a->cfg->spaces; i++) {
-        struct s2_space *sp = space_at(a, i);
+        struct s2_space *sp = s2_audit_space_at(a, i);
 
         if (!sp || sp->table.pool != p)
             continue;
@@ -369,14 +371,14 @@ static void audit_pool(struct s2_audit *a, struct s2_tpool *p)
         return;
     for (uint64_t pa = p->base.v; pa < end; pa = e.range.end.v)
         if (!s2_ledger_find(a->cfg->ledger, S2_PA(pa), &e) || e.state != S2_HYP) {
-            report_pa(a, S2_OWNER_HYP, pa, end, "holds tables, and is not the hypervisor's by the ledger");
+            s2_audit_report_pa(a, S2_OWNER_HYP, pa, end, "holds tables, and is not the hypervisor's by the ledger");
             break;
         }
     lock_all(a);
     wrong = check_pool(a, p, &sum);
     unlock_all(a);
     if (wrong)
-        report_pa(a, S2_OWNER_HYP, p->base.v, end, wrong);
+        s2_audit_report_pa(a, S2_OWNER_HYP, p->base.v, end, wrong);
 }
 
 /* --- VMIDs ------------------------------------------------------------------------------------------------------------------- */
@@ -391,7 +393,7 @@ static void audit_vmids(struct s2_audit *a)
     s2_port_lock(v->port, &v->lock, S2_LOCK_VMIDS, 0);
     for (unsigned i = 0; i < a->cfg->spaces; i++)
         for (unsigned k = 0; k < i; k++) {
-            const struct s2_space *one = space_at(a, i), *other = space_at(a, k);
+            const struct s2_space *one = s2_audit_space_at(a, i), *other = s2_audit_space_at(a, k);
 
             /* Of an older generation it is nobody's any more, until it is renewed. */
             if (!one || !other || one->table.vmid.id != other->table.vmid.id ||
@@ -402,138 +404,7 @@ static void audit_vmids(struct s2_audit *a)
         }
     s2_port_unlock(v->port, &v->lock);
     if (twice)
-        report_count(a, twice, number, number, "has a VMID that is another VM's, too");
-}
-
-/* --- spaces ------------------------------------------------------------------------------------------------------------------ */
-
-/* Frames of this VM's that the ledger knows to be from an allocator. */
-static uint64_t pooled_frames(struct s2_space *sp)
-{
-    struct s2_ledger_entry e;
-    uint64_t bytes = 0;
-
-    for (s2_pa at = S2_PA(0); s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end)
-        if (e.owner == sp->cfg.id && e.state == S2_OWNED && e.pooled)
-            bytes += e.range.end.v - e.range.start.v;
-    return bytes / S2_FRAME;
-}
-
-/* Table pages in its tables, and kept for cuts and for long work. */
-static uint64_t pages_in_use(const struct s2_space *sp)
-{
-    struct s2_table_counts c;
-    uint64_t pages = sp->cut.count;
-
-    s2_table_count(&sp->table, &c);
-    for (unsigned i = 0; i < sizeof c.tables / sizeof c.tables[0]; i++)
-        pages += c.tables[i];
-    for (const struct s2_long *l = sp->longs; l; l = l->next)
-        pages += (l->populates ? l->op.stash : l->ahead.tables).count;
-    return pages;
-}
-
-/* Nodes promised to the cut reserve and to long work. */
-static uint32_t nodes_promised(const struct s2_space *sp)
-{
-    uint32_t nodes = sp->cut_nodes;
-
-    for (const struct s2_long *l = sp->longs; l; l = l->next)
-        nodes += l->populates ? l->op.pool[0].taken : l->ahead.nodes;
-    return nodes;
-}
-
-/* Under the space's lock. */
-static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
-{
-    const struct s2_pool *nodes = sp->cfg.nodes;
-    uint64_t pages = pages_in_use(sp), frames = pooled_frames(sp);
-    uint32_t maps = sp->areas.map.nodes + sp->chunks.nodes + sp->taken.nodes, cached = 0;
-
-    if (sp->wrong)
-        report(a, sp->cfg.id, &sp->wrong_detail);
-    if (maps + nodes->free != nodes->count)
-        report_count(a, sp->cfg.id, maps + nodes->free, nodes->count, "has nodes that no map of it uses");
-    else if (nodes->reserved != nodes_promised(sp))
-        report_count(a, sp->cfg.id, nodes->reserved, nodes_promised(sp), "has nodes promised that nobody needs");
-    if (frames != sp->frames_held)
-        report_count(a, sp->cfg.id, frames, sp->frames_held, "holds other memory than the ledger says it took");
-    if (!sp->table.detached && a->cfg->cached(a->cfg->arg, i, &cached) && pages + cached != s2_space_quota(sp).used)
-        report_count(a, sp->cfg.id, pages + cached, s2_space_quota(sp).used,
-                     "is charged for table pages that it has nowhere");
-}
-
-static bool found(void *arg, const struct s2_detail *d)
-{
-    struct s2_audit *a = arg;
-
-    report(a, a->vm, d);
-    return ++a->told < FINDINGS_EACH;
-}
-
-static bool first_leaf(void *arg, const struct s2_leaf *leaf)
-{
-    *(uint64_t *)arg = leaf->range.start.v;
-    return false;
-}
-
-/* From a->at on, over what holds nothing, as far as `budget` leaves can reach, and to the end of what one table of them says: to
- * check a table costs all of it. */
-static struct s2_ipa_range next_slice(const struct s2_audit *a, const struct s2_space *sp, uint64_t budget)
-{
-    enum { ABOVE_PAGES = 2 };
-    uint64_t limit = s2_ipa_limit(&sp->cfg.geometry), granule_log2 = sp->cfg.geometry.granule_log2, place = limit;
-    uint64_t table = 1ull << s2_level_shift(&sp->cfg.geometry, ABOVE_PAGES);
-    struct s2_ipa_range rest = {S2_IPA(a->at), S2_IPA(limit)};
-    struct s2_area area;
-    struct s2_ient e;
-
-    s2_table_visit(&sp->table, rest, first_leaf, &place);
-    if (s2_area_set_find_from(&sp->areas, rest.start, &area))
-        place = s2_min_u64(place, area.range.start.v);
-    if (s2_imap_find_from(&sp->chunks, a->at, &e))
-        place = s2_min_u64(place, e.start);
-    place = s2_max_u64(place, a->at);
-    if (budget < (limit - place) >> granule_log2)
-        rest.end.v = s2_min_u64((place + (budget << granule_log2) + table - 1) & ~(table - 1), limit);
-    return rest;
-}
-
-/* Under the space's lock. First what all of it says; a->at is odd then, as no address is. */
-static bool audit_slice(struct s2_audit *a, unsigned i, struct s2_space *sp, uint64_t budget)
-{
-    struct s2_ipa_range slice;
-
-    if (a->at == 0) {
-        a->spaces++;
-        a->told = 0;
-        a->vm = sp->cfg.id;
-        if (!s2_check_totals(sp, found, a))
-            return false;
-        audit_books(a, i, sp);
-        a->at = BEGUN;
-        return true;
-    }
-    a->at &= ~(uint64_t)BEGUN;
-    slice = next_slice(a, sp, budget);
-    a->at = slice.end.v | BEGUN;
-    return s2_check_range(sp, slice, found, a, &a->leaves) && slice.end.v < s2_ipa_limit(&sp->cfg.geometry);
-}
-
-static bool audit_space(struct s2_audit *a, unsigned i, uint64_t budget)
-{
-    struct s2_space *sp = space_at(a, i);
-    bool more = false;
-
-    if (!sp)
-        return false;
-    s2_space_lock(sp);
-    if (!sp->dying)
-        more = audit_slice(a, i, sp, budget);
-    else if (a->at == 0)
-        a->spaces++;
-    s2_space_unlock(sp);
-    return more;
+        s2_audit_report_count(a, twice, number, number, "has a VMID that is another VM's, too");
 }
 
 /* --- what the hypervisor maps -------------------------------------------------------------------------------------------------- */
@@ -544,9 +415,10 @@ void s2_audit_hyp_leaf(struct s2_audit *a, const struct s2_hyp_leaf *leaf)
 
     a->leaves++;
     if (leaf->writable && leaf->executable)
-        report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v, "is writable and executable for the hypervisor");
+        s2_audit_report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v,
+                           "is writable and executable for the hypervisor");
     if (leaf->window) {
-        report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v, "is behind a window that was left open");
+        s2_audit_report_pa(a, S2_OWNER_HYP, leaf->pa.start.v, leaf->pa.end.v, "is behind a window that was left open");
         return;
     }
     for (s2_pa at = leaf->pa.start; at.v < leaf->pa.end.v; at = e.range.end) {
@@ -557,7 +429,7 @@ void s2_audit_hyp_leaf(struct s2_audit *a, const struct s2_hyp_leaf *leaf)
         (void)s2_refuse_found(&d, S2_EPERM, S2_AXIS_PA, at.v, leaf->pa.end.v, e.range.start.v, e.range.end.v,
                               "is mapped by the hypervisor, and not its own");
         d.holder = e.owner;
-        report(a, S2_OWNER_HYP, &d);
+        s2_audit_report(a, S2_OWNER_HYP, &d);
         break;
     }
 }
@@ -604,7 +476,7 @@ static bool audit_part(struct s2_audit *a, uint64_t budget)
         audit_vmids(a);
         return false;
     default:
-        return audit_space(a, a->part, budget);
+        return s2_audit_space(a, a->part, budget);
     }
 }
 

@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* What the files of the audit share. The caller holds the ledger's lock. */
+/* What the files of the audit share. */
 #ifndef STAGE2_SPACE_AUDIT_H
 #define STAGE2_SPACE_AUDIT_H
 
+#include <stage2/audit.h>
+
 #include "frame/ledger.h"
+
+/* audit.c: a finding; a range of memory; a count that is not what it should be: both, and no range. With or without locks. */
+void s2_audit_report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d);
+void s2_audit_report_pa(struct s2_audit *a, uint16_t vm, uint64_t start, uint64_t end, const char *what);
+void s2_audit_report_count(struct s2_audit *a, uint16_t vm, uint64_t is, uint64_t should_be, const char *what);
+/* The i-th space; null: there is none now. */
+struct s2_space *s2_audit_space_at(const struct s2_audit *a, unsigned i);
+
+/* audit_space.c: the next slice of the i-th space, under its lock; true while more of it is left. */
+bool s2_audit_space(struct s2_audit *a, unsigned i, uint64_t budget);
+
+/* --- audit_shares.c: the caller holds the ledger's lock ---------------------------------------------------------------- */
 
 /* What is wrong with an entry that says it is in a share; null: nothing. */
 const char *s2_audit_shared_entry(const struct s2_ledger *l, const struct s2_ledger_full *full);

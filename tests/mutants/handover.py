@@ -5,7 +5,6 @@
 AREAS_MAP = "stage2/space/area_set_map.c"
 SCRUB = "stage2/frame/scrub.c"
 CHUNKS = "stage2/space/chunks.c"
-RECORDS = "stage2/frame/share.c"
 UNMAP = "stage2/space/long_unmap.c"
 
 ZERO = "        s2_port_zero(port, va, (size_t)n);\n"
@@ -26,7 +25,7 @@ MUTATIONS = [
      "idle steps call clean what they did not zero (O3)", "test_handover"),
     ("handover_free_is_clean", CHUNKS, "s2_frames_free(sp->cfg.frames, run, untouched", "s2_frames_free(sp->cfg.frames, run, true",
      "memory that a guest wrote to counts as zero (O7)", "test_handover"),
-    ("handover_share_scrub_one", RECORDS, "    s->scrubbed = at + bytes;\n", "    s->scrubbed = s->bytes;\n",
+    ("handover_share_scrub_one", "stage2/frame/share_life.c", "    s->scrubbed = at + bytes;\n", "    s->scrubbed = s->bytes;\n",
      "of what is lent or donated one piece is scrubbed (O3)", "test_handover"),
     ("long_unmap_unbounded", UNMAP, "        if (cost > budget && out.end.v > out.start.v)\n", "        if (false)\n",
      "a step of an unmap takes more than its budget (A8)", "test_long_unmap"),

@@ -41,7 +41,7 @@ MUTATIONS = [
      "memory that comes back is not scrubbed (O3)", "test_keys.py"),
     ("hyp_share_not_revoked", SHARES, "        s2_space_revoke(&vm->space, handle);\n        vm_space_release(vm);", "        vm_space_release(vm);",
      "what is reclaimed stays mapped in its borrowers", "test_exchange.py"),
-    ("hyp_shared_scrub_nothing", "stage2/frame/share.c", "    s2_frames_zero(l->port, piece.start, bytes);\n", "",
+    ("hyp_shared_scrub_nothing", "stage2/frame/share_life.c", "    s2_frames_zero(l->port, piece.start, bytes);\n", "",
      "a loan comes back, and a donation arrives, with what another VM wrote", "test_exchange.py"),
     ("hyp_event_silent", "hyp/vm/event.c", "        vgic_pulse(&vm->vgic, FIRST_SPI + vm->cfg->doorbell_spi);\n", "        (void)FIRST_SPI;\n",
      "events do not ring the doorbell", "test_exchange.py"),

@@ -76,7 +76,7 @@ LEDGER_QUOTA = [
      "a VM uses up the ledger by sharing odd pages", "test_ledger_quota"),
     ("account_runs", SHARE, "    s2_ledger_charge(l, s->owner, -(int32_t)s->runs.count);\n", "", "the runs of a share that ended stay charged",
      "test_ledger_quota"),
-    ("account_donation", SHARE, "s->kind == S2_DONATE && !s2_ledger_may_have(l, b->vm, (uint32_t)s->runs.count))", "false)",
+    ("account_donation", "stage2/frame/share_life.c", "s->kind == S2_DONATE && !s2_ledger_may_have(l, b->vm, (uint32_t)s->runs.count))", "false)",
      "a VM uses up another's part of the ledger by a donation in pieces", "test_ledger_quota"),
 ]
 

@@ -151,4 +151,42 @@ static inline enum s2_err share_reclaim(struct share_world *x, uint16_t vm, uint
     return s2_space_reclaim(space_of(x, vm), handle, &x->d);
 }
 
+/* For suites that end with all spaces there; and where one has been taken down. */
+static inline int share_teardown(void **state)
+{
+    share_check(*state);
+    share_destroy(*state);
+    return 0;
+}
+static inline int share_teardown_rest(void **state)
+{
+    share_destroy(*state);
+    return 0;
+}
+
+/* The first VM has 4 MiB of RAM, and each runs on its CPU. */
+static inline struct share_world *share_begin(struct world_config wc, uint16_t name)
+{
+    struct share_world *x = share_create(wc);
+    struct s2_area ram = area_alloc(OWNER_IPA, MIB(4), S2_RWX, 0);
+
+    ram.name = name;
+    assert_int_equal(map_new(x->w, ram), S2_OK);
+    for (uint16_t vm = STRANGER + 1; vm-- > OWNER;)
+        share_run(x, vm);
+    return x;
+}
+
+/* An offer of its memory to the borrower, which is granted. */
+static inline uint32_t share_offer(struct share_world *x, enum s2_share_kind kind, uint64_t ipa, uint64_t bytes,
+                                   uint8_t rights)
+{
+    struct s2_offer o = offer_to(kind, ipa_range(ipa, bytes), BORROWER, rights);
+    uint32_t handle = 0;
+
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_OK);
+    share_check(x);
+    return handle;
+}
+
 #endif

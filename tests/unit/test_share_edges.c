@@ -14,39 +14,10 @@ enum { QUOTA = MIB(4) / PAGE }; /* of each VM; the owner's area has all of it */
 static int setup(void **state)
 {
     struct world_config wc = world_defaults();
-    struct share_world *x;
 
     wc.frame_quota = QUOTA;
-    x = share_create(wc);
-    assert_int_equal(map_new(x->w, area_alloc(OWNER_IPA, MIB(4), S2_RWX, 0)), S2_OK);
-    for (uint16_t vm = STRANGER + 1; vm-- > OWNER;)
-        share_run(x, vm);
-    *state = x;
+    *state = share_begin(wc, 0);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    share_check(*state);
-    share_destroy(*state);
-    return 0;
-}
-
-/* Where a space has been taken down. */
-static int teardown_rest(void **state)
-{
-    share_destroy(*state);
-    return 0;
-}
-
-static uint32_t offer(struct share_world *x, enum s2_share_kind kind, uint64_t ipa, uint64_t bytes, uint8_t rights)
-{
-    struct s2_offer o = offer_to(kind, ipa_range(ipa, bytes), BORROWER, rights);
-    uint32_t handle = 0;
-
-    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_OK);
-    share_check(x);
-    return handle;
 }
 
 static void retrieve(struct share_world *x, uint32_t handle, uint8_t rights)
@@ -67,13 +38,13 @@ static void memory_at_a_chosen_place_counts_in_no_quota(void **state)
     world_give(x->w, LINEAR_PA, MIB(2), OWNER, S2_RWX);
     assert_int_equal(map_new(x->w, area_linear(LINEAR_IPA, MIB(2), LINEAR_PA, S2_RW)), S2_OK);
     for (unsigned i = 0; i < 2; i++) {
-        uint32_t handle = offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
+        uint32_t handle = share_offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
 
         assert_int_equal(map_new(x->w, more), S2_EQUOTA);
         retrieve(x, handle, S2_RW);
         assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
         share_check(x);
-        handle = offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
+        handle = share_offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
         assert_int_equal(unmap(x->w, LINEAR_IPA, KIB(16)), S2_OK); /* its side goes otherwise */
         share_check(x);
         assert_int_equal(map_new(x->w, more), S2_EQUOTA);
@@ -109,7 +80,7 @@ static void a_donation_keeps_its_rights(void **state)
 {
     struct share_world *x = *state;
     struct s2_space *to = space_of(x, BORROWER);
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_R);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_R);
     struct s2_long l;
 
     while (s2_share_scrub_step(&x->w->ledger, handle, 64))
@@ -131,7 +102,7 @@ static void an_owner_goes_and_the_taker_gives_up(void **state)
     uint32_t handle[2];
 
     for (unsigned i = 0; i < 2; i++) {
-        handle[i] = offer(x, kinds[i], OWNER_IPA + i * KIB(64), KIB(16), S2_RW);
+        handle[i] = share_offer(x, kinds[i], OWNER_IPA + i * KIB(64), KIB(16), S2_RW);
         assert_int_equal(s2_share_take_begin(&x->w->ledger, handle[i], BORROWER, S2_RW, &x->d), S2_OK);
     }
     s2_cache_drain(&x->w->space, &x->w->cache);
@@ -147,7 +118,7 @@ static void an_owner_goes_and_the_taker_gives_up(void **state)
 static void a_gift_that_is_not_taken_comes_back(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_RW);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_RW);
 
     (void)s2_share_scrub_step(&x->w->ledger, handle, 64);
     assert_int_equal(s2_share_take_begin(&x->w->ledger, handle, BORROWER, S2_RW, &x->d), S2_OK);
@@ -166,7 +137,7 @@ static void a_loan_of_a_chosen_place_comes_back_zero(void **state)
 
     world_give(x->w, LINEAR_PA, MIB(2), OWNER, S2_RWX);
     assert_int_equal(map_new(x->w, area_linear(LINEAR_IPA, MIB(2), LINEAR_PA, S2_RW)), S2_OK);
-    handle = offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
+    handle = share_offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
     retrieve(x, handle, S2_RW);
     *byte = 42;
     assert_int_equal(unmap(x->w, LINEAR_IPA, KIB(16)), S2_OK);
@@ -181,7 +152,7 @@ static void a_loan_of_a_chosen_place_comes_back_zero(void **state)
     assert_int_equal(map_new(x->w, again), S2_OK);
     share_check(x);
     /* Where a space is taken down, who gave it the memory scrubs that. */
-    handle = offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
+    handle = share_offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
     retrieve(x, handle, S2_RW);
 }
 
@@ -192,7 +163,7 @@ static void a_stranger_learns_nothing_from_long_work(void **state)
 {
     struct share_world *x = *state;
     struct s2_space *sp = space_of(x, STRANGER);
-    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
     struct s2_area ram = area_alloc(BORROWER_IPA + KIB(32), KIB(16), S2_RW, 0);
     struct s2_area mine = area_alloc(OWNER_IPA, KIB(16), S2_RW, 0);
     struct s2_long l, m;
@@ -221,7 +192,7 @@ static void withdrawn_under_long_work(void **state)
     struct s2_long l;
 
     for (unsigned steps = 0; steps < 4; steps++) {
-        uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
+        uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
 
         retrieve(x, handle, S2_RW);
         assert_int_equal(s2_space_protect_begin(to, &l, ipa_range(BORROWER_IPA, KIB(64)), no_write, NULL, &x->d),
@@ -234,7 +205,7 @@ static void withdrawn_under_long_work(void **state)
         assert_int_equal(s2_space_protect_end(&l), S2_OK);
         share_check(x);
 
-        handle = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
+        handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
         retrieve(x, handle, S2_RW);
         assert_int_equal(s2_space_unmap_begin(to, &l, ipa_range(BORROWER_IPA, KIB(64)), &x->d), S2_OK);
         for (unsigned i = 0; i < steps; i++)
@@ -301,7 +272,7 @@ static void what_a_gone_owner_left_is_no_finding(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct s2_ipa_range at = ipa_range(BORROWER_IPA + i * MIB(2), KIB(64));
 
-        handle[i] = offer(x, kinds[i], OWNER_IPA + i * KIB(64), KIB(64), S2_RW);
+        handle[i] = share_offer(x, kinds[i], OWNER_IPA + i * KIB(64), KIB(64), S2_RW);
         assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle[i], at.start, S2_RW, 9, &x->d), S2_OK);
     }
     s2_cache_drain(&w->space, &w->cache);
@@ -334,7 +305,7 @@ static uint64_t resident(struct share_world *x, uint16_t vm, uint64_t ipa)
 static void who_lends_has_nothing_there(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
+    uint32_t handle = share_offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
 
     retrieve(x, handle, S2_RW);
     assert_int_equal(resident(x, OWNER, OWNER_IPA), 0);
@@ -347,7 +318,7 @@ static void a_charge_that_is_wrong_is_seen(void **state)
 {
     struct share_world *x = *state;
 
-    (void)offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
+    (void)share_offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
     x->w->space.frames_shared--;
     assert_string_equal(s2_space_check(&x->w->space, &x->d), "is charged for another number of shared frames");
     x->w->space.frames_shared++;
@@ -356,17 +327,17 @@ static void a_charge_that_is_wrong_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(memory_at_a_chosen_place_counts_in_no_quota, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_lazy_memory_lacks_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_donation_keeps_its_rights, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_owner_goes_and_the_taker_gives_up, setup, teardown_rest),
-        cmocka_unit_test_setup_teardown(a_gift_that_is_not_taken_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_loan_of_a_chosen_place_comes_back_zero, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_stranger_learns_nothing_from_long_work, setup, teardown),
-        cmocka_unit_test_setup_teardown(withdrawn_under_long_work, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_gone_owner_left_is_no_finding, setup, teardown_rest),
-        cmocka_unit_test_setup_teardown(who_lends_has_nothing_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_charge_that_is_wrong_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_at_a_chosen_place_counts_in_no_quota, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_lazy_memory_lacks_is_told, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_donation_keeps_its_rights, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(an_owner_goes_and_the_taker_gives_up, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_gift_that_is_not_taken_comes_back, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_loan_of_a_chosen_place_comes_back_zero, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_learns_nothing_from_long_work, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(withdrawn_under_long_work, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_a_gone_owner_left_is_no_finding, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(who_lends_has_nothing_there, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_charge_that_is_wrong_is_seen, setup, share_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

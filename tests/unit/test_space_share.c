@@ -7,39 +7,8 @@
 
 static int setup(void **state)
 {
-    struct share_world *x = share_create(world_defaults());
-    struct s2_area ram = area_alloc(OWNER_IPA, MIB(4), S2_RWX, 0);
-
-    ram.name = 7;
-    assert_int_equal(map_new(x->w, ram), S2_OK);
-    for (uint16_t vm = STRANGER + 1; vm-- > OWNER;)
-        share_run(x, vm);
-    *state = x;
+    *state = share_begin(world_defaults(), 7);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    share_check(*state);
-    share_destroy(*state);
-    return 0;
-}
-
-/* Where a space has been taken down. */
-static int share_destroy_teardown(void **state)
-{
-    share_destroy(*state);
-    return 0;
-}
-
-static uint32_t offer(struct share_world *x, enum s2_share_kind kind, uint64_t ipa, uint64_t bytes, uint8_t rights)
-{
-    struct s2_offer o = offer_to(kind, ipa_range(ipa, bytes), BORROWER, rights);
-    uint32_t handle = 0;
-
-    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_OK);
-    share_check(x);
-    return handle;
 }
 
 static void retrieve(struct share_world *x, uint32_t handle, uint64_t ipa, uint8_t rights)
@@ -78,7 +47,7 @@ static void both_reach_what_is_shared(void **state)
 {
     struct share_world *x = *state;
     uint64_t pa = owner_pa(x, OWNER_IPA + KIB(64));
-    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA + KIB(64), KIB(16), S2_RW);
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA + KIB(64), KIB(16), S2_RW);
 
     assert_int_equal(owner_pa(x, OWNER_IPA + KIB(64)), pa);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
@@ -110,7 +79,7 @@ static void lent_memory_is_the_borrowers_alone(void **state)
     uint32_t handle;
 
     *byte = 42;
-    handle = offer(x, S2_LEND, at, MIB(2), S2_RW);
+    handle = share_offer(x, S2_LEND, at, MIB(2), S2_RW);
     assert_int_equal(owner_pa(x, at), UINT64_MAX);
     assert_int_equal(owner_pa(x, at - PAGE), below);
     retrieve(x, handle, BORROWER_IPA, S2_RW);
@@ -138,7 +107,7 @@ static void what_was_lent_to_read_comes_back_as_it_was(void **state)
     uint32_t handle;
 
     *(unsigned char *)model_ram(x->w->port, pa) = 42;
-    handle = offer(x, S2_LEND, OWNER_IPA, PAGE, S2_R);
+    handle = share_offer(x, S2_LEND, OWNER_IPA, PAGE, S2_R);
     retrieve(x, handle, BORROWER_IPA, S2_R);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
     assert_int_equal(*(unsigned char *)model_ram(x->w->port, pa), 42);
@@ -154,7 +123,7 @@ static void donated_memory_is_zero_and_the_receivers(void **state)
     uint32_t handle;
 
     *(unsigned char *)model_ram(x->w->port, pa) = 42;
-    handle = offer(x, S2_DONATE, OWNER_IPA + MIB(2), KIB(8), S2_RW);
+    handle = share_offer(x, S2_DONATE, OWNER_IPA + MIB(2), KIB(8), S2_RW);
     assert_int_equal(owner_pa(x, OWNER_IPA + MIB(2)), UINT64_MAX);
     assert_false(s2_space_find(&x->w->space, S2_IPA(OWNER_IPA + MIB(2)), &(struct s2_area){0}));
     assert_int_equal(s2_space_retrieve(to, handle, S2_IPA(BORROWER_IPA), S2_RW, 0, &x->d), S2_EBUSY);
@@ -179,7 +148,7 @@ static void a_donation_that_nobody_took_comes_back(void **state)
 {
     struct share_world *x = *state;
     uint64_t pa = owner_pa(x, OWNER_IPA);
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_R);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_R);
 
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
     assert_int_equal(owner_pa(x, OWNER_IPA), pa);
@@ -189,7 +158,7 @@ static void a_donation_that_nobody_took_comes_back(void **state)
 static void nothing_else_may_be_where_it_comes_back(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_R);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_R);
 
     assert_int_equal(map_new(x->w, area_trap(OWNER_IPA, PAGE, 1)), S2_OK);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_EEXIST);
@@ -208,7 +177,7 @@ static void lazy_memory_is_populated_to_be_shared(void **state)
     struct s2_area a;
 
     assert_int_equal(map_new(x->w, lazy), S2_OK);
-    handle = offer(x, S2_SHARE, MIB(128) + KIB(4), KIB(8), S2_R);
+    handle = share_offer(x, S2_SHARE, MIB(128) + KIB(4), KIB(8), S2_R);
     retrieve(x, handle, BORROWER_IPA, S2_R);
     assert_int_not_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
     assert_int_equal(share_access(x, OWNER, MIB(128) + KIB(4), MODEL_WRITE),
@@ -232,7 +201,7 @@ static void memory_at_a_chosen_place(void **state)
     world_give(x->w, pa, MIB(2), OWNER, S2_RWX);
     assert_int_equal(map_new(x->w, area_linear(MIB(256), MIB(2), pa, S2_RW)), S2_OK);
     assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
-    handle = offer(x, S2_LEND, MIB(256) + PAGE, PAGE, S2_RW);
+    handle = share_offer(x, S2_LEND, MIB(256) + PAGE, PAGE, S2_RW);
     assert_int_equal(x->w->space.frames_shared, 0); /* no quota has it */
     retrieve(x, handle, BORROWER_IPA, S2_RW);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_WRITE), pa + PAGE);
@@ -242,7 +211,7 @@ static void memory_at_a_chosen_place(void **state)
     assert_int_equal(e.range.end.v, pa + MIB(2));
     assert_int_equal(owner_pa(x, MIB(256) + PAGE), pa + PAGE);
     /* As the owner is taken down, the frames stay its own. */
-    handle = offer(x, S2_SHARE, MIB(256), PAGE, S2_R);
+    handle = share_offer(x, S2_SHARE, MIB(256), PAGE, S2_R);
     assert_int_equal(unmap(x->w, MIB(256), MIB(2)), S2_OK);
     assert_true(s2_ledger_find(&x->w->ledger, S2_PA(pa), &e));
     assert_int_equal(e.owner, OWNER);
@@ -291,9 +260,9 @@ static void frames_stay_until_the_last_leaves(void **state)
         ;
     assert_int_equal(map_new(x->w, area_alloc(MIB(256), KIB(64), S2_RW, 0)), S2_OK);
     pa = owner_pa(x, MIB(256));
-    handle = offer(x, S2_SHARE, MIB(256), KIB(64), S2_RW);
+    handle = share_offer(x, S2_SHARE, MIB(256), KIB(64), S2_RW);
     retrieve(x, handle, BORROWER_IPA, S2_RW);
-    unseen = offer(x, S2_DONATE, OWNER_IPA + MIB(2), PAGE, S2_RW);
+    unseen = share_offer(x, S2_DONATE, OWNER_IPA + MIB(2), PAGE, S2_RW);
     s2_cache_drain(&x->w->space, &x->w->cache);
     share_destroy_space(x, OWNER);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_WRITE), pa);
@@ -314,7 +283,7 @@ static void frames_stay_until_the_last_leaves(void **state)
 static void a_donor_goes_while_its_gift_is_taken(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, KIB(64), S2_RW);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, KIB(64), S2_RW);
 
     (void)s2_share_scrub_step(&x->w->ledger, handle, 64);
     assert_int_equal(s2_share_take_begin(&x->w->ledger, handle, BORROWER, S2_RW, &x->d), S2_OK);
@@ -334,7 +303,7 @@ static void a_donor_goes_while_its_gift_is_taken(void **state)
 static void a_borrower_goes(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_LEND, OWNER_IPA, MIB(4), S2_RWX);
+    uint32_t handle = share_offer(x, S2_LEND, OWNER_IPA, MIB(4), S2_RWX);
 
     retrieve(x, handle, BORROWER_IPA, S2_RWX);
     share_leave(x, BORROWER);
@@ -352,7 +321,7 @@ static void parts_go(void **state)
 {
     struct share_world *x = *state;
     uint64_t pa = owner_pa(x, OWNER_IPA);
-    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
 
     retrieve(x, handle, BORROWER_IPA, S2_RW);
     assert_int_equal(s2_space_unmap(space_of(x, BORROWER), ipa_range(BORROWER_IPA + KIB(16), KIB(16)), &x->d), S2_OK);
@@ -387,7 +356,7 @@ static void rights_only_shrink(void **state)
 
     assert_int_equal(map_new(x->w, area_alloc(MIB(256), PAGE, S2_R, 0)), S2_OK);
     assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
-    handle = offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_RW);
+    handle = share_offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_RW);
     assert_int_equal(s2_space_retrieve(b, handle, S2_IPA(BORROWER_IPA), S2_RWX, 0, &x->d), S2_EPERM);
     retrieve(x, handle, BORROWER_IPA, S2_R);
     assert_int_equal(s2_space_protect(b, there, set_attr, &more, &x->d), S2_EPERM);
@@ -405,7 +374,7 @@ static void rights_only_shrink(void **state)
     assert_int_not_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
     assert_int_equal(s2_space_relinquish(b, handle, &x->d), S2_OK);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
-    handle = offer(x, S2_LEND, OWNER_IPA, PAGE, S2_RW);
+    handle = share_offer(x, S2_LEND, OWNER_IPA, PAGE, S2_RW);
     assert_true(s2_space_area_stats(&x->w->space, S2_IPA(OWNER_IPA), &stats));
     assert_int_equal(stats.memory.resident, 0);
     assert_int_equal(protect(x->w, OWNER_IPA, PAGE, S2_R), S2_EPERM);
@@ -415,7 +384,7 @@ static void rights_only_shrink(void **state)
 static void shared_areas_come_by_sharing_alone(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, MIB(2), S2_RW), again;
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, MIB(2), S2_RW), again;
     struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, PAGE), BORROWER, S2_R);
     struct s2_area a = area_at(x, OWNER, OWNER_IPA);
 
@@ -457,7 +426,7 @@ static void bad_ranges(void **state)
         assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), bad[i].err);
         share_check(x);
     }
-    handle = offer(x, S2_SHARE, OWNER_IPA, KIB(8), S2_R);
+    handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(8), S2_R);
     assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(BORROWER_IPA + 1), S2_R, 0, &x->d),
                      S2_EALIGN);
     assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(UINT64_MAX - PAGE + 1), S2_R, 0, &x->d),
@@ -475,7 +444,7 @@ static void limits_of_shares(void **state)
     uint32_t handle[SHARES_EACH], more;
 
     for (unsigned i = 0; i < SHARES_EACH; i++)
-        handle[i] = offer(x, S2_SHARE, OWNER_IPA + i * KIB(8), PAGE, S2_R);
+        handle[i] = share_offer(x, S2_SHARE, OWNER_IPA + i * KIB(8), PAGE, S2_R);
     o.range = ipa_range(OWNER_IPA + MIB(2), PAGE);
     assert_int_equal(s2_space_share(&x->w->space, &o, &more, &x->d), S2_EQUOTA);
     share_check(x);
@@ -502,12 +471,12 @@ static void memory_in_pieces(void **state)
     a = owner_pa(x, MIB(128));
     b = owner_pa(x, MIB(128) + PAGE);
     assert_int_not_equal(b, a + PAGE);
-    handle = offer(x, S2_LEND, MIB(128), 8 * PAGE, S2_RW);
+    handle = share_offer(x, S2_LEND, MIB(128), 8 * PAGE, S2_RW);
     retrieve(x, handle, BORROWER_IPA, S2_RW);
     assert_int_equal(share_access(x, BORROWER, BORROWER_IPA + PAGE, MODEL_READ), b);
     assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
     assert_int_equal(owner_pa(x, MIB(128) + PAGE), b);
-    handle = offer(x, S2_DONATE, MIB(128) + PAGE, 5 * PAGE, S2_RW);
+    handle = share_offer(x, S2_DONATE, MIB(128) + PAGE, 5 * PAGE, S2_RW);
     while (s2_share_scrub_step(&w->ledger, handle, 2))
         ;
     retrieve(x, handle, BORROWER_IPA + PAGE, S2_RW);
@@ -519,7 +488,7 @@ static void a_donation_counts_in_the_receivers_quota(void **state)
 {
     struct share_world *x = *state;
     struct s2_space *to = space_of(x, BORROWER);
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_RW);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, KIB(16), S2_RW);
 
     to->cfg.frame_quota = 3;
     (void)s2_share_scrub_step(&x->w->ledger, handle, 64);
@@ -626,7 +595,7 @@ static void dying_spaces_refuse(void **state)
 {
     struct share_world *x = *state;
     struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, PAGE), BORROWER, S2_R);
-    uint32_t handle = offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_R), mine;
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_R), mine;
 
     o.range = ipa_range(OWNER_IPA + MIB(2), PAGE);
     share_leave(x, BORROWER);
@@ -652,7 +621,7 @@ static void donations_stay_in_their_region(void **state)
 {
     struct share_world *x = *state;
     struct s2_space *to = space_of(x, BORROWER);
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW);
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW);
     struct s2_frames another;
 
     s2_frames_init(&another, x->w->port);
@@ -669,8 +638,8 @@ static void what_lies_between_stays(void **state)
     struct share_world *x = *state;
     struct s2_space *b = space_of(x, BORROWER);
     struct s2_area trap = area_trap(BORROWER_IPA + KIB(16), PAGE, 1);
-    uint32_t wide = offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_R);
-    uint32_t small = offer(x, S2_SHARE, OWNER_IPA + MIB(2), PAGE, S2_R);
+    uint32_t wide = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_R);
+    uint32_t small = share_offer(x, S2_SHARE, OWNER_IPA + MIB(2), PAGE, S2_R);
 
     retrieve(x, wide, BORROWER_IPA, S2_R);
     assert_int_equal(s2_space_unmap(b, ipa_range(BORROWER_IPA + KIB(16), KIB(16)), &x->d), S2_OK);
@@ -688,7 +657,7 @@ static void what_lies_between_stays(void **state)
 static void anothers_share_is_in_the_way(void **state)
 {
     struct share_world *x = *state;
-    uint32_t handle = offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW), theirs;
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, PAGE, S2_RW), theirs;
     struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(8), PAGE), OWNER, S2_RW);
     struct s2_area ram = area_alloc(MIB(8), PAGE, S2_RW, 0);
 
@@ -713,7 +682,7 @@ static void what_cannot_be(void **state)
     assert_int_equal(map_new(x->w, area_linear(MIB(8), PAGE, DEVICE_BASE, S2_RW | S2_MT_DEV_nGnRE)), S2_OK);
     assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
     share_check(x);
-    handle = offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_RWX);
+    handle = share_offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_RWX);
     x->other[0].table.caps.xnx = false;
     assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(BORROWER_IPA), S2_R | S2_X, 0, &x->d),
                      S2_EATTR);
@@ -724,33 +693,33 @@ static void what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_reach_what_is_shared, setup, teardown),
-        cmocka_unit_test_setup_teardown(lent_memory_is_the_borrowers_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_lent_to_read_comes_back_as_it_was, setup, teardown),
-        cmocka_unit_test_setup_teardown(donated_memory_is_zero_and_the_receivers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_donation_that_nobody_took_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_else_may_be_where_it_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(lazy_memory_is_populated_to_be_shared, setup, teardown),
-        cmocka_unit_test_setup_teardown(memory_at_a_chosen_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_borrowers, setup, teardown),
-        cmocka_unit_test_setup_teardown(frames_stay_until_the_last_leaves, setup, share_destroy_teardown),
-        cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, setup, share_destroy_teardown),
-        cmocka_unit_test_setup_teardown(a_borrower_goes, setup, share_destroy_teardown),
-        cmocka_unit_test_setup_teardown(a_granule_that_cannot_map_it, setup, share_destroy_teardown),
-        cmocka_unit_test_setup_teardown(parts_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(lazy_memory_comes_a_piece_at_a_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(lazy_memory_that_goes_meanwhile, setup, teardown),
-        cmocka_unit_test_setup_teardown(dying_spaces_refuse, setup, share_destroy_teardown),
-        cmocka_unit_test_setup_teardown(donations_stay_in_their_region, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_lies_between_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(anothers_share_is_in_the_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be, setup, teardown),
-        cmocka_unit_test_setup_teardown(rights_only_shrink, setup, teardown),
-        cmocka_unit_test_setup_teardown(shared_areas_come_by_sharing_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_ranges, setup, teardown),
-        cmocka_unit_test_setup_teardown(limits_of_shares, setup, teardown),
-        cmocka_unit_test_setup_teardown(memory_in_pieces, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_donation_counts_in_the_receivers_quota, setup, teardown),
+        cmocka_unit_test_setup_teardown(both_reach_what_is_shared, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(lent_memory_is_the_borrowers_alone, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_was_lent_to_read_comes_back_as_it_was, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(donated_memory_is_zero_and_the_receivers, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_donation_that_nobody_took_comes_back, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(nothing_else_may_be_where_it_comes_back, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(lazy_memory_is_populated_to_be_shared, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(memory_at_a_chosen_place, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(several_borrowers, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(frames_stay_until_the_last_leaves, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_borrower_goes, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_granule_that_cannot_map_it, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(parts_go, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(lazy_memory_comes_a_piece_at_a_time, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(lazy_memory_that_goes_meanwhile, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(dying_spaces_refuse, setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(donations_stay_in_their_region, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_lies_between_stays, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(anothers_share_is_in_the_way, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(rights_only_shrink, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(shared_areas_come_by_sharing_alone, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(bad_ranges, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(limits_of_shares, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(memory_in_pieces, setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_donation_counts_in_the_receivers_quota, setup, share_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
