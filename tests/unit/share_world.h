@@ -189,4 +189,46 @@ static inline uint32_t share_offer(struct share_world *x, enum s2_share_kind kin
     return handle;
 }
 
+/* --- for suites whose owner's area has to come back as it was ------------------------------------------------------------ */
+
+enum { OWNER_NAME = 7 };
+
+static inline int share_setup(void **state)
+{
+    *state = share_begin(world_defaults(), OWNER_NAME);
+    return 0;
+}
+
+static inline void share_retrieve(struct share_world *x, uint32_t handle, uint64_t ipa, uint8_t rights)
+{
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(ipa), rights, 9, &x->d), S2_OK);
+    share_check(x);
+}
+
+static inline struct s2_area share_area(struct share_world *x, uint16_t vm, uint64_t ipa)
+{
+    struct s2_area a = {.name = 0};
+
+    assert_true(s2_space_find(space_of(x, vm), S2_IPA(ipa), &a));
+    return a;
+}
+
+static inline uint64_t share_owner_pa(struct share_world *x, uint64_t ipa)
+{
+    return share_access(x, OWNER, ipa, MODEL_READ);
+}
+
+/* The owner's RAM is one area again, as it was. */
+static inline void share_assert_whole(struct share_world *x)
+{
+    struct s2_area a = share_area(x, OWNER, OWNER_IPA);
+
+    assert_ptr_equal(a.backend, &s2_backend_alloc);
+    assert_int_equal(a.range.end.v - a.range.start.v, MIB(4));
+    assert_int_equal(a.attr.bits, S2_RWX);
+    assert_int_equal(a.name, OWNER_NAME);
+    assert_int_equal(x->w->space.frames_shared, 0);
+    assert_int_equal(x->w->space.frames_held, MIB(4) / PAGE);
+}
+
 #endif

@@ -20,12 +20,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void retrieve(struct share_world *x, uint32_t handle, uint8_t rights)
-{
-    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(BORROWER_IPA), rights, 9, &x->d), S2_OK);
-    share_check(x);
-}
-
 /* --- quotas --------------------------------------------------------------------------------------------------------- */
 
 /* The quota is of what comes from the allocator. Memory at a chosen place never counts, shared or not. */
@@ -41,7 +35,7 @@ static void memory_at_a_chosen_place_counts_in_no_quota(void **state)
         uint32_t handle = share_offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
 
         assert_int_equal(map_new(x->w, more), S2_EQUOTA);
-        retrieve(x, handle, S2_RW);
+        share_retrieve(x, handle, BORROWER_IPA, S2_RW);
         assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
         share_check(x);
         handle = share_offer(x, kinds[i], LINEAR_IPA, KIB(16), S2_RW);
@@ -85,7 +79,7 @@ static void a_donation_keeps_its_rights(void **state)
 
     while (s2_share_scrub_step(&x->w->ledger, handle, 64))
         ;
-    retrieve(x, handle, S2_R);
+    share_retrieve(x, handle, BORROWER_IPA, S2_R);
     assert_int_equal(s2_space_protect(to, ipa_range(BORROWER_IPA, PAGE), writable, NULL, &x->d), S2_EPERM);
     share_check(x);
     assert_int_equal(s2_space_protect_begin(to, &l, ipa_range(BORROWER_IPA, KIB(16)), writable, NULL, &x->d), S2_EPERM);
@@ -138,7 +132,7 @@ static void a_loan_of_a_chosen_place_comes_back_zero(void **state)
     world_give(x->w, LINEAR_PA, MIB(2), OWNER, S2_RWX);
     assert_int_equal(map_new(x->w, area_linear(LINEAR_IPA, MIB(2), LINEAR_PA, S2_RW)), S2_OK);
     handle = share_offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
-    retrieve(x, handle, S2_RW);
+    share_retrieve(x, handle, BORROWER_IPA, S2_RW);
     *byte = 42;
     assert_int_equal(unmap(x->w, LINEAR_IPA, KIB(16)), S2_OK);
     assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_OK);
@@ -153,7 +147,7 @@ static void a_loan_of_a_chosen_place_comes_back_zero(void **state)
     share_check(x);
     /* Where a space is taken down, who gave it the memory scrubs that. */
     handle = share_offer(x, S2_LEND, LINEAR_IPA, KIB(16), S2_RW);
-    retrieve(x, handle, S2_RW);
+    share_retrieve(x, handle, BORROWER_IPA, S2_RW);
 }
 
 /* --- long work ------------------------------------------------------------------------------------------------------ */
@@ -194,7 +188,7 @@ static void withdrawn_under_long_work(void **state)
     for (unsigned steps = 0; steps < 4; steps++) {
         uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
 
-        retrieve(x, handle, S2_RW);
+        share_retrieve(x, handle, BORROWER_IPA, S2_RW);
         assert_int_equal(s2_space_protect_begin(to, &l, ipa_range(BORROWER_IPA, KIB(64)), no_write, NULL, &x->d),
                          S2_OK);
         for (unsigned i = 0; i < steps; i++)
@@ -206,7 +200,7 @@ static void withdrawn_under_long_work(void **state)
         share_check(x);
 
         handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(64), S2_RW);
-        retrieve(x, handle, S2_RW);
+        share_retrieve(x, handle, BORROWER_IPA, S2_RW);
         assert_int_equal(s2_space_unmap_begin(to, &l, ipa_range(BORROWER_IPA, KIB(64)), &x->d), S2_OK);
         for (unsigned i = 0; i < steps; i++)
             (void)s2_space_unmap_step(&l, 3);
@@ -307,7 +301,7 @@ static void who_lends_has_nothing_there(void **state)
     struct share_world *x = *state;
     uint32_t handle = share_offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
 
-    retrieve(x, handle, S2_RW);
+    share_retrieve(x, handle, BORROWER_IPA, S2_RW);
     assert_int_equal(resident(x, OWNER, OWNER_IPA), 0);
     assert_int_equal(resident(x, BORROWER, BORROWER_IPA), KIB(64));
     assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), 0, &x->d), S2_ENOENT);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+/* Spaces that share memory, of which one is taken down: what the others have then, and who sees to the frames. */
+#include "share_world.h"
+
+/* The owner goes: frames stay until the last borrower leaves, and then they are free. */
+static void frames_stay_until_the_last_leaves(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle, unseen;
+    struct s2_ledger_entry e;
+    uint64_t pa;
+
+    while (s2_frames_scrub_step(&x->w->frames, 1024))
+        ;
+    assert_int_equal(map_new(x->w, area_alloc(MIB(256), KIB(64), S2_RW, 0)), S2_OK);
+    pa = share_owner_pa(x, MIB(256));
+    handle = share_offer(x, S2_SHARE, MIB(256), KIB(64), S2_RW);
+    share_retrieve(x, handle, BORROWER_IPA, S2_RW);
+    unseen = share_offer(x, S2_DONATE, OWNER_IPA + MIB(2), PAGE, S2_RW);
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    share_destroy_space(x, OWNER);
+    assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_WRITE), pa);
+    assert_false(s2_frames_is_free(&x->w->frames, S2_PA(pa)));
+    assert_int_equal(x->w->frames.free, x->w->frames.total - 16);
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), unseen, S2_IPA(MIB(8)), S2_RW, 0, &x->d), S2_ENOENT);
+    assert_null(s2_space_check(space_of(x, BORROWER), &x->d));
+    assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_OK);
+    assert_int_equal(x->w->frames.free, x->w->frames.total);
+    assert_int_equal(x->w->frames.clean,
+                     x->w->frames.total - (MIB(4) + KIB(64)) / PAGE); /* all that was the owner's is dirty */
+    assert_true(s2_ledger_find(&x->w->ledger, S2_PA(pa), &e));
+    assert_int_equal(e.state, S2_FREE);
+    assert_int_equal(share_access(x, BORROWER, BORROWER_IPA, MODEL_READ), UINT64_MAX);
+}
+
+/* The donor goes while its gift is being taken: whoever comes last sees to it that nothing is lost. */
+static void a_donor_goes_while_its_gift_is_taken(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = share_offer(x, S2_DONATE, OWNER_IPA, KIB(64), S2_RW);
+
+    (void)s2_share_scrub_step(&x->w->ledger, handle, 64);
+    assert_int_equal(s2_share_take_begin(&x->w->ledger, handle, BORROWER, S2_RW, &x->d), S2_OK);
+    share_leave(x, OWNER);
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    s2_space_destroy_begin(&x->w->space);
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(s2_space_destroy_step(&x->w->space, 64));
+    s2_share_take_drop(&x->w->ledger, handle, BORROWER);
+    while (s2_space_destroy_step(&x->w->space, 64))
+        ;
+    s2_space_destroy_end(&x->w->space);
+    assert_int_equal(x->w->frames.free, x->w->frames.total);
+}
+
+/* The borrower is taken down while it holds; the owner has it back. */
+static void a_borrower_goes(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = share_offer(x, S2_LEND, OWNER_IPA, MIB(4), S2_RWX);
+
+    share_retrieve(x, handle, BORROWER_IPA, S2_RWX);
+    share_leave(x, BORROWER);
+    s2_space_destroy_begin(space_of(x, BORROWER));
+    assert_int_equal(share_reclaim(x, OWNER, handle), S2_EBUSY); /* its steps let go */
+    while (s2_space_destroy_step(space_of(x, BORROWER), 64))
+        ;
+    s2_space_destroy_end(space_of(x, BORROWER));
+    assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
+    share_assert_whole(x);
+}
+
+static void dying_spaces_refuse(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, PAGE), BORROWER, S2_R);
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, PAGE, S2_R), mine;
+
+    o.range = ipa_range(OWNER_IPA + MIB(2), PAGE);
+    share_leave(x, BORROWER);
+    s2_space_destroy_begin(space_of(x, BORROWER));
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(0), S2_R, 0, &x->d), S2_EDYING);
+    assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_EDYING);
+    s2_space_revoke(space_of(x, BORROWER), handle);
+    while (s2_space_destroy_step(space_of(x, BORROWER), 64))
+        ;
+    s2_space_destroy_end(space_of(x, BORROWER));
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    share_leave(x, OWNER);
+    s2_space_destroy_begin(&x->w->space);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &mine, &x->d), S2_EDYING);
+    assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_EDYING);
+    while (s2_space_destroy_step(&x->w->space, 64))
+        ;
+    s2_space_destroy_end(&x->w->space);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(frames_stay_until_the_last_leaves, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(a_borrower_goes, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(dying_spaces_refuse, share_setup, share_teardown_rest),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
