@@ -359,4 +359,19 @@ static inline struct attempt guest(struct world *w, uint64_t ipa, enum model_kin
     return guest_as(w, ipa, kind, false);
 }
 
+/* For suites whose world is the usual one; and for those that end with their space there. */
+static inline int world_setup(void **state)
+{
+    struct world_config wc = world_defaults();
+
+    *state = world_create(&wc);
+    return 0;
+}
+static inline int world_teardown(void **state)
+{
+    world_check(*state);
+    world_destroy(*state);
+    return 0;
+}
+
 #endif

@@ -36,13 +36,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static bool no_more(void *arg, const struct s2_detail *d)
 {
     (void)d;
@@ -429,7 +422,7 @@ static void areas_that_look_alike_share_no_leaf(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(leaves_that_say_something_else),
         T(tables_that_are_wrong_inside),

@@ -4,21 +4,6 @@
  * finished with are not; what happens when memory comes in smaller pieces than a granule, and when there is no node left. */
 #include "space_world.h"
 
-static int setup(void **state)
-{
-    struct world_config wc = world_defaults();
-
-    *state = world_create(&wc);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 /* The next 2 MiB of an alloc area come from here: everything that is free below is set aside meanwhile. */
 static void map_at(struct world *w, uint64_t ipa, uint64_t pa, uint32_t attr)
 {
@@ -281,7 +266,7 @@ static void a_hole_under_many_areas_is_one(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(chunks_that_continue_each_other_are_one),
         T(chunks_at_work_stay_apart),

@@ -16,13 +16,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static void bytes_arrive_and_come_back(void **state)
 {
     struct world *w = *state;
@@ -204,7 +197,7 @@ static void what_the_ledger_lost_is_no_memory(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(bytes_arrive_and_come_back),
         T(windows_are_bounded),

@@ -18,13 +18,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 /* --- between two holds of the lock ------------------------------------------------------------------------------------- */
 
 /* Once, when the space's lock is dropped for the n-th time: what another CPU does then. */
@@ -175,7 +168,7 @@ static void the_second_of_two_installers_tries_again(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(memory_is_taken_only_where_it_is_still_wanted),
         T(memory_that_went_again_is_a_retry),

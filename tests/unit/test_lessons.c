@@ -26,13 +26,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static uint64_t *slot_of(struct world *w, uint64_t ipa, uint64_t *desc)
 {
     struct s2_walk_step steps[5];
@@ -327,7 +320,7 @@ static void o7_used_memory_is_clean_for_its_next_owner(void **state)
     assert_memory_equal(seen, zero, sizeof seen);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 
 int main(void)
 {

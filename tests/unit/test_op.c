@@ -3,21 +3,6 @@
 /* The operation object: collects, takes all or nothing, gives back what was not used. */
 #include "space_world.h"
 
-static int setup(void **state)
-{
-    struct world_config wc = world_defaults();
-
-    *state = world_create(&wc);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static void nodes_alone(void **state)
 {
     static _Alignas(64) unsigned char mem[2][8 * S2_NODE_BYTES];
@@ -220,7 +205,7 @@ static void nodes_of_another_pool(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_alone), cmocka_unit_test(a_fixed_number_of_pools),
         T(everything_or_nothing),      T(frames_that_others_hold),

@@ -3,21 +3,6 @@
 /* Address spaces: what areas of allocated memory, at once and lazy, do to tables, memory and ledger; what is refused. */
 #include "space_world.h"
 
-static int setup(void **state)
-{
-    struct world_config wc = world_defaults();
-
-    *state = world_create(&wc);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 /* --- alloc --------------------------------------------------------------------------------------------------------- */
 
 static void alloc_populates_with_zeroes_and_large_leaves(void **state)
@@ -320,7 +305,7 @@ static void lookups_see_the_areas(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(alloc_populates_with_zeroes_and_large_leaves),
         T(alloc_works_with_the_smallest_pieces),

@@ -16,13 +16,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static void expect_area(struct world *w, uint64_t at, struct s2_area want)
 {
     struct s2_area have;
@@ -400,7 +393,7 @@ static void an_area_knows_what_stands_behind_it(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(only_the_expected_area_goes),
         T(one_backend_takes_the_place_of_another),

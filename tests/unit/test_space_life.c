@@ -3,21 +3,6 @@
 /* Life of an address space: what it needs to begin, what unmaps go on with when nothing is left, how it ends. */
 #include "space_world.h"
 
-static int setup(void **state)
-{
-    struct world_config wc = world_defaults();
-
-    *state = world_create(&wc);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 /* --- cut reserve ------------------------------------------------------------------------------------------------------ */
 
 static void unmap_needs_no_memory(void **state)
@@ -347,7 +332,7 @@ static void a_backend_of_ones_own_releases_what_it_has(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(unmap_needs_no_memory),
         cmocka_unit_test(init_refuses_and_leaks_nothing),

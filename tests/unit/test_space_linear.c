@@ -3,21 +3,6 @@
 /* Linear areas: memory and devices at chosen addresses, which the ledger must show as the VM's. */
 #include "space_world.h"
 
-static int setup(void **state)
-{
-    struct world_config wc = world_defaults();
-
-    *state = world_create(&wc);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_check(*state);
-    world_destroy(*state);
-    return 0;
-}
-
 static void linear_maps_what_the_vm_owns(void **state)
 {
     struct world *w = *state;
@@ -305,7 +290,7 @@ static void neighbours_that_go_together_go_as_one_run(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(linear_maps_what_the_vm_owns),
         T(linear_refuses_what_is_not_the_vms),
