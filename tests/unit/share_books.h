@@ -116,7 +116,7 @@ static inline enum s2_err books_offer(struct books *x, enum s2_share_kind kind, 
     if (err)
         s2_share_drop(&x->l, *handle);
     else
-        s2_share_commit(&x->l, *handle, NULL);
+        s2_share_commit(&x->l, *handle);
     return err;
 }
 
@@ -215,6 +215,10 @@ static inline void books_same(const struct books_seen *a, const struct books_see
     for (unsigned i = 0; i < a->shares; i++) {
         assert_int_equal(a->share[i].handle, b->share[i].handle);
         assert_true(!phases || a->share[i].phase == b->share[i].phase);
+        assert_int_equal(a->share[i].owner, b->share[i].owner);
+        assert_int_equal(a->share[i].kind, b->share[i].kind);
+        assert_int_equal(a->share[i].bytes, b->share[i].bytes);
+        assert_int_equal(a->share[i].scrubbed, b->share[i].scrubbed);
         assert_int_equal(a->share[i].owner_has, b->share[i].owner_has);
         assert_memory_equal(a->share[i].borrower, b->share[i].borrower, sizeof a->share[i].borrower);
     }
