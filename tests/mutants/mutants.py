@@ -14,13 +14,14 @@ built (plain variant), and the suites named with it run until one of them fails.
 
 Names choose mutations, --boot those that need QEMU (BULKHEAD_BUILD: a build directory in which `make boot-files` was run).
 --list prints the rows of docs/testing.md, --dry-run which mutations do not fit the code.
-The mutations are in stage2.py, memory.py, shares.py, handover.py, audit.py, hyp.py and life.py beside this file, as (name, file, old text, new text, what it breaks, suites); the
-old text occurs exactly once in the file, so that a mutation cannot silently stop being one.
+The mutations are in the other files of this directory, as (name, file, old text, new text, what it breaks, suites); the old
+text occurs exactly once in the file, so that a mutation cannot silently stop being one.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
+import importlib
 import os
 import queue
 import shutil
@@ -33,13 +34,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
-import audit  # noqa: E402  (found through the line above)
-import handover  # noqa: E402
-import hyp  # noqa: E402
-import life  # noqa: E402
-import memory  # noqa: E402
-import shares  # noqa: E402
-import stage2  # noqa: E402
 
 COPIED = ("Makefile", "Kconfig", "stage2", "hyp", "guest", "tests", "tools")
 SUITE_SECONDS = 120
@@ -67,8 +61,9 @@ class Mutation:
 
 
 def mutations():
-    files = (stage2, memory, shares, handover, audit, hyp, life)
-    return [Mutation(row) for f in files for row in f.MUTATIONS]
+    """Of every file beside this one; those that need QEMU at the end."""
+    files = sorted(f.removesuffix(".py") for f in os.listdir(HERE) if f.endswith(".py") and f != os.path.basename(__file__))
+    return sorted((Mutation(row) for f in files for row in importlib.import_module(f).MUTATIONS), key=Mutation.boots)
 
 
 def run(command, seconds, **how):
