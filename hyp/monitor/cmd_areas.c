@@ -15,7 +15,8 @@ static bool begin(struct session *s)
 /* "128 x 2M + 3 x 4K"; [[2097152,128],[4096,3]]. */
 static void row_leaves(struct row *r, const struct s2_geometry *g, const uint64_t leaves[LEVELS])
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, r->json ? "[" : "");
     size_t empty = t.used;
     for (unsigned i = 0; i < LEVELS; i++) {
@@ -36,7 +37,8 @@ static void row_leaves(struct row *r, const struct s2_geometry *g, const uint64_
 static void row_place(struct row *r, struct s2_space *space, const struct s2_area *a)
 {
     struct s2_leaf first, last;
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     bool there = a->backend->memory != NULL && s2_space_translate(space, a->range.start, &first);
     if (!there) {
         row_text(r, "pa", 14, NULL);

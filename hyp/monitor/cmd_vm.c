@@ -80,7 +80,8 @@ static bool begin(struct session *s)
 
 static void row_cpus(struct row *r, const struct vm *vm)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, r->json ? "[" : "");
     for (unsigned i = 0; i < vm->vcpus; i++)
         text_add(&t, i == 0 ? "%u" : r->json ? ",%u" : " %u", (uint64_t)vm->vcpu[i].cpu);

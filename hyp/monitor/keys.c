@@ -64,7 +64,8 @@ static void print_memory(void)
 {
     const unsigned mib = 20 - S2_FRAME_LOG2;
     struct host_ram ram = host_ram();
-    struct text tables = {.used = 0};
+    struct text tables;
+    text_begin(&tables);
     host_describe_tables(&tables);
     print("bulkhead: RAM: %lu MiB, %lu free (%lu clean, %lu promised); table pages: %s\n",
           (unsigned long)(ram.total >> mib), (unsigned long)(ram.free >> mib), (unsigned long)(ram.clean >> mib),

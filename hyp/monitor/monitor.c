@@ -205,7 +205,8 @@ void monitor_line_open(void)
 
 void monitor_do(const char *command, const char *word)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, word == NULL ? "%s" : "%s %s", command, word);
     lock_take(&monitor.lock);
     if (!monitor.at_work)
@@ -217,7 +218,8 @@ void monitor_do(const char *command, const char *word)
 
 bool monitor_refuse(struct session *s, const char *fmt, ...)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     va_list args;
     va_start(args, fmt);
     text_addv(&t, fmt, args);
@@ -235,7 +237,8 @@ bool monitor_is(const struct session *s, unsigned word, const char *text)
 
 bool monitor_wants_vm(struct session *s, unsigned word)
 {
-    struct text names = {.used = 0};
+    struct text names;
+    text_begin(&names);
     for (unsigned i = 0; i < vm_count(); i++) {
         struct vm *vm = vm_at(i);
         if (vm == NULL)

@@ -114,7 +114,8 @@ void row_field(struct row *r, const char *key, unsigned width, bool right, const
 void row_text(struct row *r, const char *key, unsigned width, const char *value)
 {
     if (!r->json || value == NULL) {
-        struct text shown = {.used = 0};
+        struct text shown;
+        text_begin(&shown);
         text_add(&shown, "%s", value == NULL ? "-" : value);
         row_field(r, key, width, false, shown.s, "null");
         return;
@@ -127,7 +128,8 @@ void row_text(struct row *r, const char *key, unsigned width, const char *value)
 
 void row_address(struct row *r, const char *key, unsigned width, uint64_t value)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, r->json ? "\"%x\"" : "%x", value);
     row_field(r, key, width, true, t.s, t.s);
 }
@@ -144,7 +146,8 @@ void row_no_address(struct row *r, const char *key, unsigned width)
 
 void row_number(struct row *r, const char *key, unsigned width, uint64_t value)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "%u", value);
     row_field(r, key, width, true, t.s, t.s);
 }
@@ -160,7 +163,8 @@ const char *row_unit(uint64_t *bytes)
 
 void row_size(struct row *r, const char *key, unsigned width, uint64_t bytes)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     const char *unit = r->json ? "" : row_unit(&bytes);
     text_add(&t, "%u%s", bytes, unit);
     row_field(r, key, width, true, t.s, t.s);

@@ -46,7 +46,8 @@ static bool cached(void *arg, unsigned i, uint32_t *pages)
 
 static void found(void *arg, const struct s2_finding *f)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     (void)arg;
     if (f->vm >= S2_OWNER_FIRST_VM)
         text_add(&t, "audit: vm %s", host_holder_name(f->vm));
@@ -101,7 +102,8 @@ static void begin(audit_line_fn *line, void *arg)
 static void end(void)
 {
     const struct s2_audit *a = &run.audit;
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     uint64_t findings;
     audit_hypervisor();
     findings = s2_audit_end(a);
@@ -161,7 +163,8 @@ static void check_operations(void)
 {
     for (unsigned i = 0; i < vm_count(); i++) {
         struct vm *vm = vm_at(i);
-        struct text t = {.used = 0};
+        struct text t;
+        text_begin(&t);
         if (vm == NULL || !vm->has_space || __atomic_load_n(&vm->space.wrong, __ATOMIC_ACQUIRE) == NULL)
             continue;
         host_add_detail(&t, &vm->space.wrong_detail);

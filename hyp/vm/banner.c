@@ -27,7 +27,10 @@ void banner_print(void)
 {
     const struct s2_caps *c = &host.caps;
     char model[MODEL_BYTES];
-    struct text used = {.used = 0}, rest = {.used = 0}, granules = {.used = 0};
+    struct text used, rest, granules;
+    text_begin(&used);
+    text_begin(&rest);
+    text_begin(&granules);
     cpu_model(cpu_at(0), model, sizeof(model));
     add_feature(&used, c->tlbirange, "TLBIRANGE");
     add_feature(&used, c->ttl, "TTL");
@@ -118,7 +121,10 @@ static void add_leaves(struct vm *vm, struct text *t, const struct s2_area *a)
 
 static void print_area(struct vm *vm, const struct s2_area *a)
 {
-    struct text size = {.used = 0}, place = {.used = 0}, leaves = {.used = 0};
+    struct text size, place, leaves;
+    text_begin(&size);
+    text_begin(&place);
+    text_begin(&leaves);
     char perm[] = {(a->attr.bits & S2_R) != 0 ? 'r' : '-', (a->attr.bits & S2_W) != 0 ? 'w' : '-',
                    (a->attr.bits & S2_X) != 0 ? 'x' : '-', '\0'};
     char range[RANGE_BYTES];
@@ -141,7 +147,8 @@ void banner_print_areas(struct vm *vm)
     const struct s2_geometry *g = &vm->space.cfg.geometry;
     struct s2_space_stats stats;
     struct s2_area a;
-    struct text cpus = {.used = 0};
+    struct text cpus;
+    text_begin(&cpus);
     if (!vm->has_space) {
         print("  %-12s %s, no memory\n", vm->name, vm_state_name(vm->state));
         return;

@@ -72,7 +72,9 @@ static void reg(struct writer *w, const uint64_t *values, size_t n)
 /* "name@40000000", as the specification asks for unit addresses. */
 static void begin_at(struct writer *w, const char *name, uint64_t address)
 {
-    struct text t = {.used = 0}, unit = {.used = 0};
+    struct text t, unit;
+    text_begin(&t);
+    text_begin(&unit);
     text_add(&unit, "%x", address);
     text_add(&t, "%s@%s", name, unit.s + 2);
     begin(w, t.s);
@@ -265,7 +267,9 @@ static void put_window(struct writer *w, const struct manifest_vm *v, const stru
 
 static void put_symbol(struct writer *w, const char *label, const char *name, uint64_t address)
 {
-    struct text t = {.used = 0}, unit = {.used = 0};
+    struct text t, unit;
+    text_begin(&t);
+    text_begin(&unit);
     text_add(&unit, "%x", address);
     text_add(&t, "/%s@%s", name, unit.s + 2);
     text(w, label, t.s);
@@ -278,7 +282,8 @@ static bool is_label_char(char c)
 
 static void put_window_symbol(struct writer *w, const struct manifest_view *view)
 {
-    struct text label = {.used = 0};
+    struct text label;
+    text_begin(&label);
     text_add(&label, "window_%s", view->window->name);
     for (char *c = label.s; *c != '\0'; c++)
         *c = is_label_char(*c) ? *c : '_';
@@ -353,7 +358,8 @@ int guestdtb_overlay(void *buf, size_t bytes, const void *overlay, size_t overla
 bool guestdtb_build(void *buf, void *scratch, size_t bytes, const struct manifest_vm *v, const struct load_plan *plan,
                     const struct machine *machine, struct problems *p)
 {
-    struct text subject = {.used = 0};
+    struct text subject;
+    text_begin(&subject);
     text_add(&subject, "vm %s: ", v->name);
     int err = guestdtb_make(buf, bytes, v, plan, machine);
     if (err != 0) {

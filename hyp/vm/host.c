@@ -55,7 +55,8 @@ void host_add_detail(struct text *t, const struct s2_detail *d)
 
 void host_explain(struct problems *p, const char *subject, const struct s2_detail *d)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "%s", s2_err_phrase(d->err));
     host_add_detail(&t, d);
     problem(p, subject, "%s", t.s);
@@ -272,7 +273,8 @@ void host_print_memory(struct vm *vm, const char *step)
 {
     const unsigned mib = 20 - S2_FRAME_LOG2;
     struct host_ram ram = host_ram();
-    struct text tables = {.used = 0};
+    struct text tables;
+    text_begin(&tables);
     if (vm->quiet)
         return;
     host_describe_tables(&tables);

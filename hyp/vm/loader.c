@@ -40,7 +40,9 @@ struct planner {
 
 static void refuse(struct planner *l, const char *fmt, ...)
 {
-    struct text subject = {.used = 0}, t = {.used = 0};
+    struct text subject, t;
+    text_begin(&subject);
+    text_begin(&t);
     text_add(&subject, "vm %s: ", l->v->name);
     va_list args;
     va_start(args, fmt);

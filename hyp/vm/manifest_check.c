@@ -13,7 +13,8 @@
 
 void rules_refuse(const struct check *c, const char *fmt, ...)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "vm %s: ", c->v->name);
     va_list args;
     va_start(args, fmt);
@@ -33,7 +34,8 @@ static void check_shape(const struct check *c)
 {
     struct s2_geometry g;
     struct s2_detail d;
-    struct text have = {.used = 0};
+    struct text have;
+    text_begin(&have);
     if (c->machine == NULL || c->machine->caps == NULL)
         return;
     enum s2_err err = shape_make(c->v, c->machine->caps, &g, &d);
@@ -351,7 +353,8 @@ static void check_chosen(const struct check *c)
 {
     struct thing mine;
     for (unsigned i = 0; chosen_thing(c->v, i, &mine); i++) {
-        struct text t = {.used = 0};
+        struct text t;
+        text_begin(&t);
         check_against_earlier(c, &mine, i);
         rules_beside_pools(c, &mine);
         if (c->machine != NULL && rules_in_the_way(c->machine, mine.r, strcmp(mine.dir, "devices") == 0, &t))

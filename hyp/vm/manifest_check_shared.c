@@ -9,7 +9,8 @@
 
 static void refuse(const struct check *c, const char *kind, const char *name, bool *ok, const char *fmt, ...)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "%s %s: ", kind, name);
     va_list args;
     va_start(args, fmt);
@@ -30,7 +31,8 @@ static struct range pool_range(const struct manifest_pool *pool)
 static void check_pool(const struct check *c, struct manifest_pool *pool)
 {
     struct range r = pool_range(pool);
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     if (pool->pa % FRAME != 0)
         refuse_pool(c, pool, "pa: %x is not a multiple of %x", pool->pa, FRAME);
     if (pool->size % FRAME != 0)
@@ -131,7 +133,8 @@ struct side {
 
 static void refuse_side(const struct side *s, const char *fmt, ...)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "window %s: %s%s%s: ", s->win->name, s->dir, s->slash, s->node);
     va_list args;
     va_start(args, fmt);

@@ -9,7 +9,8 @@
 
 void read_refuse(const struct where *w, const char *prop, const char *fmt, ...)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, w->what != NULL ? "%s %s: " : "%s: ", w->what != NULL ? w->what : "manifest", w->name);
     if (w->dir != NULL)
         text_add(&t, "%s/", w->dir);

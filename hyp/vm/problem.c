@@ -83,7 +83,8 @@ void text_add(struct text *t, const char *fmt, ...)
 
 void problemv(struct problems *p, const char *subject, const char *fmt, va_list args)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     add_string(&t, subject);
     text_addv(&t, fmt, args);
     p->count++;

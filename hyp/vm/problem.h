@@ -40,6 +40,11 @@ struct text {
     size_t used;
     char s[TEXT_BYTES];
 };
+static inline void text_begin(struct text *t)
+{
+    t->used = 0;
+    t->s[0] = '\0';
+}
 /* Formats: %s text (null prints "?"), %u unsigned (64-bit argument), %x 0x-hex (64-bit argument), %r struct range * as
  * start..end, %%. Never fails. */
 void text_add(struct text *t, const char *fmt, ...);

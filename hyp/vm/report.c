@@ -35,7 +35,8 @@ static void print_access(struct vcpu *v, const struct s2_fault *f)
 {
     static const char verbs[][8] = {
         [S2_ACCESS_READ] = "read", [S2_ACCESS_WRITE] = "write", [S2_ACCESS_EXEC] = "execute"};
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     text_add(&t, "%s", verbs[f->access]);
     if (f->isv)
         text_add(&t, " of %u bytes, x%u", 1ull << f->size_log2, (uint64_t)f->reg);
@@ -141,7 +142,8 @@ void vm_report_fault(struct vcpu *v, const struct s2_fault *f, const struct s2_f
     struct vm *vm = v->vm;
     struct s2_area below;
     vm_end_output(vm);
-    struct text where = {.used = 0};
+    struct text where;
+    text_begin(&where);
     if (f->has_ipa)
         text_add(&where, "IPA %x", f->ipa.v);
     else

@@ -97,7 +97,8 @@ static unsigned place_vcpu(const struct manifest_vm *cfg, unsigned index)
 struct vm *vm_create(const struct manifest_vm *cfg, unsigned index, struct problems *p)
 {
     struct vm *vm = mem_alloc(sizeof(*vm), NODE_ALIGN);
-    struct text subject = {.used = 0};
+    struct text subject;
+    text_begin(&subject);
     text_add(&subject, "vm %s: ", cfg->name);
     if (vm != NULL)
         vm->node_memory = mem_alloc((size_t)NODES_PER_VM * S2_NODE_BYTES, NODE_ALIGN);
@@ -134,14 +135,16 @@ bool vm_claim(struct vm *vm, struct problems *p)
 {
     const struct manifest_vm *cfg = vm->cfg;
     for (unsigned i = 0; i < cfg->regions; i++) {
-        struct text subject = {.used = 0};
+        struct text subject;
+        text_begin(&subject);
         text_add(&subject, "vm %s: memory/%s/pa: ", vm->name, cfg->region[i].name);
         if (cfg->region[i].chosen && !host_give_ram(vm->id, manifest_region_pa(&cfg->region[i]), p, subject.s))
             return false;
     }
     for (unsigned i = 0; i < cfg->devices; i++) {
         const struct manifest_device *d = &cfg->device[i];
-        struct text subject = {.used = 0};
+        struct text subject;
+        text_begin(&subject);
         text_add(&subject, "vm %s: devices/%s: ", vm->name, d->name);
         if (!host_give_device(vm->id, (struct range){d->pa, d->pa + d->size}, p, subject.s))
             return false;
@@ -336,7 +339,8 @@ static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, s
 bool vm_build_step(struct vm *vm, bool *ok, struct problems *p)
 {
     struct s2_detail d = {.err = S2_OK};
-    struct text subject = {.used = 0};
+    struct text subject;
+    text_begin(&subject);
     bool more;
     text_add(&subject, "vm %s: ", vm->name);
     enum s2_err err = build_some(vm, &subject, &more, &d);

@@ -33,7 +33,8 @@ bool windows_own(const struct vm *vm, unsigned window, struct s2_area *out)
 
 static void explain(const struct vm *vm, unsigned window, enum s2_err err, struct s2_detail *d, struct problems *p)
 {
-    struct text subject = {.used = 0};
+    struct text subject;
+    text_begin(&subject);
     text_add(&subject, "vm %s: window %s: ", vm->name, host.manifest.window[window].name);
     d->err = err;
     host_explain(p, subject.s, d);
