@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <boot/hooks.h>
 
@@ -64,45 +65,33 @@ static const char *parse_flags(const char *fmt, struct spec *spec)
     return fmt;
 }
 
-static uint64_t unsigned_arg(const struct spec *spec, va_list *args)
+static void put_integer(struct sink *s, char conversion, struct spec *spec, long value)
 {
-    return spec->is_long ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
-}
-
-static size_t length(const char *text)
-{
-    size_t n = 0;
-    while (text[n] != '\0')
-        n++;
-    return n;
+    bool negative = conversion == 'd' && value < 0;
+    uint64_t bits = spec->is_long || conversion == 'd' ? (uint64_t)value : (unsigned)value;
+    char c = (char)value;
+    if (conversion == 'c')
+        put_padded(s, spec, &c, 1);
+    else
+        put_number(s, spec, negative ? -bits : bits, conversion == 'x' ? 16 : 10, negative);
 }
 
 static void put_conversion(struct sink *s, char conversion, struct spec *spec, va_list *args)
 {
+    const char *text;
     switch (conversion) {
-    case 'd': {
-        long value = spec->is_long ? va_arg(*args, long) : va_arg(*args, int);
-        put_number(s, spec, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, value < 0);
-        break;
-    }
+    case 'd':
     case 'u':
-        put_number(s, spec, unsigned_arg(spec, args), 10, false);
-        break;
     case 'x':
-        put_number(s, spec, unsigned_arg(spec, args), 16, false);
+    case 'c':
+        put_integer(s, conversion, spec, spec->is_long ? va_arg(*args, long) : va_arg(*args, int));
         break;
-    case 'c': {
-        char c = (char)va_arg(*args, int);
-        put_padded(s, spec, &c, 1);
-        break;
-    }
-    case 's': {
-        const char *text = va_arg(*args, const char *);
+    case 's':
+        text = va_arg(*args, const char *);
         if (text == NULL)
             text = "(null)";
-        put_padded(s, spec, text, length(text));
+        put_padded(s, spec, text, strlen(text));
         break;
-    }
     default:
         put(s, conversion);
         break;

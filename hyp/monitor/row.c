@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 #include "monitor/row.h"
 
+#include <string.h>
+
 #include "vm/problem.h"
 
 enum { GAP = 2, END_ROOM = 3 /* "}", newline, zero */ };
@@ -26,17 +28,9 @@ static void pad(char *to, size_t size, size_t *used, size_t n)
     }
 }
 
-static size_t length(const char *text)
-{
-    size_t n = 0;
-    while (text[n] != '\0')
-        n++;
-    return n;
-}
-
 static void put_column(char *to, size_t size, size_t *used, const char *text, size_t width, bool right)
 {
-    size_t n = length(text), blanks = width > n ? width - n : 0;
+    size_t n = strlen(text), blanks = width > n ? width - n : 0;
     pad(to, size, used, *used > 0 ? GAP : 0);
     pad(to, size, used, right ? blanks : 0);
     while (*text != '\0')
@@ -103,7 +97,7 @@ void row_field(struct row *r, const char *key, unsigned width, bool right, const
         put_key(r, key);
         put_text(r, json);
     } else {
-        size_t at_least = length(key) > width ? length(key) : width;
+        size_t at_least = strlen(key) > width ? strlen(key) : width;
         put_column(r->line, ROW_BYTES - END_ROOM, &r->used, text, at_least, right);
         put_column(r->head, head_room, &r->head_used, key, at_least, right);
         settle(&r->head_used, head_before, head_room);
