@@ -110,7 +110,7 @@ _Noreturn void panic(const char *fmt, ...)
     va_list args;
     need_console();
     va_start(args, fmt);
-    vprint_to(text, sizeof(text), fmt, args);
+    vprint_to(text, sizeof(text), fmt, &args);
     va_end(args);
     print("\nBulkhead: %s\n", text);
     const uint64_t *record = __builtin_frame_address(0);

@@ -98,11 +98,9 @@ static void put_conversion(struct sink *s, char conversion, struct spec *spec, v
     }
 }
 
-size_t vprint_to(char *to, size_t size, const char *fmt, va_list args)
+size_t vprint_to(char *to, size_t size, const char *fmt, va_list *args)
 {
     struct sink s = {.to = to, .size = size};
-    va_list rest;
-    va_copy(rest, args);
     for (; *fmt != '\0'; fmt++) {
         if (*fmt != '%') {
             put(&s, *fmt);
@@ -112,9 +110,8 @@ size_t vprint_to(char *to, size_t size, const char *fmt, va_list args)
         fmt = parse_flags(fmt + 1, &spec);
         if (*fmt == '\0')
             break;
-        put_conversion(&s, *fmt, &spec, &rest);
+        put_conversion(&s, *fmt, &spec, args);
     }
-    va_end(rest);
     if (size > 0)
         to[s.used] = '\0';
     return s.used;
@@ -124,12 +121,12 @@ size_t print_to(char *to, size_t size, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    size_t used = vprint_to(to, size, fmt, args);
+    size_t used = vprint_to(to, size, fmt, &args);
     va_end(args);
     return used;
 }
 
-void vprint(const char *fmt, va_list args)
+void vprint(const char *fmt, va_list *args)
 {
     char text[PRINT_LINE];
     vprint_to(text, sizeof(text), fmt, args);
@@ -140,6 +137,6 @@ void print(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vprint(fmt, args);
+    vprint(fmt, &args);
     va_end(args);
 }

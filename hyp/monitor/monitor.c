@@ -222,7 +222,7 @@ bool monitor_refuse(struct session *s, const char *fmt, ...)
     text_begin(&t);
     va_list args;
     va_start(args, fmt);
-    text_addv(&t, fmt, args);
+    text_addv(&t, fmt, &args);
     va_end(args);
     row_begin(&s->row, s->json);
     row_text(&s->row, "error", 0, t.s);

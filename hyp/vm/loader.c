@@ -40,15 +40,13 @@ struct planner {
 
 static void refuse(struct planner *l, const char *fmt, ...)
 {
-    struct text subject, t;
+    struct text subject;
     text_begin(&subject);
-    text_begin(&t);
     text_add(&subject, "vm %s: ", l->v->name);
     va_list args;
     va_start(args, fmt);
-    text_addv(&t, fmt, args);
+    problemv(l->p, subject.s, fmt, &args);
     va_end(args);
-    problem(l->p, subject.s, "%s", t.s);
     l->ok = false;
 }
 

@@ -18,7 +18,7 @@ void rules_refuse(const struct check *c, const char *fmt, ...)
     text_add(&t, "vm %s: ", c->v->name);
     va_list args;
     va_start(args, fmt);
-    problemv(c->p, t.s, fmt, args);
+    problemv(c->p, t.s, fmt, &args);
     va_end(args);
     c->v->ok = false;
 }

@@ -14,7 +14,7 @@ static void refuse(const struct check *c, const char *kind, const char *name, bo
     text_add(&t, "%s %s: ", kind, name);
     va_list args;
     va_start(args, fmt);
-    problemv(c->p, t.s, fmt, args);
+    problemv(c->p, t.s, fmt, &args);
     va_end(args);
     *ok = false;
 }
@@ -138,7 +138,7 @@ static void refuse_side(const struct side *s, const char *fmt, ...)
     text_add(&t, "window %s: %s%s%s: ", s->win->name, s->dir, s->slash, s->node);
     va_list args;
     va_start(args, fmt);
-    problemv(s->c->p, t.s, fmt, args);
+    problemv(s->c->p, t.s, fmt, &args);
     va_end(args);
     s->win->ok = false;
 }

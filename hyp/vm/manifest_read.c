@@ -19,7 +19,7 @@ void read_refuse(const struct where *w, const char *prop, const char *fmt, ...)
     text_add(&t, "%s: ", prop);
     va_list args;
     va_start(args, fmt);
-    problemv(w->p, t.s, fmt, args);
+    problemv(w->p, t.s, fmt, &args);
     va_end(args);
     if (w->ok != NULL)
         *w->ok = false;

@@ -41,7 +41,7 @@ static void add_hex(struct text *t, uint64_t n)
     add_number(t, n, 16);
 }
 
-void text_addv(struct text *t, const char *fmt, va_list args)
+void text_addv(struct text *t, const char *fmt, va_list *args)
 {
     for (; *fmt != '\0'; fmt++) {
         if (*fmt != '%') {
@@ -51,16 +51,16 @@ void text_addv(struct text *t, const char *fmt, va_list args)
         const struct range *r;
         switch (*++fmt) {
         case 's':
-            add_string(t, va_arg(args, const char *));
+            add_string(t, va_arg(*args, const char *));
             break;
         case 'u':
-            add_number(t, va_arg(args, uint64_t), 10);
+            add_number(t, va_arg(*args, uint64_t), 10);
             break;
         case 'x':
-            add_hex(t, va_arg(args, uint64_t));
+            add_hex(t, va_arg(*args, uint64_t));
             break;
         case 'r':
-            r = va_arg(args, const struct range *);
+            r = va_arg(*args, const struct range *);
             add_hex(t, r->start);
             add_string(t, "..");
             add_hex(t, r->end);
@@ -77,11 +77,11 @@ void text_add(struct text *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    text_addv(t, fmt, args);
+    text_addv(t, fmt, &args);
     va_end(args);
 }
 
-void problemv(struct problems *p, const char *subject, const char *fmt, va_list args)
+void problemv(struct problems *p, const char *subject, const char *fmt, va_list *args)
 {
     struct text t;
     text_begin(&t);
@@ -96,6 +96,6 @@ void problem(struct problems *p, const char *subject, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    problemv(p, subject, fmt, args);
+    problemv(p, subject, fmt, &args);
     va_end(args);
 }

@@ -48,10 +48,10 @@ static inline void text_begin(struct text *t)
 /* Formats: %s text (null prints "?"), %u unsigned (64-bit argument), %x 0x-hex (64-bit argument), %r struct range * as
  * start..end, %%. Never fails. */
 void text_add(struct text *t, const char *fmt, ...);
-void text_addv(struct text *t, const char *fmt, va_list args);
+void text_addv(struct text *t, const char *fmt, va_list *args);
 
 /* One problem: "<subject><format...>"; subject may be empty. Counts it. */
 void problem(struct problems *p, const char *subject, const char *fmt, ...);
-void problemv(struct problems *p, const char *subject, const char *fmt, va_list args);
+void problemv(struct problems *p, const char *subject, const char *fmt, va_list *args);
 
 #endif

@@ -26,7 +26,7 @@ static void __attribute__((format(printf, 1, 2))) line(const char *fmt, ...)
     size_t room = sizeof(report.text) - report.used;
     va_list args;
     va_start(args, fmt);
-    size_t length = vprint_to(report.text + report.used, room, fmt, args);
+    size_t length = vprint_to(report.text + report.used, room, fmt, &args);
     va_end(args);
     report.used += length < room ? length : room - 1;
 }
