@@ -49,15 +49,15 @@ void text_addv(struct text *t, const char *fmt, va_list *args)
             continue;
         }
         const struct range *r;
+        uint64_t n;
         switch (*++fmt) {
         case 's':
             add_string(t, va_arg(*args, const char *));
             break;
         case 'u':
-            add_number(t, va_arg(*args, uint64_t), 10);
-            break;
         case 'x':
-            add_hex(t, va_arg(*args, uint64_t));
+            n = va_arg(*args, uint64_t);
+            *fmt == 'u' ? add_number(t, n, 10) : add_hex(t, n);
             break;
         case 'r':
             r = va_arg(*args, const struct range *);
