@@ -79,8 +79,10 @@ void s2_share_give(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_ipa ipa
 /* So many bytes of an area of that VM are gone (and flushed). When nobody has anything left, the frames go, too;
  * memory at a chosen place that a borrower could write to, once it is scrubbed. */
 void s2_share_let_go(struct s2_ledger *l, unsigned index, uint16_t vm, uint64_t bytes);
+/* What the shares that are charged there come to, and what it says, in the same moment. */
+uint64_t s2_share_charge(struct s2_ledger *l, const uint64_t *charged, uint64_t *is);
 /* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while one is
- * being taken, or scrubbed: again. */
+ * being taken, scrubbed or closed: again. */
 bool s2_share_orphan(struct s2_ledger *l, uint16_t owner);
 
 #endif

@@ -214,27 +214,48 @@ enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_rang
     return err;
 }
 
+/* So many runs at once under the lock, since a large share may be in thousands. */
+enum { RUNS_AT_ONCE = 64 };
+
+static void settle_run(struct s2_ledger *l, struct s2_share *s, const struct s2_ient *run, struct s2_ledger_entry want)
+{
+    want.range = s2_share_frames(run->val.w[0], run->end - run->start);
+    if (want.ipa.v != S2_IPA_NONE.v)
+        want.ipa.v += run->start;
+    s2_imap_erase(&s->runs, run->start);
+    s2_ledger_charge(l, s->owner, -1);
+    s2_ledger_apply(l, &want, 0);
+    if (want.state == S2_FREE) /* once the ledger says so */
+        s2_frames_free(s->frames, want.range, false, false);
+}
+
 void s2_share_settle(struct s2_ledger *l, struct s2_share *s, struct s2_ledger_entry want)
 {
-    struct s2_ient e;
-    s2_ipa ipa = want.ipa;
+    struct s2_ient run;
 
-    for (uint64_t at = 0; s2_imap_find_from(&s->runs, at, &e); at = e.end) {
-        want.range = s2_share_frames(e.val.w[0], e.end - e.start);
-        if (ipa.v != S2_IPA_NONE.v)
-            want.ipa.v = ipa.v + e.start;
-        s2_ledger_apply(l, &want, 0);
+    for (unsigned n = 1; s2_imap_find_from(&s->runs, 0, &run); n++) {
+        settle_run(l, s, &run, want);
+        if (n % RUNS_AT_ONCE == 0) {
+            s2_ledger_unlock(l);
+            s2_ledger_lock(l);
+        }
     }
 }
 
-void s2_share_forget(struct s2_ledger *l, struct s2_share *s)
+void s2_share_uncharge(struct s2_share *s)
 {
-    s2_ledger_charge(l, s->owner, -(int32_t)s->runs.count);
-    s2_imap_clear(&s->runs);
+    if (s->charged)
+        __atomic_store_n(s->charged, *s->charged - s->bytes / S2_FRAME, __ATOMIC_RELAXED);
+    s->charged = NULL;
+}
+
+void s2_share_forget(struct s2_share *s)
+{
+    s2_share_uncharge(s);
     s->phase = S2_SHARE_UNUSED;
 }
 
-void s2_share_commit(struct s2_ledger *l, uint32_t handle)
+void s2_share_commit(struct s2_ledger *l, uint32_t handle, uint64_t *charged)
 {
     struct s2_share *s;
 
@@ -242,6 +263,9 @@ void s2_share_commit(struct s2_ledger *l, uint32_t handle)
     s = s2_share_of(l, handle);
     s->phase = S2_SHARE_OPEN;
     s->owner_has = s->kind == S2_DONATE ? 0 : s->bytes;
+    s->charged = s->pooled ? charged : NULL;
+    if (s->charged)
+        __atomic_store_n(s->charged, *s->charged + s->bytes / S2_FRAME, __ATOMIC_RELAXED);
     s2_ledger_unlock(l);
 }
 
@@ -252,7 +276,7 @@ void s2_share_drop(struct s2_ledger *l, uint32_t handle)
     s2_ledger_lock(l);
     s = s2_share_of(l, handle);
     s2_share_settle(l, s, s2_share_owned(s, s->owner, s->was.ipa, s->rights));
-    s2_share_forget(l, s);
+    s2_share_forget(s);
     s2_ledger_unlock(l);
 }
 

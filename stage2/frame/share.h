@@ -31,12 +31,16 @@ static inline uint32_t s2_share_handle_of(const struct s2_ledger *l, const struc
     return (uint32_t)s->generation << GENERATION_SHIFT | (uint32_t)(s - l->share + 1);
 }
 
-/* One that is whole. */
+static inline bool s2_share_is_whole(const struct s2_share *s)
+{
+    return s->phase == S2_SHARE_OPEN || s->phase == S2_SHARE_ENDING;
+}
+
 static inline struct s2_share *s2_share_made(const struct s2_ledger *l, uint32_t handle)
 {
     struct s2_share *s = s2_share_of(l, handle);
 
-    return s && s->phase != S2_SHARE_MAKING ? s : NULL;
+    return s && s2_share_is_whole(s) ? s : NULL;
 }
 
 /* The frames as that VM's own, from ipa on. */
@@ -49,9 +53,12 @@ struct s2_borrower *s2_share_borrower_of(struct s2_share *s, uint16_t vm);
 /* Somebody who has it, or is taking it; null: nobody. */
 const struct s2_borrower *s2_share_holder(const struct s2_share *s);
 
-/* Every run of it as want says, from want.ipa on (or nowhere), in no share. */
+/* Every run that is left in it as want says, from want.ipa on (or nowhere), in no share; what is free now is the allocator's. Lets
+ * the lock go between any few of them: pre: nobody else may take or close it meanwhile. */
 void s2_share_settle(struct s2_ledger *l, struct s2_share *s, struct s2_ledger_entry want);
-/* The record is free. */
-void s2_share_forget(struct s2_ledger *l, struct s2_share *s);
+/* Its owner pays for it no longer. */
+void s2_share_uncharge(struct s2_share *s);
+/* pre: settled. The record is free. */
+void s2_share_forget(struct s2_share *s);
 
 #endif

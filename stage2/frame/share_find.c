@@ -144,7 +144,7 @@ bool s2_share_next(struct s2_ledger *l, uint32_t behind, struct s2_share_info *o
 
     s2_ledger_lock(l);
     for (unsigned i = behind & 0xffffu; i < l->shares && !found; i++) {
-        found = l->share[i].phase > S2_SHARE_MAKING;
+        found = s2_share_is_whole(&l->share[i]);
         if (found)
             *out = info_of(l, &l->share[i]);
     }
@@ -158,4 +158,17 @@ const struct s2_borrower *s2_share_borrower(const struct s2_share_info *info, ui
         if (info->borrower[i].vm == vm)
             return &info->borrower[i];
     return NULL;
+}
+
+uint64_t s2_share_charge(struct s2_ledger *l, const uint64_t *charged, uint64_t *is)
+{
+    uint64_t bytes = 0;
+
+    s2_ledger_lock(l);
+    for (unsigned i = 0; i < l->shares; i++)
+        if (l->share[i].phase != S2_SHARE_UNUSED && l->share[i].charged == charged)
+            bytes += l->share[i].bytes;
+    *is = *charged;
+    s2_ledger_unlock(l);
+    return bytes / S2_FRAME;
 }

@@ -69,14 +69,15 @@ void s2_share_take_commit(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_
     s2_ledger_lock(l);
     s = s2_share_of(l, handle);
     b = s2_share_borrower_of(s, vm);
-    b->state = S2_BORROW_HELD;
-    b->ipa = ipa;
-    b->mapped = s->bytes;
-    s->touched |= (b->has & S2_W) != 0;
-    s->scrubbed = 0;
     if (s->kind == S2_DONATE) {
         s2_share_settle(l, s, s2_share_owned(s, vm, ipa, b->rights));
-        s2_share_forget(l, s);
+        s2_share_forget(s);
+    } else {
+        b->state = S2_BORROW_HELD;
+        b->ipa = ipa;
+        b->mapped = s->bytes;
+        s->touched |= (b->has & S2_W) != 0;
+        s->scrubbed = 0;
     }
     s2_ledger_unlock(l);
 }
@@ -129,31 +130,17 @@ enum s2_err s2_share_end_ready(struct s2_ledger *l, uint32_t handle, uint16_t ow
     return err;
 }
 
-/* Under the lock; the frames of the first run go to the allocator once the ledger says so. False: none is left. */
-static bool free_run(struct s2_ledger *l, struct s2_share *s)
-{
-    struct s2_ledger_entry nobodys = {.owner = S2_OWNER_NONE, .state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};
-    struct s2_ient e;
-
-    if (!s2_imap_find_from(&s->runs, 0, &e))
-        return false;
-    s2_imap_erase(&s->runs, e.start);
-    s2_ledger_charge(l, s->owner, -1);
-    nobodys.range = s2_share_frames(e.val.w[0], e.end - e.start);
-    s2_ledger_apply(l, &nobodys, 0);
-    s2_frames_free(s->frames, nobodys.range, false, false);
-    return true;
-}
-
-/* Under the lock. */
+/* Under the lock. From now on nobody finds it. */
 static void close_share(struct s2_ledger *l, struct s2_share *s, bool back)
 {
+    const struct s2_ledger_entry nobodys = {.state = S2_FREE, .rights = S2_RWX, .ipa = S2_IPA_NONE};
+
+    s->phase = S2_SHARE_CLOSING;
     if (back || !s->pooled)
         s2_share_settle(l, s, s2_share_owned(s, s->owner, back ? s->was.ipa : S2_IPA_NONE, s->rights));
     else
-        while (free_run(l, s))
-            ;
-    s2_share_forget(l, s);
+        s2_share_settle(l, s, nobodys);
+    s2_share_forget(s);
 }
 
 void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back)
@@ -225,12 +212,14 @@ bool s2_share_orphan(struct s2_ledger *l, uint16_t owner)
 
         if (s->phase == S2_SHARE_UNUSED || s->owner != owner)
             continue;
-        s->phase = S2_SHARE_ENDING;
+        s2_share_uncharge(s);
         s->orphaned = true;
+        if (s->phase != S2_SHARE_CLOSING)
+            s->phase = S2_SHARE_ENDING;
         if (is_left(s))
             close_share(l, s, false);
-        else
-            left |= s->kind == S2_DONATE; /* it is being taken, or scrubbed, at this moment */
+        else /* at this moment it is being closed, taken, or scrubbed */
+            left |= s->kind == S2_DONATE || s->phase == S2_SHARE_CLOSING;
     }
     s2_ledger_unlock(l);
     return left;

@@ -21,7 +21,7 @@ const char *s2_audit_shared_entry(const struct s2_ledger *l, const struct s2_led
 bool s2_audit_share_in_use(const struct s2_ledger *l, uint32_t handle)
 {
     const struct s2_share *s = s2_share_of(l, handle);
-    bool in_use = s && s->scrubbing;
+    bool in_use = s && (s->scrubbing || s->phase == S2_SHARE_CLOSING);
 
     for (unsigned i = 0; s && i < s->borrowers; i++)
         in_use |= s->borrower[i].state != S2_BORROW_OFFERED;

@@ -34,13 +34,11 @@ static enum s2_err prepare_unmap(struct s2_space *sp, struct s2_op *op, const st
     return s2_op_need_nodes(op, sp->cfg.nodes, s2_chunk_cut_nodes(sp, c->goes));
 }
 
-/* What comes out of a share: what the owner still has an area for counts already. */
+/* What comes out of a share: its owner's counts already. */
 static enum s2_err check_charge(const struct s2_space *sp, const struct s2_op *op, struct s2_ipa_range part)
 {
-    struct s2_share_info info = {.owner_has = 0};
-
-    (void)s2_share_info(sp->cfg.ledger, op->share, &info);
-    if (frames_in(part) - info.owner_has / S2_FRAME <= s2_frames_left(sp))
+    if (s2_share_side(sp->cfg.ledger, s2_share_index(op->share), sp->cfg.id).owner ||
+        frames_in(part) <= s2_frames_left(sp))
         return S2_OK;
     return s2_refuse(op->detail, S2_EQUOTA, S2_AXIS_IPA, part.start.v, part.end.v,
                      "needs more memory than the VM's quota allows");

@@ -109,14 +109,9 @@ static void commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 static void release(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_space *sp = ctx;
-    unsigned index = s2_shared_index(&c->area);
-    struct s2_share_side side = side_of(sp, &c->area);
 
-    if (c->step != S2_STEP_UNMAP || op->share)
-        return;
-    if (side.owner && side.pooled)
-        sp->frames_shared -= s2_range_bytes(c->part) / S2_FRAME;
-    s2_share_let_go(sp->cfg.ledger, index, sp->cfg.id, s2_range_bytes(c->part));
+    if (c->step == S2_STEP_UNMAP && !op->share)
+        s2_share_let_go(sp->cfg.ledger, s2_shared_index(&c->area), sp->cfg.id, s2_range_bytes(c->part));
 }
 
 static uint64_t backing_at(const struct s2_area *area, s2_ipa start)

@@ -305,7 +305,7 @@ static uint64_t shown(const struct s2_space *sp, uint32_t handle)
 /* What each share says that this VM has of it is there, no more and no less, and so is what counts as shared. */
 static bool check_shares(struct audit *a)
 {
-    uint64_t charged = 0, all = 0, counted = 0;
+    uint64_t all = 0, counted = 0, charged, is;
     struct s2_share_info info = {.handle = 0};
     struct s2_area area;
 
@@ -316,15 +316,14 @@ static bool check_shares(struct audit *a)
         if (shown(a->sp, info.handle) != has)
             return fail(a, S2_AXIS_NONE, info.handle, has, "shows another part of a share than it is said to have");
         counted += has;
-        if (info.owner == a->sp->cfg.id && info.pooled)
-            charged += info.owner_has / S2_FRAME;
     }
     for (s2_ipa at = S2_IPA(0); s2_area_set_find_from(&a->sp->areas, at, &area); at = area.range.end)
         all += area.backend == &s2_backend_shared ? s2_range_bytes(area.range) : 0;
     if (all != counted)
         return fail(a, S2_AXIS_NONE, all, counted, "shows shares that there are not");
-    if (charged != a->sp->frames_shared)
-        return fail(a, S2_AXIS_NONE, charged, a->sp->frames_shared, "is charged for another number of shared frames");
+    charged = s2_share_charge(a->sp->cfg.ledger, &a->sp->frames_shared, &is);
+    if (charged != is)
+        return fail(a, S2_AXIS_NONE, charged, is, "is charged for another number of shared frames");
     return true;
 }
 
@@ -399,7 +398,7 @@ static bool check_quotas(struct audit *a)
 
     if (q.used > q.limit)
         wrong = "uses more table pages than its quota";
-    else if (sp->frames_held + sp->frames_promised + sp->frames_shared > sp->cfg.frame_quota)
+    else if (s2_frames_charged(sp) > sp->cfg.frame_quota)
         wrong = "holds and promises more frames than its quota";
     else if (sp->cut_nodes > S2_CUT_NODES || sp->cut.count > s2_cut_tables(&sp->cfg.geometry))
         wrong = "has more in its cut reserve than belongs there";

@@ -132,10 +132,16 @@ void s2_longs_end(struct s2_space *sp);
 void s2_long_map_give_up(struct s2_long *l);
 void s2_long_protect_give_up(struct s2_long *l);
 
+/* What counts in the quota, at most: what is shared may become less at any time, more only under the space's lock. */
+static inline uint64_t s2_frames_charged(const struct s2_space *sp)
+{
+    return sp->frames_held + sp->frames_promised + __atomic_load_n(&sp->frames_shared, __ATOMIC_RELAXED);
+}
+
 /* What the quota leaves. */
 static inline uint64_t s2_frames_left(const struct s2_space *sp)
 {
-    return sp->cfg.frame_quota - sp->frames_held - sp->frames_promised - sp->frames_shared;
+    return sp->cfg.frame_quota - s2_frames_charged(sp);
 }
 
 /* --- chunks.c: the memory of alloc areas ---------------------------------------------------------------------------- */

@@ -126,9 +126,7 @@ enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32
             s2_share_drop(sp->cfg.ledger, op.share);
         } else {
             *handle = op.share;
-            if (o->kind != S2_DONATE && was.backend == &s2_backend_alloc)
-                sp->frames_shared += s2_range_bytes(o->range) / S2_FRAME;
-            s2_share_commit(sp->cfg.ledger, op.share);
+            s2_share_commit(sp->cfg.ledger, op.share, &sp->frames_shared);
         }
     }
     return s2_space_leave(&op, err);
@@ -299,10 +297,8 @@ static enum s2_err take_back(struct s2_space *sp, struct s2_op *op, const struct
     }
     if (!err)
         err = s2_area_set_map(&sp->areas, op, &a, S2_MAP_REPLACE);
-    if (!err) {
-        sp->frames_shared -= info->pooled ? info->owner_has / S2_FRAME : 0;
+    if (!err)
         s2_share_close(sp->cfg.ledger, info->handle, true);
-    }
     return err;
 }
 
@@ -317,9 +313,7 @@ enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_det
     err = s2_space_enter(sp, &op, range, d);
     if (!err)
         err = s2_share_end_ready(sp->cfg.ledger, handle, sp->cfg.id, d);
-    if (!err) {
-        (void)s2_share_info(sp->cfg.ledger, handle, &info); /* how much of it the owner has may have changed */
+    if (!err)
         err = take_back(sp, &op, &info, range);
-    }
     return s2_space_leave(&op, err);
 }

@@ -116,7 +116,7 @@ static inline enum s2_err books_offer(struct books *x, enum s2_share_kind kind, 
     if (err)
         s2_share_drop(&x->l, *handle);
     else
-        s2_share_commit(&x->l, *handle);
+        s2_share_commit(&x->l, *handle, NULL);
     return err;
 }
 

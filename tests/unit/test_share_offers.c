@@ -90,7 +90,7 @@ static void as_many_borrowers_as_there_may_be(void **state)
     }
     assert_int_equal(s2_share_begin(&x->l, ids[OWNER], &o, &was, &x->frames, &x->handle, &x->d), S2_OK);
     assert_int_equal(s2_share_add(&x->l, x->handle, frames_at(FRAME, PAGES), &x->d), S2_OK);
-    s2_share_commit(&x->l, x->handle);
+    s2_share_commit(&x->l, x->handle, NULL);
     for (unsigned i = 0; i < S2_SHARE_BORROWERS; i++)
         assert_int_equal(books_retrieve(x, o.borrower[i].vm), S2_OK);
     assert_int_equal(books_retrieve(x, (uint16_t)(ids[BORROWER] + S2_SHARE_BORROWERS)), S2_ENOENT);
@@ -177,7 +177,7 @@ static void runs_in_any_order_come_back(void **state)
     assert_int_equal(s2_share_begin(&x->l, ids[OWNER], &o, &was, &x->frames, &handle, &x->d), S2_OK);
     for (unsigned i = 0; i < PAGES; i++)
         assert_int_equal(s2_share_add(&x->l, handle, frames_at(FRAME + order[i] * PAGE, 1), &x->d), S2_OK);
-    s2_share_commit(&x->l, handle);
+    s2_share_commit(&x->l, handle, NULL);
     assert_true(s2_share_run(&x->l, s2_share_index(handle), PAGE, &run, &pa, &bytes));
     assert_int_equal(run, 0);
     assert_int_equal(pa.v, FRAME + 2 * PAGE);

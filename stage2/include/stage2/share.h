@@ -51,7 +51,7 @@ struct s2_borrower {
     uint64_t mapped; /* bytes */
 };
 
-enum s2_share_phase { S2_SHARE_UNUSED, S2_SHARE_MAKING, S2_SHARE_OPEN, S2_SHARE_ENDING };
+enum s2_share_phase { S2_SHARE_UNUSED, S2_SHARE_MAKING, S2_SHARE_CLOSING, S2_SHARE_OPEN, S2_SHARE_ENDING };
 
 /* The owner's area as it was, to come back so. */
 struct s2_share_was {
@@ -74,6 +74,7 @@ struct s2_share {
     struct s2_share_was was;
     uint64_t owner_has;       /* bytes that the owner has an area for still: mapped, or in wait for what was lent */
     struct s2_frames *frames; /* where they came from */
+    uint64_t *charged;        /* counts the frames as the owner's; null: nothing does, or no longer */
     struct s2_borrower borrower[S2_SHARE_BORROWERS];
     struct s2_imap runs; /* offset -> {PA}; those that go on are one */
 };
@@ -103,8 +104,10 @@ S2_NODISCARD enum s2_err s2_share_begin(struct s2_ledger *l, uint16_t owner, con
  * S2_ENOENT, S2_EBUSY, S2_ENODES, S2_EALIGN, S2_EINVAL; names the first range that is not. On an error nothing has changed. */
 S2_NODISCARD enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_range run,
                                       struct s2_detail *d);
-void s2_share_commit(struct s2_ledger *l, uint32_t handle); /* never fails */
-void s2_share_drop(struct s2_ledger *l, uint32_t handle);   /* all as before begin; never fails */
+/* Never fails. Pooled frames are the owner's to pay for until they are another's, free, or back, whoever has them meanwhile: *charged
+ * has them counted until then, or until the owner is taken down. It changes under the ledger's lock, at any time, by atomic stores; null: nobody counts. */
+void s2_share_commit(struct s2_ledger *l, uint32_t handle, uint64_t *charged);
+void s2_share_drop(struct s2_ledger *l, uint32_t handle); /* all as before begin; never fails */
 
 /* --- a borrower: retrieve, relinquish ------------------------------------------------------------------------------ */
 
@@ -126,7 +129,7 @@ S2_NODISCARD enum s2_err s2_share_end_begin(struct s2_ledger *l, uint32_t handle
 /* May it be closed? S2_ENOENT; S2_EINVAL: it was not begun to end; S2_EBUSY: somebody holds it (detail's holder), or it has to be scrubbed first. */
 S2_NODISCARD enum s2_err s2_share_end_ready(struct s2_ledger *l, uint32_t handle, uint16_t owner, struct s2_detail *d);
 /* pre: ready. `back`: the frames are the owner's, as they were; else nobody has them mapped: pooled ones are free, and dirty,
- * others stay the owner's. The record is free. Never fails. */
+ * others stay the owner's. The record is free. Never fails. The ledger's lock is let go between any few of many runs. */
 void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back);
 
 /* One bounded step: zeroes at most `budget` frames of what must be zero before it changes hands, the ledger not locked
@@ -146,7 +149,7 @@ struct s2_share_info {
     struct s2_share_was was;
     struct s2_borrower borrower[S2_SHARE_BORROWERS];
 };
-/* Nothing is said of shares in the making. */
+/* Nothing is said of shares in the making, or being closed. */
 bool s2_share_info(struct s2_ledger *l, uint32_t handle, struct s2_share_info *out);
 /* The first one behind that handle, in some order that does not change; 0: from the start. */
 bool s2_share_next(struct s2_ledger *l, uint32_t behind, struct s2_share_info *out);

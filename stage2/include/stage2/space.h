@@ -54,8 +54,9 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    uint64_t frames_shared; /* the allocator's, in shares and loans of this VM's, charged to it */
-    struct s2_long *longs;  /* long work under way, in ranges that do not meet */
+    uint64_t
+        frames_shared; /* the allocator's, in shares of this VM's until they are another's, or free (s2_share_commit): under the ledger's lock */
+    struct s2_long *longs; /* long work under way, in ranges that do not meet */
     bool promotion_off;
     bool dying;            /* being destroyed: */
     s2_ipa gone;           /* memory and rights of everything below are given back */
