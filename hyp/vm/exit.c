@@ -125,7 +125,7 @@ static bool beyond_guest(struct vcpu *v, enum serror_blame blame, const char *wh
     if (blame == SERROR_HYPERVISOR)
         panic("an error that is not contained, ESR 0x%lx, while vm %s ran", v->exit.esr, v->vm->name);
     if (blame == SERROR_VM)
-        vm_stop(v->vm, what);
+        vm_end(v->vm, what);
     return blame == SERROR_VM;
 }
 
@@ -142,8 +142,8 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
         return;
     }
     vm_report_fault(v, f, r);
-    vm_stop(v->vm, r->why == S2_NO_MEMORY ? "memory that was promised without cover has run out"
-                                          : "an access that no area allows");
+    vm_end(v->vm, r->why == S2_NO_MEMORY ? "memory that was promised without cover has run out"
+                                         : "an access that no area allows");
 }
 
 /* True: the fault is resolved, and the access is made again. */

@@ -104,101 +104,128 @@ static bool has_left(struct vm *vm, const struct vcpu *v)
     return last;
 }
 
-void sched_stopped(struct vcpu *v)
+/* Under vm->lock from here to each vCPU: whoever comes next finds all of them on their way out. Else one who is slow might stop those
+ * of the run after this, and of two who want different ends neither would know what the other has done. Which end it was is said by the
+ * last of them, ahead of all that follows from it. */
+static void begin_end(struct vm *vm, enum vm_goal goal, const char *why)
 {
-    struct vm *vm = v->vm;
-    lock_take(&vm->lock);
-    vm->power[v->index] = POWER_OFF;
-    bool last = !any_cpu_on(vm), by_itself = is_up(vm), quiet = vm->quiet, paused = has_left(vm, v);
-    bool goes_on = vm->goal == GOAL_RUNNING || vm->goal == GOAL_ABSENT;
-    if (last) {
-        vm->state = VM_STOPPED;
-        if (goes_on)
-            vm_work_begin(vm, WORK_DESTROY, vm->goal);
-    }
-    lock_drop(&vm->lock);
-    if (!last) {
-        if (paused)
-            host_print_memory(vm, "paused");
-        return;
-    }
+    vm->state = VM_STOPPING;
+    vm->goal = goal;
+    vm->why = why;
+    vm->quiet = goal == GOAL_RUNNING && !pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second());
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        sched_stop(&vm->vcpu[i]);
+}
+
+static void print_stopped(const struct vm *vm, const char *why)
+{
+    print("bulkhead: vm %s: stopped: %s\n", vm->name, why);
+}
+
+/* No vCPU is left, and the VM STOPPING until all of it is said: work on it would overtake this CPU, which may wait for the line. */
+static void end(struct vm *vm, bool restarts, const char *why)
+{
     vm_end_output(vm);
-    if (by_itself)
-        print("bulkhead: vm %s: stopped: all its vCPUs are off\n", vm->name);
-    if (!quiet)
+    if (!restarts)
+        print_stopped(vm, why);
+    else if (!vm->quiet)
+        print("bulkhead: vm %s: restarting after %lu starts: %s\n", vm->name, (unsigned long)vm->starts, why);
+    if (!vm->quiet)
         vm_print_exits(vm);
     host_print_memory(vm, "stopped");
+    lock_take(&vm->lock);
+    bool goes_on = vm->goal == GOAL_RUNNING || vm->goal == GOAL_ABSENT;
+    vm->state = VM_STOPPED;
+    if (goes_on)
+        vm_work_begin(vm, WORK_DESTROY, vm->goal);
+    lock_drop(&vm->lock);
     if (goes_on)
         cpu_kick(this_cpu()->index); /* the rest is done in idle time: look for it */
     else
         vm_end_if_last();
 }
 
-static const char *end_run(struct vm *vm, enum vm_goal goal, const char *why)
+void sched_stopped(struct vcpu *v)
 {
-    const char *refusal = NULL;
-    bool again = goal == GOAL_RUNNING;
+    struct vm *vm = v->vm;
     lock_take(&vm->lock);
-    if (is_up(vm)) {
-        vm->state = VM_STOPPING;
-        vm->goal = goal;
-        vm->quiet = again && !pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second());
-    } else {
-        refusal = is_on_the_way(vm) ? whereto(vm) : "is not running";
-    }
+    vm->power[v->index] = POWER_OFF;
+    bool last = !any_cpu_on(vm), paused = has_left(vm, v);
+    if (last && is_up(vm))
+        begin_end(vm, GOAL_STOPPED, "all its vCPUs are off");
+    bool restarts = vm->goal == GOAL_RUNNING;
+    const char *why = vm->why;
+    if (last)
+        vm->why = NULL;
     lock_drop(&vm->lock);
-    if (refusal != NULL)
-        return refusal;
-    if (!again)
-        print("bulkhead: vm %s: stopped: %s\n", vm->name, why);
-    else if (!vm->quiet)
-        print("bulkhead: vm %s: restarting after %lu starts: %s\n", vm->name, (unsigned long)vm->starts, why);
-    for (unsigned i = 0; i < vm->vcpus; i++)
-        if (__atomic_load_n(&vm->power[i], __ATOMIC_RELAXED) != POWER_OFF)
-            sched_stop(&vm->vcpu[i]);
+    if (last)
+        end(vm, restarts, why);
+    else if (paused)
+        host_print_memory(vm, "paused");
+}
+
+/* vm->lock held. */
+static const char *try_end(struct vm *vm, enum vm_goal goal, const char *why)
+{
+    if (!is_up(vm))
+        return is_on_the_way(vm) ? whereto(vm) : "is not running";
+    begin_end(vm, goal, why);
     return NULL;
 }
 
-/* On the way to run (again): it will not come to that. */
-static bool turn_back(struct vm *vm, const char *why)
+/* On the way to run (again): it will not come to that. vm->lock held. */
+static bool turn_back(struct vm *vm)
 {
-    lock_take(&vm->lock);
     bool turns = is_on_the_way(vm) && vm->goal == GOAL_RUNNING;
     if (turns)
         vm->goal = GOAL_STOPPED;
-    lock_drop(&vm->lock);
-    if (turns)
-        print("bulkhead: vm %s: stopped: %s\n", vm->name, why);
     return turns;
 }
 
 const char *vm_stop(struct vm *vm, const char *why)
 {
-    return turn_back(vm, why) ? NULL : end_run(vm, GOAL_STOPPED, why);
+    lock_take(&vm->lock);
+    bool turns = turn_back(vm), said_later = vm->why != NULL;
+    const char *refusal = turns ? NULL : try_end(vm, GOAL_STOPPED, why);
+    if (turns && said_later)
+        vm->why = why;
+    lock_drop(&vm->lock);
+    if (turns && !said_later)
+        print_stopped(vm, why);
+    return refusal;
+}
+
+void vm_end(struct vm *vm, const char *why)
+{
+    lock_take(&vm->lock);
+    (void)try_end(vm, GOAL_STOPPED, why);
+    lock_drop(&vm->lock);
 }
 
 const char *vm_restart(struct vm *vm, const char *why)
 {
-    return end_run(vm, GOAL_RUNNING, why);
+    lock_take(&vm->lock);
+    const char *refusal = try_end(vm, GOAL_RUNNING, why);
+    lock_drop(&vm->lock);
+    return refusal;
 }
 
 const char *vm_destroy(struct vm *vm)
 {
     const char *refusal = NULL;
     lock_take(&vm->lock);
-    bool up = is_up(vm);
-    if (is_on_the_way(vm)) {
+    if (is_up(vm)) {
+        begin_end(vm, GOAL_ABSENT, "to be destroyed");
+    } else if (is_on_the_way(vm)) {
         refusal = vm->goal == GOAL_ABSENT ? whereto(vm) : NULL;
         vm->goal = GOAL_ABSENT;
     } else if (vm->state == VM_ABSENT) {
         refusal = "is not defined";
-    } else if (!up) {
+    } else {
         vm->quiet = false;
         vm_work_begin(vm, WORK_DESTROY, GOAL_ABSENT);
     }
     lock_drop(&vm->lock);
-    if (up)
-        return end_run(vm, GOAL_ABSENT, "to be destroyed");
     look_for_work(vm);
     return refusal;
 }

@@ -13,7 +13,7 @@
  * number on the console; all of it is used again. What takes long (vm.work) is done in bounded steps in idle time, one at a
  * time, VM after VM, to where `goal` says. A define that cannot be, for want of anything, leaves the VM ABSENT, and so does a restart.
  *
- * `lock` covers state, goal, work, power, pausing and added. It is taken before a space's and a CPU's run-queue lock and
+ * `lock` covers state, goal, why, work, power, pausing and added. It is taken before a space's and a CPU's run-queue lock and
  * never while one is held. */
 #ifndef VM_VM_H
 #define VM_VM_H
@@ -86,7 +86,8 @@ struct vm {
     struct lock lock;
     enum vm_state state;
     enum vm_goal goal;
-    bool quiet; /* its life goes without saying, as it was said too often; pace: when it was */
+    const char *why; /* STOPPING: what ended it, while that is not said */
+    bool quiet;      /* its life goes without saying, as it was said too often; pace: when it was */
     uint64_t pace;
     enum vm_power power[MANIFEST_VCPUS];
     enum vm_work work;
@@ -159,8 +160,11 @@ const char *vm_start(struct vm *vm);
  * physical counter, which guests can read too, does not. Interrupts and input wait for it. */
 const char *vm_pause(struct vm *vm);
 const char *vm_resume(struct vm *vm);
-/* STOPPING, and STOPPED when every vCPU is OFF. Also ends a restart that is under way. */
+/* STOPPING, and STOPPED when every vCPU is OFF. Also ends a restart that is under way. why: static text. */
 const char *vm_stop(struct vm *vm, const char *why);
+/* The same for what the VM itself does, on any of its vCPUs: no effect when its run is being ended already. So a reset that one
+ * has asked for comes, whatever others do until they are off. */
+void vm_end(struct vm *vm, const char *why);
 /* The same, and then from pristine images again. Not to be told from a first start by the guest. */
 const char *vm_restart(struct vm *vm, const char *why);
 /* The same, and then all that it held goes back. */

@@ -89,9 +89,12 @@ static void destroy_step(struct vm *vm)
         s2_space_destroy_end(&vm->space);
     vm->has_space = false;
     lock_take(&vm->lock);
+    bool stays = vm->goal == GOAL_STOPPED; /* a restart that was turned back */
     vm->state = VM_STOPPED;
-    set_work(vm, vm->goal == GOAL_ABSENT ? WORK_DISOWN : vm->goal == GOAL_RUNNING ? WORK_SCRUB : WORK_NONE);
+    set_work(vm, stays ? WORK_NONE : vm->goal == GOAL_ABSENT ? WORK_DISOWN : WORK_SCRUB);
     lock_drop(&vm->lock);
+    if (stays)
+        vm_end_if_last();
 }
 
 static void disown_step(struct vm *vm)
@@ -250,7 +253,7 @@ static bool turn(struct vm *vm)
         set_work(vm, WORK_DESTROY);
     } else if (making && vm->goal == GOAL_STOPPED) {
         stops = true;
-        vm->state = VM_STOPPED;
+        vm->state = vm->work == WORK_CLAIM ? VM_ABSENT : VM_STOPPED; /* nothing of it is claimed yet */
         set_work(vm, WORK_NONE);
     }
     lock_drop(&vm->lock);
