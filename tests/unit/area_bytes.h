@@ -214,6 +214,18 @@ static inline void bytes_free(struct bytes *b)
     free(b);
 }
 
+static inline int bytes_setup(void **state)
+{
+    *state = bytes_new(0, BYTES, 1);
+    return 0;
+}
+
+static inline int bytes_teardown(void **state)
+{
+    bytes_free(*state);
+    return 0;
+}
+
 /* --- one operation, with checks after it -------------------------------------------------------------------------- */
 
 static inline struct s2_ipa_range span(uint64_t start, uint64_t end)
@@ -324,6 +336,18 @@ static inline enum s2_err bytes_clear(struct bytes *b)
     err = s2_area_set_clear(&b->set, &op);
     bytes_check(b);
     return err;
+}
+
+/* After an operation that ended with err, in suites that compare every byte. */
+static inline enum s2_err bytes_checked(struct bytes *b, enum s2_err err)
+{
+    bytes_check_table(b);
+    return err;
+}
+
+static inline struct s2_area bytes_area(uint64_t start, uint64_t end, uint32_t attr)
+{
+    return (struct s2_area){.range = span(start, end), .backend = &bytes_backend, .attr = S2_ATTR(attr)};
 }
 
 /* An area is exactly this. */

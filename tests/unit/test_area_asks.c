@@ -4,18 +4,6 @@
  * the nodes it needs, or keeps for unmaps. */
 #include "area_bytes.h"
 
-static int setup(void **state)
-{
-    *state = bytes_new(0, BYTES, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    bytes_free(*state);
-    return 0;
-}
-
 /* --- lookups ----------------------------------------------------------------------------------------------------------------- */
 
 static void an_address_is_in_an_area_or_in_a_gap(void **state)
@@ -79,6 +67,27 @@ static void lookups_need_not_tell(void **state)
     assert_true(s2_area_set_find_below(&b->set, S2_IPA(0x2001), NULL));
     assert_false(s2_area_set_find_below(&b->set, S2_IPA(0x2000), NULL));
     assert_true(s2_area_set_overlaps(&b->set, span(0, 0x2001), NULL));
+}
+
+static void test_lookups(void **state)
+{
+    struct bytes *b = *state;
+    struct s2_area a;
+
+    assert_int_equal(bytes_map(b, 0x1000, 0x1000, 1, S2_MAP_NEW), S2_OK);
+    assert_int_equal(bytes_map(b, 0x3000, 0x1000, 2, S2_MAP_NEW), S2_OK);
+    assert_false(s2_area_set_find(&b->set, S2_IPA(0xfff), &a));
+    assert_true(s2_area_set_find(&b->set, S2_IPA(0x1000), NULL));
+    assert_true(s2_area_set_find(&b->set, S2_IPA(0x1fff), &a));
+    assert_false(s2_area_set_find(&b->set, S2_IPA(0x2000), &a));
+    assert_true(s2_area_set_find_from(&b->set, S2_IPA(0x2000), &a) && a.range.start.v == 0x3000);
+    assert_false(s2_area_set_find_from(&b->set, S2_IPA(0x4000), &a));
+    assert_true(s2_area_set_find_below(&b->set, S2_IPA(0x3000), &a) && a.range.start.v == 0x1000);
+    assert_true(s2_area_set_find_below(&b->set, S2_IPA(UINT64_MAX), &a) && a.range.start.v == 0x3000);
+    assert_false(s2_area_set_find_below(&b->set, S2_IPA(0x1000), &a));
+    assert_true(s2_area_set_overlaps(&b->set, span(0x1fff, 0x3001), &a) && a.range.start.v == 0x1000);
+    assert_false(s2_area_set_overlaps(&b->set, span(0x2000, 0x3000), &a));
+    assert_false(s2_area_set_overlaps(&b->set, span(0x1800, 0x1800), &a));
 }
 
 static void iteration_shows_what_meets_the_range(void **state)
@@ -316,10 +325,11 @@ static void a_backend_that_wants_too_much_is_refused(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, bytes_setup, bytes_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_in_an_area_or_in_a_gap),
         T(lookups_need_not_tell),
+        T(test_lookups),
         T(iteration_shows_what_meets_the_range),
         cmocka_unit_test(statistics_count_areas_and_gaps),
         cmocka_unit_test(any_granule_will_do),

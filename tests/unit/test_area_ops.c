@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Operations that memory_set has not: unmap of the area that is expected, swap, extend, rename. */
+/* Operations that memory_set has not: unmap of the area that is expected, swap, extend. */
 #include "area_bytes.h"
 
-static int setup(void **state)
-{
-    *state = bytes_new(0, BYTES, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    bytes_free(*state);
-    return 0;
-}
-
-static struct s2_area bytes_area(uint64_t start, uint64_t end, uint32_t attr)
-{
-    return (struct s2_area){.range = span(start, end), .backend = &bytes_backend, .attr = S2_ATTR(attr)};
-}
 static struct s2_area linear_area(uint64_t start, uint64_t end, uint64_t backing, uint32_t attr)
 {
     return (struct s2_area){
@@ -27,108 +11,19 @@ static struct s2_area linear_area(uint64_t start, uint64_t end, uint64_t backing
 
 static enum s2_err expected(struct bytes *b, struct s2_area area)
 {
-    struct s2_op op;
-    enum s2_err err;
-
-    bytes_start(b, &op);
-    err = s2_area_set_unmap_expected(&b->set, &op, &area);
-    bytes_check(b);
-    bytes_check_table(b);
-    return err;
+    return bytes_checked(b, bytes_unmap_expected(b, &area));
 }
 static enum s2_err swap(struct bytes *b, struct s2_area area, const struct s2_backend *was)
 {
-    struct s2_op op;
-    enum s2_err err;
-
-    bytes_start(b, &op);
-    err = s2_area_set_swap(&b->set, &op, &area, was);
-    bytes_check(b);
-    bytes_check_table(b);
-    return err;
+    return bytes_checked(b, bytes_swap(b, &area, was));
 }
 static enum s2_err extend(struct bytes *b, uint64_t at, uint64_t start, uint64_t end)
 {
-    struct s2_op op;
-    enum s2_err err;
-
-    bytes_start(b, &op);
-    err = s2_area_set_extend(&b->set, &op, S2_IPA(at), span(start, end));
-    bytes_check(b);
-    bytes_check_table(b);
-    return err;
+    return bytes_checked(b, bytes_extend(b, at, start, end));
 }
 static enum s2_err rename_at(struct bytes *b, uint64_t at, uint16_t name)
 {
-    struct s2_op op;
-    enum s2_err err;
-
-    bytes_start(b, &op);
-    err = s2_area_set_rename(&b->set, &op, S2_IPA(at), name);
-    bytes_check(b);
-    bytes_check_table(b);
-    return err;
-}
-
-/* --- ranges that no operation takes ------------------------------------------------------------------------------------- */
-
-static void bad_ranges_are_refused_by_each(void **state)
-{
-    static const struct {
-        uint64_t start, end;
-        enum s2_err err;
-    } bad[] = {{0x2000, 0x2000, S2_EINVAL}, {0x3000, 0x2000, S2_EINVAL}, {0x2800, 0x3000, S2_EALIGN},
-               {0x2000, 0x2001, S2_EALIGN}, {0, 0x2000, S2_ERANGE},      {0x2000, 2 * BYTES, S2_ERANGE}};
-    struct bytes *b = bytes_new(0x1000, BYTES, 0x1000);
-
-    (void)state;
-    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct s2_area area = bytes_area(bad[i].start, bad[i].end, 1);
-
-        assert_int_equal(expected(b, area), bad[i].err);
-        assert_int_equal(swap(b, area, &bytes_backend), bad[i].err);
-        assert_int_equal(extend(b, 0x2000, bad[i].start, bad[i].end), bad[i].err);
-        assert_int_equal(bytes_unmap(b, bad[i].start, bad[i].end - bad[i].start), bad[i].err);
-        assert_int_equal(b->detail.err, bad[i].err);
-        assert_int_equal(b->detail.asked_start, bad[i].start);
-        assert_int_equal(b->detail.asked_end, bad[i].end);
-    }
-    assert_int_equal(bytes_protect(b, 0x2000, 0x1000, NULL, NULL), S2_EINVAL);
-    assert_string_equal(b->detail.what, "has no update function");
-    bytes_free(b);
-}
-
-/* From within a prepare or a commit each is refused, and lookups are not. */
-static bool tries_all(struct bytes *b, struct s2_op *under_way)
-{
-    struct s2_area area = bytes_area(0x100, 0x200, 1), found;
-    struct s2_ipa_range gap;
-    struct s2_detail d;
-    struct s2_op op;
-
-    (void)under_way;
-    s2_op_begin(&op, NULL, &d);
-    assert_int_equal(s2_area_set_unmap_expected(&b->set, &op, &area), S2_EBUSY);
-    assert_int_equal(d.err, S2_EBUSY);
-    s2_op_begin(&op, NULL, &d);
-    assert_int_equal(s2_area_set_swap(&b->set, &op, &area, &bytes_backend), S2_EBUSY);
-    s2_op_begin(&op, NULL, &d);
-    assert_int_equal(s2_area_set_extend(&b->set, &op, S2_IPA(0x100), span(0x100, 0x300)), S2_EBUSY);
-    s2_op_begin(&op, NULL, &d);
-    assert_int_equal(s2_area_set_rename(&b->set, &op, S2_IPA(0x100), 3), S2_EBUSY);
-    assert_int_equal(s2_area_set_keep_cut(&b->set), S2_EBUSY);
-    return s2_area_set_around(&b->set, S2_IPA(0x100), &found, &gap) == S2_AROUND_AREA;
-}
-
-static void callbacks_only_look(void **state)
-{
-    struct bytes *b = *state;
-
-    assert_int_equal(bytes_map(b, 0x100, 0x100, 1, S2_MAP_NEW), S2_OK);
-    b->callback = tries_all;
-    assert_int_equal(extend(b, 0x100, 0x100, 0x300), S2_OK);
-    b->callback = NULL;
-    assert_area(b, 0x100, 0x100, 0x300, 1);
+    return bytes_checked(b, bytes_rename(b, at, name));
 }
 
 /* --- unmap what is expected ------------------------------------------------------------------------------------------------ */
@@ -350,190 +245,16 @@ static void a_backend_without_undo_is_not_asked(void **state)
     b->holding = 0;
 }
 
-/* --- neighbours of a kind of their own ---------------------------------------------------------------------------------------- */
-
-/* Equal neighbours may be one as long as they lie in one KiB. */
-static bool in_one_kib(const struct s2_area *low, const struct s2_area *high)
-{
-    return low->range.start.v >> 10 == (high->range.end.v - 1) >> 10;
-}
-
-/* What replaces the middle of an area joins what is left of it on one side and not on the other. */
-static void what_replaces_a_middle_joins_one_side(void **state)
-{
-    static const struct s2_backend own = {.kind = "own", .commit = bytes_commit, .mergeable = in_one_kib};
-    struct bytes *b = *state;
-
-    for (unsigned low = 0; low < 2; low++) {
-        const uint64_t start = low ? 0x400 : 0x300, comes = low ? 0x500 : 0x700;
-        struct s2_area area = bytes_area(start, start + 0x500, 1);
-        struct s2_op op;
-
-        area.backend = &own;
-        bytes_start(b, &op);
-        assert_int_equal(s2_area_set_map(&b->set, &op, &area, S2_MAP_NEW), S2_OK);
-        area.range = span(comes, comes + 0x80);
-        bytes_start(b, &op);
-        assert_int_equal(s2_area_set_map(&b->set, &op, &area, S2_MAP_REPLACE), S2_OK);
-        assert_string_equal(b->trace, "cScScUcMcJ");
-        assert_int_equal(b->set.map.count, 2);
-        assert_area(b, comes, low ? 0x400 : 0x700, low ? 0x580 : 0x800, 1);
-        assert_area(b, low ? 0x580 : 0x6ff, low ? 0x580 : 0x300, low ? 0x900 : 0x700, 1);
-        bytes_check_table(b);
-        assert_null(s2_imap_check(&b->set.map));
-        bytes_start(b, &op);
-        assert_int_equal(s2_area_set_clear(&b->set, &op), S2_OK);
-    }
-}
-
-/* Two pairs join, then the end of the range cuts an area: no more areas than before, and so no node, however full the map. */
-static void a_protect_joins_twice_before_it_cuts(void **state)
-{
-    struct bytes *b = *state;
-    s2_attr attr = S2_ATTR(2);
-    uint32_t hoarded;
-
-    for (uint64_t at = 0x100; at <= 0x300; at += 0x200) {
-        assert_int_equal(bytes_map(b, at, 0x80, 1, S2_MAP_NEW), S2_OK);
-        assert_int_equal(bytes_map(b, at + 0x80, 0x80, 2, S2_MAP_NEW), S2_OK);
-    }
-    assert_int_equal(bytes_map(b, 0x500, 0x100, 1, S2_MAP_NEW), S2_OK);
-    for (uint64_t i = 0; i < 11; i++)
-        assert_int_equal(bytes_map(b, 0x1000 + 0x100 * i, 0x80, 1, S2_MAP_NEW), S2_OK);
-    assert_int_equal(b->set.map.count, S2_IMAP_LEAF);
-    hoarded = b->pool.free;
-    assert_int_equal(s2_pool_reserve(&b->pool, hoarded), S2_OK);
-    {
-        struct s2_op op;
-
-        bytes_start(b, &op);
-        assert_int_equal(s2_area_set_protect(&b->set, &op, span(0x100, 0x580), bytes_set_to, &attr), S2_OK);
-        assert_string_equal(b->trace, "pPpJpPpJpSpPcPcJcPcJcScP");
-    }
-    s2_pool_unreserve(&b->pool, hoarded);
-    bytes_check(b);
-    bytes_check_table(b);
-    assert_area(b, 0x100, 0x100, 0x200, 2);
-    assert_area(b, 0x300, 0x300, 0x400, 2);
-    assert_area(b, 0x500, 0x500, 0x580, 2);
-    assert_area(b, 0x580, 0x580, 0x600, 1);
-    assert_int_equal(b->set.map.count, S2_IMAP_LEAF - 1);
-}
-
-/* The entry that stays for the cut is then the upper one of two for all that has been joined. */
-static void a_protect_joins_three_before_it_cuts(void **state)
-{
-    struct bytes *b = *state;
-    s2_attr attr = S2_ATTR(2);
-    struct s2_op op;
-
-    assert_int_equal(bytes_map(b, 0x100, 0x80, 1, S2_MAP_NEW), S2_OK);
-    assert_int_equal(bytes_map(b, 0x180, 0x80, 2, S2_MAP_NEW), S2_OK);
-    assert_int_equal(bytes_map(b, 0x200, 0x80, 1, S2_MAP_NEW), S2_OK);
-    assert_int_equal(bytes_map(b, 0x300, 0x100, 1, S2_MAP_NEW), S2_OK);
-    bytes_start(b, &op);
-    assert_int_equal(s2_area_set_protect(&b->set, &op, span(0x100, 0x380), bytes_set_to, &attr), S2_OK);
-    assert_string_equal(b->trace, "pPpJpPpJpSpPcPcJcPcJcScP");
-    bytes_check(b);
-    bytes_check_table(b);
-    assert_area(b, 0x100, 0x100, 0x280, 2);
-    assert_area(b, 0x300, 0x300, 0x380, 2);
-    assert_area(b, 0x380, 0x380, 0x400, 1);
-    assert_int_equal(b->set.map.count, 3);
-}
-
-/* --- arguments that are wrong by themselves ------------------------------------------------------------------------------------ */
-
-static void an_area_has_a_backend(void **state)
-{
-    static const struct s2_backend idle = {.kind = "idle", .prepare = bytes_prepare};
-    struct bytes *b = *state;
-
-    for (unsigned i = 0; i < 4; i++) {
-        struct s2_area area = bytes_area(0x100, 0x200, 1);
-
-        area.backend = i % 2 ? NULL : &idle;
-        assert_int_equal(bytes_map_area(b, &area, i / 2 ? S2_MAP_NEW : S2_MAP_REPLACE), S2_EINVAL);
-        assert_string_equal(b->detail.what, "has no backend that commits");
-        assert_int_equal(b->detail.asked_start, 0x100);
-    }
-}
-
-/* --- rename ------------------------------------------------------------------------------------------------------------------ */
-
-static void equal_names_make_one_area(void **state)
-{
-    struct bytes *b = *state;
-
-    for (uint64_t i = 0; i < 3; i++) {
-        struct s2_area area = bytes_area(0x100 * i, 0x100 * (i + 1), 1);
-
-        area.name = (uint16_t)(i + 1);
-        assert_int_equal(bytes_map_area(b, &area, S2_MAP_NEW), S2_OK);
-    }
-    assert_int_equal(b->set.map.count, 3);
-    assert_int_equal(rename_at(b, 0x300, 9), S2_ENOENT);
-    assert_int_equal(b->detail.asked_start, 0x300);
-    assert_int_equal(rename_at(b, 0x1ff, 2), S2_OK);
-    assert_string_equal(b->trace, "");
-    assert_int_equal(rename_at(b, 0x1ff, 9), S2_OK);
-    assert_int_equal(b->set.map.count, 3);
-    assert_int_equal(rename_at(b, 0, 3), S2_OK);
-    assert_int_equal(b->set.map.count, 3);
-    assert_int_equal(rename_at(b, 0x100, 3), S2_OK);
-    assert_string_equal(b->trace, "pJpJcJcJ");
-    assert_area(b, 0x100, 0, 0x300, 1);
-    assert_int_equal(b->set.map.count, 1);
-}
-
-static bool at_most_0x400(const struct s2_area *low, const struct s2_area *high)
-{
-    return high->range.end.v - low->range.start.v <= 0x400;
-}
-
-/* A backend may refuse to have more than so much in one: the areas are joined that it was told of. */
-static void what_is_joined_is_what_the_backend_was_told(void **state)
-{
-    struct bytes *b = *state;
-    struct s2_backend limited = bytes_backend;
-
-    limited.mergeable = at_most_0x400;
-    for (uint64_t i = 0; i < 3; i++) {
-        struct s2_area area = bytes_area(0x200 * i, 0x200 * (i + 1), 1);
-
-        area.backend = &limited;
-        area.name = i == 1;
-        assert_int_equal(bytes_map_area(b, &area, S2_MAP_NEW), S2_OK);
-    }
-    /* With the lower neighbour it is full. */
-    assert_int_equal(rename_at(b, 0x200, 0), S2_OK);
-    assert_string_equal(b->trace, "pJcJ");
-    assert_area(b, 0, 0, 0x400, 1);
-    assert_area(b, 0x400, 0x400, 0x600, 1);
-    assert_int_equal(b->set.map.count, 2);
-    /* The backend goes with this function. */
-    assert_int_equal(bytes_unmap(b, 0, 0x600), S2_OK);
-}
-
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_ranges_are_refused_by_each),
-        T(callbacks_only_look),
-        T(exactly_the_expected_area_goes),
-        T(a_swap_insists_on_the_backend),
-        T(an_area_grows_at_either_end),
-        T(what_it_reaches_joins_if_it_is_equal),
-        T(an_extension_is_refused_whole),
-        T(a_refusal_leaves_it_as_it_was),
-        T(a_backend_without_undo_is_not_asked),
-        T(what_replaces_a_middle_joins_one_side),
-        T(a_protect_joins_twice_before_it_cuts),
-        T(a_protect_joins_three_before_it_cuts),
-        T(an_area_has_a_backend),
-        T(equal_names_make_one_area),
-        T(what_is_joined_is_what_the_backend_was_told),
+        cmocka_unit_test_setup_teardown(exactly_the_expected_area_goes, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(a_swap_insists_on_the_backend, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(an_area_grows_at_either_end, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(what_it_reaches_joins_if_it_is_equal, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(an_extension_is_refused_whole, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_leaves_it_as_it_was, bytes_setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(a_backend_without_undo_is_not_asked, bytes_setup, bytes_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -14,12 +14,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    bytes_free(*state);
-    return 0;
-}
-
 static void no_commit(void *ctx, struct s2_op *op, const struct s2_change *c)
 {
     (void)ctx;
@@ -393,19 +387,19 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_1_find_free_never_inside_an_area),
-        cmocka_unit_test_setup_teardown(test_2_find_free_never_beyond_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_2_find_free_never_beyond_the_limit, setup, bytes_teardown),
         cmocka_unit_test(test_3_find_free_checks_its_arguments),
-        cmocka_unit_test_setup_teardown(test_4_protect_of_nothing_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_5_refused_protect_keeps_both, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_6_refused_replace_keeps_the_old, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_7_to_9_refused_unmap_keeps_the_area, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_4_protect_of_nothing_changes_nothing, setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(test_5_refused_protect_keeps_both, setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(test_6_refused_replace_keeps_the_old, setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(test_7_to_9_refused_unmap_keeps_the_area, setup, bytes_teardown),
         cmocka_unit_test(test_10_update_sees_only_what_it_meets),
-        cmocka_unit_test_setup_teardown(test_11_restored_areas_are_one_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_11_restored_areas_are_one_again, setup, bytes_teardown),
         cmocka_unit_test(test_12_the_top_of_the_address_space),
-        cmocka_unit_test_setup_teardown(test_w10_refused_clear_clears_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_w11_errors_say_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_w10_refused_clear_clears_nothing, setup, bytes_teardown),
+        cmocka_unit_test_setup_teardown(test_w11_errors_say_what_happened, setup, bytes_teardown),
         cmocka_unit_test(test_w13_work_is_where_the_range_is),
-        cmocka_unit_test_setup_teardown(test_w14_nodes_are_reserved_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_w14_nodes_are_reserved_first, setup, bytes_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -3,13 +3,6 @@
 /* The virtual GICv3: more interrupts than list registers. */
 #include "unit/vgic_world.h"
 
-static int four_lrs(void **state)
-{
-    (void)state;
-    world_init(4, true);
-    return 0;
-}
-
 /* 4 list registers, 40 interrupts: each is taken exactly once, in order of priority, then of INTID. */
 static void overflow(bool edge, unsigned lrs, bool eoimode1, bool tds)
 {
@@ -305,15 +298,15 @@ int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_overflow_of_pending, four_lrs),
-        cmocka_unit_test_setup(test_overflow_of_active, four_lrs),
-        cmocka_unit_test_setup(test_active_interrupts_end_in_any_order, four_lrs),
-        cmocka_unit_test_setup(test_pending_gets_a_register_when_active_ones_hold_all, four_lrs),
-        cmocka_unit_test_setup(test_groups_held_back_leave_room_for_the_other, four_lrs),
-        cmocka_unit_test_setup(test_group_switched_off_gives_way, four_lrs),
-        cmocka_unit_test_setup(test_one_group_alone_asks_for_the_other, four_lrs),
-        cmocka_unit_test_setup(test_hardware_interrupts_beyond_the_list_registers_end, four_lrs),
-        cmocka_unit_test_setup(test_random_lives, four_lrs),
+        cmocka_unit_test_setup(test_overflow_of_pending, world_four_lrs),
+        cmocka_unit_test_setup(test_overflow_of_active, world_four_lrs),
+        cmocka_unit_test_setup(test_active_interrupts_end_in_any_order, world_four_lrs),
+        cmocka_unit_test_setup(test_pending_gets_a_register_when_active_ones_hold_all, world_four_lrs),
+        cmocka_unit_test_setup(test_groups_held_back_leave_room_for_the_other, world_four_lrs),
+        cmocka_unit_test_setup(test_group_switched_off_gives_way, world_four_lrs),
+        cmocka_unit_test_setup(test_one_group_alone_asks_for_the_other, world_four_lrs),
+        cmocka_unit_test_setup(test_hardware_interrupts_beyond_the_list_registers_end, world_four_lrs),
+        cmocka_unit_test_setup(test_random_lives, world_four_lrs),
     };
     return cmocka_run_group_tests_name("vgic_many", tests, NULL, NULL);
 }

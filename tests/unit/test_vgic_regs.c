@@ -3,13 +3,6 @@
 /* The virtual GICv3's registers: what each reads as, keeps and does (IHI 0069, chapter 12). */
 #include "unit/vgic_world.h"
 
-static int fresh(void **state)
-{
-    (void)state;
-    world_init(4, true);
-    return 0;
-}
-
 static uint32_t rd(unsigned cpu, unsigned offset)
 {
     return (uint32_t)world_read(true, cpu * GICR_STRIDE + offset, 2);
@@ -311,21 +304,21 @@ int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_distributor_identity, fresh),
-        cmocka_unit_test_setup(test_distributor_control, fresh),
-        cmocka_unit_test_setup(test_bit_arrays, fresh),
-        cmocka_unit_test_setup(test_groups, fresh),
-        cmocka_unit_test_setup(test_group_of_a_list_register, fresh),
-        cmocka_unit_test_setup(test_priorities, fresh),
-        cmocka_unit_test_setup(test_priority_of_a_waiting_interrupt, fresh),
-        cmocka_unit_test_setup(test_triggers, fresh),
-        cmocka_unit_test_setup(test_pending_of_level_and_edge, fresh),
-        cmocka_unit_test_setup(test_routes, fresh),
-        cmocka_unit_test_setup(test_redistributor_identity, fresh),
-        cmocka_unit_test_setup(test_waker, fresh),
-        cmocka_unit_test_setup(test_who_must_come_out, fresh),
-        cmocka_unit_test_setup(test_every_access_is_harmless, fresh),
-        cmocka_unit_test_setup(test_sizes_of_init, fresh),
+        cmocka_unit_test_setup(test_distributor_identity, world_four_lrs),
+        cmocka_unit_test_setup(test_distributor_control, world_four_lrs),
+        cmocka_unit_test_setup(test_bit_arrays, world_four_lrs),
+        cmocka_unit_test_setup(test_groups, world_four_lrs),
+        cmocka_unit_test_setup(test_group_of_a_list_register, world_four_lrs),
+        cmocka_unit_test_setup(test_priorities, world_four_lrs),
+        cmocka_unit_test_setup(test_priority_of_a_waiting_interrupt, world_four_lrs),
+        cmocka_unit_test_setup(test_triggers, world_four_lrs),
+        cmocka_unit_test_setup(test_pending_of_level_and_edge, world_four_lrs),
+        cmocka_unit_test_setup(test_routes, world_four_lrs),
+        cmocka_unit_test_setup(test_redistributor_identity, world_four_lrs),
+        cmocka_unit_test_setup(test_waker, world_four_lrs),
+        cmocka_unit_test_setup(test_who_must_come_out, world_four_lrs),
+        cmocka_unit_test_setup(test_every_access_is_harmless, world_four_lrs),
+        cmocka_unit_test_setup(test_sizes_of_init, world_four_lrs),
     };
     return cmocka_run_group_tests_name("vgic_regs", tests, NULL, NULL);
 }

@@ -65,6 +65,13 @@ static void world_init(unsigned lrs, bool tds)
     vgic_set_groups(&w.g, GICD_CTLR_GRP0 | GICD_CTLR_GRP1);
 }
 
+static inline int world_four_lrs(void **state)
+{
+    (void)state;
+    world_init(4, true);
+    return 0;
+}
+
 /* --- accesses of a guest ------------------------------------------------------------------------------------------- */
 
 static uint64_t world_read(bool redist, uint64_t offset, unsigned size_log2)
