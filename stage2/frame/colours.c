@@ -448,8 +448,6 @@ static const char *check_piece(struct s2_ledger *l, const struct s2_colours *c, 
 
     if (p->is.start.v < c->range.start.v || colouring_end(&p->is).v > c->range.end.v)
         return "is a coloured piece outside of its region";
-    if (p->mapped > p->is.bytes)
-        return "is a coloured piece of which more is mapped than there is";
     while ((q = next_piece(&others, q)) != NULL) {
         if (q == p)
             continue;

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Shares against the ledger, both ways, under its lock. What each VM shows of them is the matter of its space (check.c). */
 #include "space/audit.h"
+#include "space/inner.h"
 
 const char *s2_audit_shared_entry(const struct s2_ledger *l, const struct s2_ledger_full *full)
 {
@@ -39,18 +40,44 @@ static bool says_so(const struct s2_ledger *l, const struct s2_share *s, s2_pa p
     return true;
 }
 
-const char *s2_audit_share_record(const struct s2_ledger *l, const struct s2_share *s, struct s2_pa_range *where)
+const char *s2_audit_share_part(const struct s2_ledger *l, const struct s2_share *s, uint64_t *offset, uint64_t *budget,
+                                struct s2_pa_range *where)
 {
     struct s2_ient run;
     s2_pa end;
 
-    for (uint64_t at = 0; s2_imap_find_from(&s->runs, at, &run); at = run.end) {
-        *where = (struct s2_pa_range){S2_PA(run.val.w[0]), S2_PA(run.val.w[0] + (run.end - run.start))};
-        for (; where->start.v < where->end.v; where->start = end)
-            if (!says_so(l, s, where->start, &end))
-                return "is in a share, and the ledger does not say so";
+    while (*budget && s2_imap_find_from(&s->runs, *offset, &run)) {
+        --*budget;
+        *offset = s2_max_u64(*offset, run.start);
+        where->start.v = run.val.w[0] + (*offset - run.start);
+        where->end.v = run.val.w[0] + (run.end - run.start);
+        if (!says_so(l, s, where->start, &end))
+            return "is in a share, and the ledger does not say so";
+        *offset += s2_min_u64(end.v, where->end.v) - where->start.v;
     }
     return NULL;
+}
+
+bool s2_audit_share_runs(struct s2_audit *a, uint64_t budget)
+{
+    enum { INDEX_SHIFT = 48 };
+    const struct s2_ledger *l = a->cfg->ledger;
+    uint64_t offset = a->at & S2_SHARED_OFFSET, i = a->at >> INDEX_SHIFT;
+    struct s2_pa_range where;
+
+    while (i < l->shares && budget) {
+        const struct s2_share *s = &l->share[i];
+        const char *wrong = s->phase == S2_SHARE_UNUSED ? NULL : s2_audit_share_part(l, s, &offset, &budget, &where);
+
+        if (wrong)
+            s2_audit_report_pa(a, s->owner, where.start.v, where.end.v, wrong);
+        if (wrong || budget) { /* on to the next one */
+            i++;
+            offset = 0;
+        }
+    }
+    a->at = i << INDEX_SHIFT | offset;
+    return i < l->shares;
 }
 
 bool s2_audit_share_nodes(const struct s2_ledger *l, uint64_t *are)

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* One space of the audit, a slice at a time. */
 #include <stage2/audit.h>
+#include <stage2/colours.h>
 
 #include "space/audit.h"
 #include "space/inner.h"
@@ -44,6 +45,35 @@ static uint32_t nodes_promised(const struct s2_space *sp)
     return nodes;
 }
 
+/* Bytes of coloured areas in the range. */
+static uint64_t coloured_bytes(const struct s2_space *sp, struct s2_ipa_range range)
+{
+    uint64_t bytes = 0;
+    struct s2_area area;
+
+    for (; s2_area_set_find_from(&sp->areas, range.start, &area) && area.range.start.v < range.end.v;
+         range.start = area.range.end)
+        if (area.backend == &s2_backend_coloured)
+            bytes += s2_range_bytes(s2_range_meet(area.range, range));
+    return bytes;
+}
+
+/* Of each piece of coloured memory so much is counted as mapped as areas show, now that no operation is under way. */
+static void audit_coloured(struct s2_audit *a, const struct s2_space *sp)
+{
+    struct s2_colour_piece p;
+
+    for (unsigned i = 0; s2_colours_list(sp->cfg.ledger, i, &p); i++) {
+        uint64_t shown;
+
+        if (p.vm != sp->cfg.id)
+            continue;
+        shown = coloured_bytes(sp, (struct s2_ipa_range){p.is.ipa, S2_IPA(p.is.ipa.v + p.is.bytes)});
+        if (shown != p.mapped)
+            s2_audit_report_count(a, p.vm, shown, p.mapped, "shows another part of coloured memory than is counted");
+    }
+}
+
 /* Under the space's lock. */
 static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
 {
@@ -53,6 +83,7 @@ static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
 
     if (sp->wrong)
         s2_audit_report(a, sp->cfg.id, &sp->wrong_detail);
+    audit_coloured(a, sp);
     if (maps + nodes->free != nodes->count)
         s2_audit_report_count(a, sp->cfg.id, maps + nodes->free, nodes->count, "has nodes that no map of it uses");
     else if (nodes->reserved != nodes_promised(sp))

@@ -244,6 +244,61 @@ static bool no_more(void *arg, const struct s2_detail *d)
     return false;
 }
 
+/* Steps of an audit with that budget. */
+static unsigned steps(struct machine *m, uint64_t budget)
+{
+    struct s2_audit a;
+    unsigned n = 1;
+
+    m->findings = 0;
+    s2_audit_begin(&a, &m->cfg);
+    while (s2_audit_step(&a, budget))
+        n++;
+    return n;
+}
+
+/* Frames of a share that lie apart are looked at in steps, each wrong run is told once, and then the next share. */
+static void shares_are_looked_at_in_steps(void **state)
+{
+    struct machine *m = *state;
+    struct world *w = m->x->w;
+    enum { PIECES = 7 };
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(300), PIECES * PAGE), BORROWER, S2_RW);
+    unsigned few = steps(m, ALL);
+    uint32_t handle = 0;
+    struct s2_share *s;
+    struct s2_ient run;
+
+    for (unsigned i = 0; i < PIECES; i++) /* from the top: no two of them are neighbours that go on */
+        assert_int_equal(map_new(w, area_alloc(MIB(300) + (PIECES - 1 - i) * PAGE, PAGE, S2_RW, 0)), S2_OK);
+    assert_int_equal(s2_space_share(space_of(m->x, OWNER), &o, &handle, &m->x->d), S2_OK);
+    s = record(m, handle);
+    assert_int_equal(s->runs.count, PIECES);
+    assert_int_equal(steps(m, ALL), few);
+    unsigned at_once = steps(m, 64), one_by_one = steps(m, 1);
+    assert_true(one_by_one > at_once + PIECES);
+    assert_true(s2_imap_find_from(&s->runs, 3 * PAGE, &run));
+    run.val.w[0] = MIB(8);
+    s2_imap_set(&s->runs, run.start, &run.val);
+    for (uint64_t budget = 1; budget < 6; budget++) {
+        unsigned told = 0;
+
+        audit(m, budget);
+        for (unsigned i = 0; i < m->findings; i++)
+            told += !strcmp(m->finding[i].detail.what, "is in a share, and the ledger does not say so") &&
+                    m->finding[i].detail.asked_start == MIB(8) && m->finding[i].detail.asked_end == MIB(8) + PAGE;
+        assert_int_equal(told, 1);
+    }
+    assert_true(s2_imap_find_from(&s->runs, 2 * PAGE, &run));
+    uint64_t before = run.val.w[0];
+    assert_true(s2_imap_find_from(&s->runs, 3 * PAGE, &run));
+    run.val.w[0] = before - PAGE;
+    s2_imap_set(&s->runs, run.start, &run.val);
+    clean(m);
+    assert_int_equal(s2_share_end_begin(&w->ledger, handle, OWNER, S2_END_ANY, NULL), S2_OK);
+    assert_int_equal(s2_space_reclaim(space_of(m->x, OWNER), handle, &m->x->d), S2_OK);
+}
+
 static void counts_of_shares(void **state)
 {
     struct machine *m = *state;
@@ -418,15 +473,11 @@ static void sound_operations_find_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_share_from_its_beginning_to_its_end),
-        TEST(a_borrower_or_an_owner_that_goes),
-        TEST(records_that_say_something_else),
-        TEST(an_entry_that_left_its_share),
-        TEST(counts_of_shares),
-        TEST(a_dying_space_checks_nothing),
-        TEST(an_operation_checks_what_it_was_about),
-        TEST(every_so_often_it_checks_all),
-        TEST(sound_operations_find_nothing),
+        TEST(a_share_from_its_beginning_to_its_end), TEST(a_borrower_or_an_owner_that_goes),
+        TEST(records_that_say_something_else),       TEST(an_entry_that_left_its_share),
+        TEST(shares_are_looked_at_in_steps),         TEST(counts_of_shares),
+        TEST(a_dying_space_checks_nothing),          TEST(an_operation_checks_what_it_was_about),
+        TEST(every_so_often_it_checks_all),          TEST(sound_operations_find_nothing),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

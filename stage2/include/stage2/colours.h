@@ -99,7 +99,9 @@ void s2_colours_unuse(struct s2_ledger *l, uint16_t vm, struct s2_ipa_range rang
 
 /* The n-th record, of all regions, of those that are in use; false: there are not so many. */
 bool s2_colours_list(struct s2_ledger *l, unsigned n, struct s2_colour_piece *out);
-/* Null when no frame has two holders, none sees two frames at one place, and the ledger has the regions; else what is wrong. */
+/* Null when no frame has two holders, none sees two frames at one place, and the ledger has the regions; else what is wrong. What
+ * is mapped it does not ask: that changes while an operation is under way, in the middle of which all of what it replaces counts twice.
+ * The audit asks, space by space. */
 const char *s2_colours_check(struct s2_ledger *l, struct s2_detail *d);
 
 #endif
