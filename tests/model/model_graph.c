@@ -115,84 +115,6 @@ void graph_cold(struct model_watch *w, struct context *ctx)
     graph_forget(w, ctx);
 }
 
-/* --- conflicts of a new translation with one that is still cached ------------------------------------------------ */
-
-static void conflict(struct model_watch *w, const struct stale *s, uint64_t ipa, uint64_t desc)
-{
-    char text[160];
-    model_violate(w->port, "break-before-make: IPA %#" PRIx64 " gets %#" PRIx64 " while %s lives", ipa, desc,
-                  stale_text(s, text, sizeof text));
-}
-
-/* May another size stand beside this entry (D8.16.2)? At level 2 of FEAT_BBM any, at level 1 when either of them has nT. A
- * relaxed one that some other CPU still holds may differ in what it allows, too: whichever of both is used, or both mixed,
- * the worst is a fault that is retried. */
-static bool any_size(const struct model_watch *w, const struct stale *s, bool nt)
-{
-    if (w->machine.caps.bbm == 2)
-        return s->bbm || (s->leaf && s->relaxed);
-    return s->bbm && (nt || (s->leaf && arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc).nt));
-}
-
-/* Does the leaf agree with a cached one that overlaps it in everything but permissions (other size: in everything)? */
-static bool agrees(struct model_watch *w, const struct stale *s, int level, uint64_t ipa, const struct arch_desc *now)
-{
-    struct arch_desc was = arch_decode(&w->machine, &s->ctx->regime, s->level, s->desc);
-    struct arch_desc moved = *now;
-    if (!s->leaf)
-        return any_size(w, s, now->nt);
-    moved.out += s->ipa - ipa; /* wraps both ways */
-    if (level == s->level && was.contiguous == moved.contiguous)
-        return arch_compare(&was, &moved) != ARCH_REPLACE;
-    moved.contiguous = was.contiguous;
-    moved.nt = was.nt;
-    enum arch_change change = arch_compare(&was, &moved);
-    return any_size(w, s, now->nt) && (s->relaxed ? change != ARCH_REPLACE : change == ARCH_SAME);
-}
-
-/* Entries for whole runs that stand against a leaf at ipa (against a table: now is null), whichever member made them. */
-static void check_runs(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc,
-                       const struct arch_desc *now)
-{
-    for (int l = ctx->regime.start; l <= level && ctx->stale_runs; l++) {
-        uint64_t span = 1ull << arch_shift(&ctx->regime, l), bytes = arch_run_bytes(&ctx->regime, l);
-        uint64_t base = ipa & ~(bytes - 1);
-        for (uint64_t at = base; at < base + bytes; at += span)
-            for (struct stale *s = stale_member(w, ctx, l, at); s; s = stale_again(w, s))
-                if (s->run && (now ? !agrees(w, s, level, ipa, now) : !any_size(w, s, false)))
-                    conflict(w, s, ipa, desc);
-    }
-}
-
-static void check_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
-{
-    if (!ctx->stale_count)
-        return;
-    struct arch_desc now = arch_decode(&w->machine, &ctx->regime, level, desc);
-    for (int l = ctx->regime.start; l <= level; l++) {
-        uint64_t base = ipa & ~((1ull << arch_shift(&ctx->regime, l)) - 1);
-        for (struct stale *s = stale_find(w, ctx, l, base); s; s = stale_again(w, s))
-            if ((s->leaf || l == level) && !agrees(w, s, level, ipa, &now))
-                conflict(w, s, ipa, desc);
-    }
-    check_runs(w, ctx, level, ipa, desc, &now);
-    if (level == ARCH_LAST_LEVEL)
-        return;
-    uint64_t end = ipa + (1ull << arch_shift(&ctx->regime, level));
-    for (struct stale *s = stale_first(w, ctx); s; s = stale_next(w, s))
-        if (s->level > level && s->ipa >= ipa && s->ipa < end && !agrees(w, s, level, ipa, &now))
-            conflict(w, s, ipa, desc);
-}
-
-/* A table entry where another entry is still cached. */
-static void check_table(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc)
-{
-    for (struct stale *s = stale_find(w, ctx, level, ipa); s; s = stale_again(w, s))
-        if (!any_size(w, s, false) && (s->leaf || s->desc != desc))
-            conflict(w, s, ipa, desc);
-    check_runs(w, ctx, level, ipa, desc, NULL);
-}
-
 /* --- linking and unlinking ------------------------------------------------------------------------------------------ */
 
 static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, uint64_t bytes, int level,
@@ -235,12 +157,12 @@ static void link_slot(struct model_watch *w, struct context *ctx, int level, uin
         return;
     }
     if (d.kind == ARCH_LEAF) {
-        check_leaf(w, ctx, level, ipa, desc);
+        conflict_leaf(w, ctx, level, ipa, desc);
         handover_leaf(w, ctx, level, &d, true);
         note_leaf(w, ctx, level, ipa, slot, desc, &d);
         return;
     }
-    check_table(w, ctx, level, ipa, desc);
+    conflict_table(w, ctx, level, ipa, desc);
     link_table(w, ctx, d.out, 1ull << r->granule, level + 1, ipa);
 }
 
@@ -260,6 +182,13 @@ static void link_table(struct model_watch *w, struct context *ctx, uint64_t pa, 
         for (uint64_t i = 0; i < MODEL_SLOTS; i++)
             link_slot(w, ctx, level, base + (i << shift), &slot[i], __atomic_load_n(&slot[i], __ATOMIC_RELAXED));
     }
+}
+
+void graph_link(struct model_watch *w, struct context *ctx)
+{
+    const struct arch_regime *r = &ctx->regime;
+    if (!ctx->pages)
+        link_table(w, ctx, r->root, (uint64_t)r->roots << r->granule, r->start, 0);
 }
 
 /* s: level, address, descriptor, and how what follows differs. */
@@ -426,109 +355,4 @@ void graph_edit(struct model_watch *w, struct page *page, uint64_t *slot, uint64
         link_slot(w, e.ctx, e.level, e.ipa, slot, now);
     if (e.before.kind == ARCH_INVALID && e.after.kind != ARCH_INVALID)
         made(w, &e);
-}
-
-/* --- contexts ---------------------------------------------------------------------------------------------------------- */
-
-/* Was the context that goes only borrowed: loaded, used for invalidation alone, and the one before comes back? Then this
- * CPU ran nothing under it, and holds no more of it than before. */
-static void end_borrow(struct model_watch *w, struct watch_cpu *cpu, uint64_t vttbr, uint64_t vtcr)
-{
-    struct context *ctx = cpu->loaded;
-    cpu->loaded = NULL;
-    if (!ctx)
-        return;
-    bool borrowed = cpu->tlbi_since && !cpu->edit_since && !cpu->access_since && vttbr == cpu->before_vttbr &&
-                    vtcr == cpu->before_vtcr;
-    if (borrowed && (cpu->flushed_since || !cpu->was_hot))
-        ctx->hot &= (cpu_mask)~cpu_bit(s2_port_cpu(w->port));
-    graph_cold(w, ctx);
-}
-
-static struct context *context_of(struct model_watch *w, const struct arch_regime *r, uint64_t vttbr, uint64_t vtcr)
-{
-    struct context *ctx = w->context[r->vmid];
-    if (!ctx) {
-        ctx = calloc(1, sizeof *ctx);
-        if (!ctx)
-            model_fatal("no memory for a context", sizeof *ctx);
-        ctx->stale_head = MODEL_NONE;
-        ctx->vmid = r->vmid;
-        ctx->next = w->contexts;
-        w->contexts = w->context[r->vmid] = ctx;
-    } else if (ctx->vttbr != vttbr || ctx->vtcr != vtcr) {
-        if (ctx->hot || ctx->stale_count)
-            model_violate(w->port,
-                          "VMID %u comes with VTTBR %#" PRIx64 " VTCR %#" PRIx64 ", but CPUs may hold it with %#" PRIx64
-                          " %#" PRIx64,
-                          ctx->vmid, vttbr, vtcr, ctx->vttbr, ctx->vtcr);
-        while (ctx->stale_count)
-            stale_clear(w, stale_first(w, ctx), UINT16_MAX, UINT16_MAX);
-        graph_forget(w, ctx);
-        ctx->hot = 0;
-    }
-    ctx->vttbr = vttbr;
-    ctx->vtcr = vtcr;
-    ctx->regime = *r;
-    ctx->vm = handover_vm(w, ctx->vm, r->root);
-    return ctx;
-}
-
-static void discover(struct model_watch *w, struct context *ctx)
-{
-    const struct arch_regime *r = &ctx->regime;
-    if (!ctx->pages)
-        link_table(w, ctx, r->root, (uint64_t)r->roots << r->granule, r->start, 0);
-}
-
-static bool awaits_flush(struct model_watch *w, struct context *ctx)
-{
-    for (struct stale *s = stale_first(w, ctx); s; s = stale_next(w, s))
-        if (!s->relaxed)
-            return true;
-    return false;
-}
-
-static void check_switch(struct model_watch *w, const struct watch_cpu *cpu, const struct context *before,
-                         struct context *ctx)
-{
-    for (unsigned c = 0; c < w->port->cpus; c++) {
-        const struct context *other = w->cpu[c].loaded;
-        if (other && other != ctx && other->regime.root == ctx->regime.root)
-            model_violate(w->port, "one VM runs with VMID %u and VMID %u at once", other->vmid, ctx->vmid);
-    }
-    if (before && before != ctx && cpu->walked_since && awaits_flush(w, ctx))
-        model_violate(w->port,
-                      "VMID %u is borrowed for invalidation while VMID %u may still walk: "
-                      "no DSB ISH before the switch",
-                      ctx->vmid, before->vmid);
-}
-
-void graph_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t before_vttbr, uint64_t before_vtcr)
-{
-    struct watch_cpu *cpu = watch_cpu(w);
-    const struct context *before = cpu->loaded;
-    struct arch_regime r;
-    if (cpu->tlbi_wide || cpu->tlbi_local)
-        model_violate(w->port, "VTTBR_EL2 changes before a DSB has completed the TLBI");
-    end_borrow(w, cpu, vttbr, vtcr);
-    cpu->unsynced = true;
-    cpu->tlbi_since = cpu->edit_since = cpu->access_since = cpu->flushed_since = false;
-    cpu->before_vttbr = before_vttbr;
-    cpu->before_vtcr = before_vtcr;
-    if (!vttbr)
-        return;
-    const char *bad = arch_regime(&w->machine, vttbr, vtcr, &r);
-    if (bad) {
-        model_violate(w->port, "VTTBR %#" PRIx64 " VTCR %#" PRIx64 ": %s", vttbr, vtcr, bad);
-        return;
-    }
-    struct context *ctx = context_of(w, &r, vttbr & ~1ull, vtcr);
-    check_switch(w, cpu, before, ctx);
-    discover(w, ctx);
-    cpu_mask mine = cpu_bit(s2_port_cpu(w->port));
-    cpu->was_hot = ctx->hot & mine;
-    ctx->hot |= mine;
-    cpu->loaded = ctx;
-    cpu->walked_since = true;
 }

@@ -145,7 +145,7 @@ void model_context(struct s2_port *m, uint64_t before_vttbr, uint64_t before_vtc
 {
     struct model_watch *w = enter(m);
     const struct model_cpu *cpu = model_this_cpu(m);
-    graph_load(w, cpu->vttbr, cpu->vtcr, before_vttbr, before_vtcr);
+    context_load(w, cpu->vttbr, cpu->vtcr, before_vttbr, before_vtcr);
     leave(w);
 }
 

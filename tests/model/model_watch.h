@@ -204,8 +204,17 @@ void run_settle(struct model_watch *w, struct run_list *touched);
 void tlb_invalidate(struct model_watch *w, enum s2_tlbi op, uint64_t operand);
 void tlb_barrier(struct model_watch *w, enum s2_barrier barrier);
 
+/* model_context.c */
+void context_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t before_vttbr, uint64_t before_vtcr);
+
+/* model_conflict.c */
+/* A leaf is made at ipa; a table entry is, where another entry may still be cached. */
+void conflict_leaf(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc);
+void conflict_table(struct model_watch *w, struct context *ctx, int level, uint64_t ipa, uint64_t desc);
+
 /* model_graph.c */
-void graph_load(struct model_watch *w, uint64_t vttbr, uint64_t vtcr, uint64_t before_vttbr, uint64_t before_vtcr);
+/* All that the root of ctx leads to, unless it is known. */
+void graph_link(struct model_watch *w, struct context *ctx);
 void graph_forget(struct model_watch *w, struct context *ctx);
 struct page *graph_page(struct model_watch *w, uint64_t pa);
 bool graph_guarded(struct model_watch *w, const struct page *page);

@@ -6,7 +6,7 @@
 
 #include "space_state.h"
 
-static struct state before, after;
+static struct state before __attribute__((unused)), after __attribute__((unused));
 
 /* --- worlds -------------------------------------------------------------------------------------------------------------- */
 
@@ -109,6 +109,27 @@ static inline struct world *make_many(const struct kind *k)
 static inline struct s2_ipa_range many(void)
 {
     return ipa_range(MANY + MIB(1), MIB(11));
+}
+
+static inline enum s2_err begin_unmap(struct world *w, struct s2_long *l)
+{
+    return s2_space_unmap_begin(&w->space, l, many(), &w->d);
+}
+
+/* --- the end of a space that has begun to go ------------------------------------------------------------------------------- */
+
+static inline void expect_nothing_left(struct world *w)
+{
+    while (s2_space_destroy_step(&w->space, 33))
+        ;
+    s2_space_destroy_end(&w->space);
+    assert_int_equal(w->tables.free, w->tables.pages);
+    assert_int_equal(w->nodes.free, w->nodes.count);
+    assert_int_equal(w->nodes.reserved, 0);
+    assert_int_equal(w->ledger_nodes.reserved, 0);
+    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
+    assert_true(model_ok(w->port));
+    world_free(w);
 }
 
 #endif

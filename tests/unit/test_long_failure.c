@@ -188,16 +188,7 @@ static void a_space_that_goes_takes_its_work_along(void **state)
             s2_space_map_end(&l);
             assert_false(s2_space_protect_step(&p, 1));
             assert_int_equal(s2_space_protect_end(&p), S2_EDYING);
-            while (s2_space_destroy_step(&w->space, 33))
-                ;
-            s2_space_destroy_end(&w->space);
-            assert_int_equal(w->tables.free, w->tables.pages);
-            assert_int_equal(w->nodes.free, w->nodes.count);
-            assert_int_equal(w->nodes.reserved, 0);
-            assert_int_equal(w->ledger_nodes.reserved, 0);
-            assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
-            assert_true(model_ok(w->port));
-            world_free(w);
+            expect_nothing_left(w);
         }
 }
 
