@@ -180,16 +180,22 @@ bool console_offer(const char *text, struct outring_share *share)
     return may;
 }
 
-bool console_guest_put(struct console_guest *guest, char c, bool must)
+/* A guest pays for all that its line brings about. */
+static void charge(struct console_guest *guest, uint32_t before)
+{
+    guest->share.used += console.ring.tail - before;
+}
+
+bool console_guest_put(struct console_guest *guest, char c, bool last)
 {
     if (console.uart == NULL)
         return true;
     take();
-    bool may = outring_may(&console.ring, &guest->share) || must || !console.paced;
+    bool may = (last ? outring_may_end : outring_may)(&console.ring, &guest->share) || !console.paced;
     if (may) {
         uint32_t before = console.ring.tail;
         mux_write(&console.mux, &guest->line, &c, 1);
-        guest->share.used += console.ring.tail - before;
+        charge(guest, before);
         if (guest->line.live)
             __atomic_store_n(&console.show_at, mux_waits(&guest->line) ? cpu_ticks() + console.pause : NEVER,
                              __ATOMIC_RELAXED);
@@ -226,8 +232,12 @@ uint64_t console_poll(uint64_t now)
         return due;
     take();
     __atomic_store_n(&console.show_at, NEVER, __ATOMIC_RELAXED);
+    struct console_guest *guest = console.focus < console.guests ? console.guest[console.focus] : NULL;
+    uint32_t before = console.ring.tail;
     if (console.mux.live != NULL)
         mux_show(&console.mux, console.mux.live);
+    if (guest != NULL && console.mux.live == &guest->line)
+        charge(guest, before);
     if (COMMANDS && console.line_open)
         mux_show_again(&console.mux);
     drop();
@@ -242,7 +252,12 @@ void console_guest_flush(struct console_guest *guest)
     if (console.uart == NULL)
         return;
     take();
-    mux_flush(&console.mux, &guest->line);
+    uint32_t before = console.ring.tail;
+    if (outring_may_end(&console.ring, &guest->share) || !console.paced)
+        mux_flush(&console.mux, &guest->line);
+    else
+        mux_drop(&console.mux, &guest->line);
+    charge(guest, before);
     drop();
 }
 

@@ -44,9 +44,9 @@ unsigned console_attach(struct console_guest *guest, const char *name);
 /* Text of the hypervisor that can wait, whole, from a writer with a share like a guest's. False: there is no room now, or a guest
  * waits for some. */
 bool console_offer(const char *text, struct outring_share *share);
-/* Output of the guest. False, unless it `must` go: there is no room. */
-bool console_guest_put(struct console_guest *guest, char c, bool must);
-/* Ends the guest's unfinished line; for when it stops. */
+/* Output of the guest. False: there is no room, of which there is more for its last words. */
+bool console_guest_put(struct console_guest *guest, char c, bool last);
+/* Ends the guest's unfinished line, which is seen if there is room; for when it stops. */
 void console_guest_flush(struct console_guest *guest);
 /* Moves the focus and says so; false when there is no such guest. */
 bool console_focus(unsigned number);

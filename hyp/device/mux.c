@@ -361,6 +361,14 @@ void mux_flush(struct mux *m, struct mux_line *line)
         forget(line);
 }
 
+void mux_drop(struct mux *m, struct mux_line *line)
+{
+    line->escape = TEXT;
+    if (m->open == line)
+        leave_line(m);
+    forget(line);
+}
+
 void mux_focus(struct mux *m, struct mux_line *line)
 {
     if (m->live == line)

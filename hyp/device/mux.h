@@ -54,6 +54,8 @@ void mux_show_again(struct mux *m);
 bool mux_broken_off(const struct mux *m);
 /* Ends the unfinished line of a source, if there is one. */
 void mux_flush(struct mux *m, struct mux_line *line);
+/* The same, but what was not seen of it is lost. */
+void mux_drop(struct mux *m, struct mux_line *line);
 /* The live source is now this one (null: none); its unfinished line appears. */
 void mux_focus(struct mux *m, struct mux_line *line);
 

@@ -12,8 +12,10 @@
 
 #define OUTRING_BYTES 8192u
 #define OUTRING_SHARE 512u
-#define OUTRING_LOW   64u   /* so much, or less, is left when a new round begins */
-#define OUTRING_ROOM  2048u /* stays free of guests: for the end of their last lines and for the hypervisor's messages */
+#define OUTRING_LAST  512u /* what one that ends may add to that: its last words */
+#define OUTRING_LOW   64u  /* so much, or less, is left when a new round begins */
+/* Stays free of guests: for their last words, half of it, and for the hypervisor's messages. */
+#define OUTRING_ROOM 2048u
 
 struct outring {
     uint32_t head, tail; /* how many were taken out and put in since the beginning */
@@ -58,6 +60,13 @@ static inline bool outring_may(struct outring *r, struct outring_share *s)
     if (s->round != r->round)
         *s = (struct outring_share){.round = r->round};
     return s->used < OUTRING_SHARE && n <= OUTRING_BYTES - OUTRING_ROOM;
+}
+
+/* The same of one that ends, and may begin and end again as often as it likes. */
+static inline bool outring_may_end(struct outring *r, struct outring_share *s)
+{
+    return outring_may(r, s) ||
+           (s->used < OUTRING_SHARE + OUTRING_LAST && outring_count(r) <= OUTRING_BYTES - OUTRING_ROOM / 2);
 }
 
 #endif

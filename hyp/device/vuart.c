@@ -55,7 +55,7 @@ static void set_defaults(struct vuart *u)
     u->reg[IFLS] = IFLS_RESET;
 }
 
-void vuart_init(struct vuart *u, bool (*out)(void *ctx, char c, bool must), void (*level)(void *ctx, bool high),
+void vuart_init(struct vuart *u, bool (*out)(void *ctx, char c, bool last), void (*level)(void *ctx, bool high),
                 void *ctx)
 {
     *u = (struct vuart){.out = out, .level = level, .ctx = ctx};
@@ -129,19 +129,19 @@ bool vuart_receive(struct vuart *u, char c)
 
 /* The interrupt comes when the transmit FIFO passes its trigger level, half, downwards; a character that leaves before the
  * guest can look again does that each time. */
-static void drain(struct vuart *u, bool must)
+static void drain(struct vuart *u, bool last)
 {
-    while (u->send_count > 0 && u->out(u->ctx, u->send[u->send_head], must)) {
+    while (u->send_count > 0 && u->out(u->ctx, u->send[u->send_head], last)) {
         u->send_head = (u->send_head + 1) % VUART_SEND;
         if (--u->send_count <= VUART_SEND / 2)
             u->reg[RIS] |= UART_INT_TX;
     }
 }
 
-void vuart_drain(struct vuart *u, bool must)
+void vuart_drain(struct vuart *u, bool last)
 {
     lock_take(&u->lock);
-    drain(u, must);
+    drain(u, last);
     update_line(u);
     lock_drop(&u->lock);
 }

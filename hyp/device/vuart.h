@@ -21,8 +21,9 @@
 
 struct vuart {
     struct lock lock;
-    /* A character was sent. False: it has to wait, and vuart_drain is called when it need not; not when it `must` go. */
-    bool (*out)(void *ctx, char c, bool must);
+    /* A character was sent, as one of the `last` before the guest ended. False: it has to wait, and vuart_drain is called when it
+     * need not. */
+    bool (*out)(void *ctx, char c, bool last);
     void (*level)(void *ctx, bool high); /* the interrupt line changed */
     void *ctx;
     bool line;
@@ -34,7 +35,7 @@ struct vuart {
     char send[VUART_SEND];
 };
 
-void vuart_init(struct vuart *u, bool (*out)(void *ctx, char c, bool must), void (*level)(void *ctx, bool high),
+void vuart_init(struct vuart *u, bool (*out)(void *ctx, char c, bool last), void (*level)(void *ctx, bool high),
                 void *ctx);
 /* As after vuart_init; lowers the line. */
 void vuart_reset(struct vuart *u);
@@ -42,7 +43,7 @@ void vuart_reset(struct vuart *u);
 bool vuart_access(void *u, struct vcpu *v, struct mmio *m);
 /* A character for the guest. Never waits; false when it was lost. Any CPU. */
 bool vuart_receive(struct vuart *u, char c);
-/* What waits is sent, as far as there is room, or all of it: for when the guest stops. Any CPU. */
-void vuart_drain(struct vuart *u, bool must);
+/* What waits is sent, as far as there is room; `last`: the guest stops. Any CPU. */
+void vuart_drain(struct vuart *u, bool last);
 
 #endif

@@ -31,10 +31,10 @@ struct vm *vm_at(unsigned index)
 
 /* --- the emulated devices ----------------------------------------------------------------------------------------- */
 
-static bool uart_out(void *ctx, char c, bool must)
+static bool uart_out(void *ctx, char c, bool last)
 {
     struct vm *vm = ctx;
-    return console_guest_put(&vm->console, c, must);
+    return console_guest_put(&vm->console, c, last);
 }
 
 static void uart_room(void *ctx)

@@ -45,6 +45,21 @@ static bool write(unsigned guest, char c)
     return true;
 }
 
+/* As vm_end_output has it done: what waits in the UART, and the line that was begun. */
+static void end(unsigned guest, const char *text, size_t bytes)
+{
+    uint32_t before = w.ring.tail;
+    for (; bytes > 0 && outring_may_end(&w.ring, &w.share[guest]); text++, bytes--, before = w.ring.tail) {
+        mux_write(&w.mux, &w.line[guest], text, 1);
+        w.share[guest].used += w.ring.tail - before;
+    }
+    if (outring_may_end(&w.ring, &w.share[guest]))
+        mux_flush(&w.mux, &w.line[guest]);
+    else
+        mux_drop(&w.mux, &w.line[guest]);
+    w.share[guest].used += w.ring.tail - before;
+}
+
 /* The line takes that many. */
 static void send(uint32_t n)
 {
@@ -130,6 +145,56 @@ static void test_guests_leave_room(void **state)
     assert_true(outring_count(&w.ring) <= OUTRING_BYTES - OUTRING_ROOM + 1);
 }
 
+/* Its UART holds 32 characters, of which each may be a line; and it may have the terminal, where one step back in a line with
+ * characters of several bytes is the whole line again. */
+static void test_one_that_ends_over_and_over_has_a_little_more_in_a_round(void **state)
+{
+    static const char *const last[] = {"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
+                                       "\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b"};
+    enum { LONGEST = 1000 }; /* that a single character brings about */
+    (void)state;
+    for (unsigned has_terminal = 0; has_terminal < 2; has_terminal++) {
+        (void)fresh(NULL);
+        w.line[0].name = "a name of as many as may be here";
+        mux_focus(&w.mux, has_terminal ? &w.line[0] : NULL);
+        for (unsigned times = 0; times < 1000; times++) {
+            for (unsigned i = 0; i < MUX_COLUMNS && write(0, i % 2 == 0 ? '\xc3' : '\xa4'); i++)
+                ;
+            end(0, last[has_terminal], 32);
+            assert_true(outring_count(&w.ring) < OUTRING_SHARE + OUTRING_LAST + LONGEST);
+        }
+        assert_true(write(1, 'n')); /* a neighbour has its share */
+    }
+}
+
+static void test_last_words_are_seen(void **state)
+{
+    (void)state;
+    while (write(0, '\n')) {
+    }
+    uint32_t before = w.ring.tail;
+    end(0, "0123456789012345678901234\nlast!", 32);
+    send(UINT32_MAX);
+    w.seen[w.bytes] = '\0';
+    assert_string_equal(&w.seen[before - (UINT32_MAX - 1000)],
+                        "[flood] 0123456789012345678901234\r\n[flood] last!\r\n");
+}
+
+/* Sixteen, one after the other. */
+static void test_those_that_end_leave_room(void **state)
+{
+    (void)state;
+    enum { LONGEST = 1000 };
+    for (unsigned i = 0; i < 16; i++) {
+        struct outring_share share = {.used = 0};
+        while (outring_may_end(&w.ring, &share)) {
+            assert_true(outring_put(&w.ring, 'x'));
+            share.used++;
+        }
+    }
+    assert_true(outring_count(&w.ring) <= OUTRING_BYTES - LONGEST);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -139,6 +204,9 @@ int main(void)
         cmocka_unit_test_setup(test_who_floods_waits_for_the_next_round, fresh),
         cmocka_unit_test_setup(test_a_neighbour_of_a_flood_gets_its_line_out_in_one_round, fresh),
         cmocka_unit_test_setup(test_guests_leave_room, fresh),
+        cmocka_unit_test_setup(test_one_that_ends_over_and_over_has_a_little_more_in_a_round, fresh),
+        cmocka_unit_test_setup(test_last_words_are_seen, fresh),
+        cmocka_unit_test_setup(test_those_that_end_leave_room, fresh),
     };
     return cmocka_run_group_tests_name("outring", tests, NULL, NULL);
 }
