@@ -113,6 +113,17 @@ void s2_ledger_charge(struct s2_ledger *l, uint16_t owner, int32_t n)
         a->held += (uint32_t)n;
 }
 
+uint64_t s2_ledger_entries(const struct s2_ledger *l, uint16_t owner)
+{
+    struct s2_imap_cursor at;
+    struct s2_ient e;
+    uint64_t n = 0;
+
+    for (bool ok = s2_imap_seek(&l->map, 0, &at); ok && s2_imap_get(&at, &e); ok = s2_imap_next(&l->map, &at))
+        n += (uint16_t)e.val.w[0] == owner;
+    return n;
+}
+
 bool s2_ledger_may_have(const struct s2_ledger *l, uint16_t owner, uint32_t n)
 {
     const struct s2_ledger_account *a = account_of(l, owner);

@@ -31,6 +31,7 @@ uint32_t s2_ledger_change_nodes(const struct s2_ledger *l);
 void s2_ledger_apply(struct s2_ledger *l, const struct s2_ledger_entry *want, uint64_t offset);
 /* What that owner takes up changes by n; may it be so much more? */
 void s2_ledger_charge(struct s2_ledger *l, uint16_t owner, int32_t n);
+uint64_t s2_ledger_entries(const struct s2_ledger *l, uint16_t owner); /* counted, and no runs of shares */
 bool s2_ledger_may_have(const struct s2_ledger *l, uint16_t owner, uint32_t n);
 /* How many entries more there are at most when the range, all of which is in the ledger, becomes something else: its ends that lie
  * inside an entry. */

@@ -7,7 +7,7 @@
 #include "space/audit.h"
 #include "space/inner.h"
 
-enum phase { LEDGER, ENTRIES, ALLOCATORS, LEAKS, SHARES, RUNS, TABLES, VMIDS, SPACES, PHASES };
+enum phase { LEDGER, ACCOUNTS, ENTRIES, ALLOCATORS, LEAKS, SHARES, RUNS, TABLES, VMIDS, SPACES, PHASES };
 
 void s2_audit_report(struct s2_audit *a, uint16_t vm, const struct s2_detail *d)
 {
@@ -116,6 +116,8 @@ void s2_audit_begin(struct s2_audit *a, const struct s2_audit_config *cfg)
 static bool has_part(const struct s2_audit *a)
 {
     switch (a->phase) {
+    case ACCOUNTS:
+        return a->part < a->cfg->ledger->accounts;
     case ALLOCATORS:
     case LEAKS:
         return s2_audit_allocator(a, a->part) != NULL;
@@ -134,6 +136,9 @@ static bool audit_part(struct s2_audit *a, uint64_t budget)
     switch (a->phase) {
     case LEDGER:
         s2_audit_ledger(a);
+        return false;
+    case ACCOUNTS:
+        s2_audit_account(a, a->part);
         return false;
     case ENTRIES:
         return s2_audit_entries(a, budget);

@@ -22,9 +22,10 @@ void s2_audit_unlock_all(const struct s2_audit *a);
 
 /* --- the parts; bool: true while more is left, from a->at on ----------------------------------------------------------- */
 
-/* audit_ledger.c: the ledger's own structure, and coloured memory; its entries one by one; each allocator's counts; and what an
- * allocator has given to nobody. */
+/* audit_ledger.c: the ledger's own structure, and coloured memory; the i-th account; entries one by one; each allocator's counts; and
+ * what an allocator has given to nobody. */
 void s2_audit_ledger(struct s2_audit *a);
+void s2_audit_account(struct s2_audit *a, unsigned i);
 bool s2_audit_entries(struct s2_audit *a, uint64_t budget);
 struct s2_frames *s2_audit_allocator(const struct s2_audit *a, unsigned i); /* null: there are not so many */
 void s2_audit_allocator_alone(struct s2_audit *a, struct s2_frames *f);

@@ -86,6 +86,23 @@ void s2_audit_ledger(struct s2_audit *a)
         audit_colours(a, l);
 }
 
+void s2_audit_account(struct s2_audit *a, unsigned i)
+{
+    struct s2_ledger *l = a->cfg->ledger;
+    uint16_t vm = (uint16_t)(S2_OWNER_FIRST_VM + i);
+    uint64_t has, held;
+
+    s2_ledger_lock(l);
+    held = l->account[i].held;
+    has = s2_ledger_entries(l, vm);
+    for (unsigned k = 0; k < l->shares; k++)
+        if (l->share[k].phase != S2_SHARE_UNUSED && l->share[k].owner == vm)
+            has += l->share[k].runs.count;
+    s2_ledger_unlock(l);
+    if (has != held)
+        s2_audit_report_count(a, vm, has, held, "takes up another number of ledger entries than it is charged for");
+}
+
 /* What of an entry is wrong by itself. */
 static const char *entry_alone(const struct s2_ledger_entry *e)
 {

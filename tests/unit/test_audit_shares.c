@@ -12,6 +12,7 @@ enum { FINDINGS = 32, ALL = 1u << 30 };
 struct machine {
     struct share_world *x;
     struct s2_audit_config cfg;
+    struct s2_ledger_account account[VMS];
     struct s2_finding finding[FINDINGS];
     unsigned findings;
     bool no_borrower, no_stranger;
@@ -97,6 +98,7 @@ static int setup(void **state)
                                       .cached = cached,
                                       .found = found,
                                       .arg = m};
+    s2_ledger_quota(&w->ledger, m->account, VMS);
     assert_int_equal(map_new(w, area_alloc(OWNER_IPA, MIB(4), S2_RW, 0)), S2_OK);
     clean(m);
     *state = m;
@@ -313,6 +315,10 @@ static void counts_of_shares(void **state)
     assert_false(s2_check_totals(sp, no_more, &d));
     assert_int_equal(d.asked_end, KIB(16) / PAGE + 1);
     sp->frames_shared--;
+    m->account[OWNER - VM].held++;
+    finds(m, OWNER, "takes up another number of ledger entries than it is charged for",
+          m->account[OWNER - VM].held - 1);
+    m->account[OWNER - VM].held--;
     s->phase = S2_SHARE_UNUSED;
     finds(m, BORROWER, "shows shares that there are not", KIB(16));
     s->phase = S2_SHARE_OPEN;
