@@ -104,7 +104,8 @@ static void try_call_once(uint64_t function, bool smc)
 static uint64_t any_ipa(uint64_t r)
 {
     const uint64_t pages = hostile.pool.size / GUEST_PAGE;
-    uint64_t page = hostile.pool.base + (PRIVATE_PAGES + r % (pages - PRIVATE_PAGES)) * GUEST_PAGE;
+    uint64_t page = r >> 48 & 7 ? hostile.pool.base + (PRIVATE_PAGES + r % (pages - PRIVATE_PAGES)) * GUEST_PAGE
+                                : hostile.added.base + r % (hostile.added.size / GUEST_PAGE) * GUEST_PAGE;
     const uint64_t bad[] = {page + 1, hostile.fixed.base,   ABSENT, GUEST_UART, GUEST_GICD, 0,
                             ~0ul,     IPA_TOP - GUEST_PAGE, WINDOWS};
     return r >> 32 & 3 ? page : bad[(r >> 34) % (sizeof(bad) / sizeof(bad[0]))];

@@ -25,7 +25,7 @@ void look_at(uint64_t value)
         breach(BREACH_SECRET);
 }
 
-void execute_two(enum way way, uint32_t first, uint32_t second, uint64_t value)
+static bool run(enum way way, uint32_t first, uint32_t second, uint64_t value, uint64_t *loaded)
 {
     struct program *p = &program[guest_cpu()];
     p->word[0] = first;
@@ -34,11 +34,23 @@ void execute_two(enum way way, uint32_t first, uint32_t second, uint64_t value)
     p->word[3] = RET;
     sync_code((uint64_t)p);
     fault_expect();
-    uint64_t loaded = ((uint64_t(*)(uint64_t))(uintptr_t)p)(value);
+    *loaded = ((uint64_t(*)(uint64_t))(uintptr_t)p)(value);
     bool stopped = fault_seen().taken;
     count(way, stopped);
     if (!stopped)
-        look_at(loaded);
+        look_at(*loaded);
+    return !stopped;
+}
+
+bool execute_for(enum way way, uint32_t insn, uint64_t value, uint64_t *loaded)
+{
+    return run(way, insn, NOP, value, loaded);
+}
+
+void execute_two(enum way way, uint32_t first, uint32_t second, uint64_t value)
+{
+    uint64_t loaded;
+    (void)run(way, first, second, value, &loaded);
 }
 
 void execute(enum way way, uint32_t insn, uint64_t value)

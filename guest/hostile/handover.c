@@ -3,7 +3,7 @@
 /* Memory goes to and fro between two VMs, by all their vCPUs at once, which use it meanwhile. */
 #include "hostile/calls.h"
 
-enum { ONE_OF = 16, BUSY_TRIES = 4, RECLAIM_TRIES = 4096, LOOKS = 8, HOPS = 16, RIGHTS_RW = 3 };
+enum { ONE_OF = 16, BUSY_TRIES = 4, RECLAIM_TRIES = 4096, GONE_TRIES = 1024, LOOKS = 8, HOPS = 16, RIGHTS_RW = 3 };
 
 /* How a VM stands to a share, as QUERY says it. */
 enum standing { OWNER, OFFERED, HELD, ANY };
@@ -59,13 +59,32 @@ static void take_back(void)
         call_busy(HV_RECLAIM, handle, 0, 0);
 }
 
-/* Memory added while it runs, which it gives back whole, in parts, and more than that. */
+/* By the tables, through which a descriptor is read; no TLB is asked. */
+static bool has_gone(uint64_t at)
+{
+    uint64_t x[CALL_REGISTERS] = {HYPERCALL(HV_SHARE), at, DESCRIPTOR_BYTES};
+    call(x);
+    return (int64_t)x[0] == HV_NO_ENTRY;
+}
+
+/* Memory added while it runs, which it gives back whole, in parts, and more than that. What has gone is not reached through a
+ * translation of before, either: the word that was there is like no other. */
 static void give_back(void)
 {
-    uint64_t r = arbitrary(), x[CALL_REGISTERS] = {HYPERCALL(HV_MEMORY), r & 3};
+    uint64_t r = arbitrary(), word = arbitrary(), value, x[CALL_REGISTERS] = {HYPERCALL(HV_MEMORY), r & 7};
     call(x);
-    if ((int64_t)x[0] == 0 && x[2] != 0)
-        call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_GIVE_BACK), x[1], r >> 8 & 1 ? x[2] : 4096ul << (r >> 9 & 3), 0});
+    uint64_t at = x[1], bytes = r >> 8 & 3 ? x[2] : 4096ul << (r >> 10 & 3);
+    if ((int64_t)x[0] != 0 || x[2] == 0 || try_write(at + DESCRIPTOR_BYTES, word).taken)
+        return;
+    uint64_t back[CALL_REGISTERS] = {HYPERCALL(HV_GIVE_BACK), at, bytes};
+    call(back);
+    for (unsigned i = 0; (int64_t)back[0] == 0 && i < GONE_TRIES; i++) {
+        if (!has_gone(at))
+            continue;
+        if (!try_read(at + DESCRIPTOR_BYTES, &value).taken && value == word)
+            breach(BREACH_STALE);
+        return;
+    }
 }
 
 /* Words that are another's now, or were. */
@@ -78,6 +97,8 @@ static void look_around(void)
         execute(HANDOVER, memory_insn(true), at);
         at = hostile.pool.base +
              (PRIVATE_PAGES + arbitrary() % (hostile.pool.size / GUEST_PAGE - PRIVATE_PAGES)) * GUEST_PAGE;
+        execute(HANDOVER, memory_insn(true), at);
+        at = hostile.added.base + arbitrary() % (hostile.added.size / GUEST_PAGE) * GUEST_PAGE;
         execute(HANDOVER, memory_insn(true), at);
     }
 }
@@ -108,9 +129,11 @@ static void secret_round(void)
         return;
     uint64_t handle = x[1], back[CALL_REGISTERS] = {0};
     call((uint64_t[CALL_REGISTERS]){HYPERCALL(HV_RING), handle, 0, 0});
-    let_the_other();
-    if (lend && (!try_read(at, &value).taken || !try_write(at, ~0ul).taken))
-        breach(BREACH_STALE);
+    for (unsigned i = 0; i < 2; i++) { /* at once, before anything else is loaded here, and later */
+        if (lend && (!try_read(at, &value).taken || !try_write(at, ~0ul).taken))
+            breach(BREACH_STALE);
+        let_the_other();
+    }
     for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
         back[0] = HYPERCALL(HV_RECLAIM);
         back[1] = handle;

@@ -28,6 +28,7 @@ struct hostile {
     struct range play;          /* read, write, execute, lazily; never handed over */
     struct range pool;          /* read, write; handed over and taken back all the time */
     struct range fixed;         /* read alone */
+    struct range added;         /* where memory is that was added while it runs, if it was */
 };
 extern struct hostile hostile;
 
@@ -35,8 +36,9 @@ extern struct hostile hostile;
 enum breach {
     BREACH_NEIGHBOUR,  /* another VM's words were read */
     BREACH_SECRET,     /* what the accomplice wrote when it had taken its memory back was read */
-    BREACH_STALE,      /* memory that was lent was reached by its owner */
+    BREACH_STALE,      /* memory that was lent, or given back, was reached by its owner */
     BREACH_UNSCRUBBED, /* memory that came back from a loan was not zero */
+    BREACH_ALLOWED,    /* what is hidden answered, or a vCPU was started where it cannot be */
     BREACH_MIXED,      /* a translation of another vCPU's was used */
     BREACHES
 };
@@ -46,7 +48,9 @@ void succeeded(uint64_t number);
 
 /* One thing was done in that way; stopped: by an exception. */
 void count(enum way way, bool stopped);
-/* Executes one instruction, or two, with x0 = value; from EL0, one. What it loaded into x1 is looked at. */
+/* Executes one instruction, or two, with x0 = value; from EL0, one. What it loaded into x1 is looked at; execute_for tells it. False:
+ * an exception stopped it. */
+bool execute_for(enum way way, uint32_t insn, uint64_t value, uint64_t *loaded);
 void execute(enum way way, uint32_t insn, uint64_t value);
 void execute_two(enum way way, uint32_t first, uint32_t second, uint64_t value);
 void execute_el0(enum way way, uint32_t insn, uint64_t value);
@@ -76,6 +80,7 @@ void call(uint64_t x[CALL_REGISTERS]);
 /* `part` of `parts` of it. */
 void memory_sweep(unsigned part, unsigned parts);
 void registers_sweep(unsigned part, unsigned parts);
+void hidden_sweep(void);
 void calls_sweep(unsigned part, unsigned parts);
 void memory_act(void);
 void el0_act(void);

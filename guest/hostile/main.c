@@ -17,6 +17,7 @@ struct hostile hostile = {
     .play = {0x48000000, 0x40000},
     .pool = {0x50000000, 0x100000},
     .fixed = {0x58000000, 0x10000},
+    .added = {RAM + RAM_BYTES, 0x80000},
 };
 static struct {
     uint64_t steps;
@@ -58,6 +59,7 @@ static void act(void)
 static void sweep(void)
 {
     unsigned part = guest_cpu(), parts = (unsigned)hostile.vcpus;
+    hidden_sweep();
     registers_sweep(part, parts);
     calls_sweep(part, parts);
     memory_sweep(part, parts);
@@ -87,7 +89,8 @@ static void report(uint64_t seed)
 {
     static const char *const name[WAYS] = {"memory",     "EL0",   "stage 1",   "calls",        "registers",
                                            "interrupts", "power", "hand-over", "invalidations"};
-    static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale", "unscrubbed", "mixed up"};
+    static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale",
+                                               "unscrubbed",        "allowed", "mixed up"};
     static const char *const calls[CALLS_COUNTED] = {"version",    "share",     "lend",        "donate", "retrieve",
                                                      "relinquish", "reclaim",   "query",       "ring",   "events",
                                                      "memory",     "give back", "secrets kept"};

@@ -14,8 +14,8 @@ enum { AROUND = 32, ALIGNED = 7, UART_DATA = 8, LONGEST_ZVA = 2048, ONE_OF = 4, 
 
 static const struct range *region(uint64_t r)
 {
-    const struct range *all[] = {&hostile.play, &hostile.pool, &hostile.fixed};
-    return all[r % 3];
+    const struct range *all[] = {&hostile.play, &hostile.pool, &hostile.fixed, &hostile.added};
+    return all[r % (sizeof(all) / sizeof(all[0]))];
 }
 
 uint64_t playground(void)

@@ -29,6 +29,8 @@ void power_act(void)
     case 2: /* no area there executes, or nothing is there */
         answer =
             (int64_t)guest_hvc(PSCI_CPU_ON, affinity(r >> 8), r >> 40 & 1 ? hostile.fixed.base : ABSENT | r >> 44, r);
+        if (answer == 0)
+            breach(BREACH_ALLOWED);
         break;
     case 3: {
         uint64_t vcpu = (r >> 8) % hostile.vcpus;

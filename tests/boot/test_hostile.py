@@ -9,6 +9,7 @@ Two guests do everything they should not, with five vCPUs, and start again and a
 every beat of its timer. With seconds as its argument the test goes on so long, by the same rules (make hostile-long)."""
 
 import collections
+import itertools
 import os
 import re
 import subprocess
@@ -84,25 +85,43 @@ def stop(m, names):
         m.want(rf"^bulkhead: vm {vm}: stopped: .*console", f"{vm} is stopped by the console", everywhere=True)
 
 
-def grow(m):
-    """Memory to give back, again and again until a keeper is done, since each restart begins without. Some is refused: that is its
-    quota, or it is just being restarted."""
+def asked(m, command):
+    """What the command line answers: the row under the heading, or the sentence that refuses; None: not in time."""
+    m.send(harness.ESCAPE + f":{command}\n\r")
+    verb, vm = command.split()[1:3]
+    return m.find(rf"^{vm} +{verb} +(0x[0-9a-f]+) +(\w+)$|^vm {vm}: \w.*$", seconds=3)
+
+
+def resize(m):
+    """Memory is added while they run, which they share, lend and give back, and taken away while they use it, at once or when they
+    are asked. Some is refused: that is their quota, or they are just being restarted. Until a keeper is done, or for so long."""
     m.find(r"^\[hostile\] # hostile: seed", everywhere=True)
-    for _ in range(100):
-        m.send(harness.ESCAPE + ":vm grow hostile 64K\n")
-        if m.find(r"^\[keeper\d\] kept", seconds=1, everywhere=True):
+    done = collections.Counter()
+    until = time.monotonic() + SECONDS
+    for n in range(100) if not SECONDS else itertools.count():
+        vm = ("hostile", "accomplice")[n // 2 % 2]
+        answer = asked(m, f"vm grow {vm} 64K")
+        if answer and answer.group(1):
+            done["grow"] += 1
+            # Half of it stays until they give it back themselves.
+            if n % 2:
+                answer = asked(m, f"vm shrink {vm} {answer.group(1)} 64K" + (" now" if n % 3 else ""))
+                done["shrink"] += bool(answer and answer.group(1))
+        over = time.monotonic() > until if SECONDS else done["grow"] > 12 and done["shrink"]
+        if over or re.search(r"^\[keeper\d\] kept", m.text, re.MULTILINE):
             break
-    m.want(r"^bulkhead: vm hostile: has more memory;", "it is given memory meanwhile", everywhere=True)
+    harness.note(f"{m.label}: memory was added {done['grow']} times, and {done['shrink']} times asked back or taken away")
+    harness.ok(done["grow"] > 0 and done["shrink"] > 0, f"{m.label}: memory is added and taken away meanwhile")
+    m.want(r"^bulkhead: vm (hostile|accomplice): has less memory;", "some of it goes while they run", everywhere=True)
 
 
 def side_by_side(cpu):
     seen = r"^\[{0}\] kept {1} beats, 0 lost, 0 words wrong$"
     with harness.boot(bundle("hostile"), cpu=cpu, smp=2, limit=400 + SECONDS, label=f"hostile-{cpu}") as m:
+        resize(m)
         if SECONDS:
-            time.sleep(SECONDS)
             m.absent(r"words wrong", "the neighbours are at it still")
         else:
-            grow(m)
             for vm in ("keeper0", "keeper1"):
                 m.want(seen.format(vm, BEATS), f"{vm} keeps its time and its memory", everywhere=True)
         for vm in ("hostile", "accomplice"):
