@@ -31,6 +31,18 @@ static inline void keep_line(void *arg, const char *line)
     strcpy(l->s[l->n++], line);
 }
 
+/* What problems are expected: one line, or none. */
+#define LINE(l)                                                                                                        \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        l, NULL                                                                                                        \
+    }
+#define NONE                                                                                                           \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        NULL                                                                                                           \
+    }
+
 /* Exactly these lines, in this order; the list ends with null. */
 static inline void expect_lines(const struct lines *l, const char *const *want)
 {
@@ -61,12 +73,17 @@ static inline void *compile_dts(const char *source, size_t *bytes)
     return blob;
 }
 
-/* A manifest with these VMs. */
-static inline void *compile_vms(const char *vms, size_t *bytes)
+/* A manifest with these VMs, and what stands beside them. */
+static inline void *compile_manifest(const char *vms, const char *beside, size_t *bytes)
 {
     static char source[16384];
-    snprintf(source, sizeof(source), "/dts-v1/; / { compatible = \"bulkhead,manifest\"; vms { %s }; };", vms);
+    snprintf(source, sizeof(source), "/dts-v1/; / { compatible = \"bulkhead,manifest\"; %s vms { %s }; };", beside,
+             vms);
     return compile_dts(source, bytes);
+}
+static inline void *compile_vms(const char *vms, size_t *bytes)
+{
+    return compile_manifest(vms, "", bytes);
 }
 
 /* One bank at 1 GiB with the hypervisor in it, four CPUs, the console, a clock, and a disk that shares its page. */
@@ -107,6 +124,26 @@ static inline void make_machine(struct machine *m)
     m->pa_bits = 44;
     m->spis = 256;
     assert_true(machine_reserve(m, (struct range){0x40200000, 0x42200000}, "pool", true));
+}
+
+#define VM(name, body) name " { image = \"i\"; " body " }; "
+#define RAM            "memory = \"16M\"; "
+
+/* Parses and checks such a manifest, against the machine or by itself: the lines must be those. The blob it points into; free() it. */
+static inline void *check_manifest(struct manifest *m, const char *vms, const char *beside, bool with_machine,
+                                   const char *const *want)
+{
+    static struct machine machine;
+    struct lines lines = {0};
+    struct problems p = {keep_line, &lines, 0};
+    size_t bytes;
+    void *blob = compile_manifest(vms, beside, &bytes);
+    make_machine(&machine);
+    if (manifest_parse(m, blob, bytes, &p))
+        manifest_check(m, with_machine ? &machine : NULL, NULL, &p);
+    expect_lines(&lines, want);
+    assert_int_equal(p.count, lines.n);
+    return blob;
 }
 
 /* --- bundles ------------------------------------------------------------------------------------------------------- */

@@ -3,17 +3,6 @@
 /* The bundle and SHA-256: what is right is read, what is not is named, and no byte outside is touched. */
 #include "manifest_world.h"
 
-#define LINE(l)                                                                                                        \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        l, NULL                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        NULL                                                                                                           \
-    }
-
 static unsigned char fit[1u << 16];
 
 static void hex(const uint8_t digest[SHA256_BYTES], char out[2 * SHA256_BYTES + 1])

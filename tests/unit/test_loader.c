@@ -6,17 +6,6 @@
 #include "vm/guestdtb.h"
 #include "vm/loader.h"
 
-#define LINE(l)                                                                                                        \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        l, NULL                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        NULL                                                                                                           \
-    }
-
 #define IMAGE_BYTES 0x1000u
 struct linux_image {
     uint32_t code[2];

@@ -3,35 +3,11 @@
 /* The manifest: defaults, every form of value, and every line that docs/manifest.md promises. */
 #include "manifest_world.h"
 
-#define RAM            "memory = \"16M\"; "
-#define VM(name, body) name " { image = \"i\"; " body " }; "
-#define LINE(l)                                                                                                        \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        l, NULL                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        NULL                                                                                                           \
-    }
-
 static struct manifest m;
 
-/* Parses and checks these VMs against the machine; the lines must be those. */
 static void *check(const char *vms, bool with_machine, const char *const *want)
 {
-    static struct machine machine;
-    struct lines lines = {0};
-    struct problems p = {keep_line, &lines, 0};
-    size_t bytes;
-    void *blob = compile_vms(vms, &bytes);
-    make_machine(&machine);
-    if (manifest_parse(&m, blob, bytes, &p))
-        manifest_check(&m, with_machine ? &machine : NULL, NULL, &p);
-    expect_lines(&lines, want);
-    assert_int_equal(p.count, lines.n);
-    return blob;
+    return check_manifest(&m, vms, "", with_machine, want);
 }
 
 static void refused(const char *vms, const char *line)

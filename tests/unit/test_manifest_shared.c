@@ -7,8 +7,6 @@
 
 #include "vm/guestdtb.h"
 
-#define VM(name, body)  name " { image = \"i\"; " body " }; "
-#define RAM             "memory = \"16M\"; "
 #define PAIR            VM("a", RAM) VM("b", RAM)
 #define WINDOW(body)    "windows { w { " body " }; };"
 #define SIZE            "size = \"64K\"; "
@@ -16,35 +14,11 @@
 #define BORROWERS       "borrowers { b { ipa = <0x60000000>; rights = \"rw\"; }; }; "
 #define REGION(pa, len) "memory-regions { x { pa = <" pa ">; size = " len "; }; };"
 #define FROM(name)      "memory { ram { ipa = <0x40000000>; size = \"16M\"; from = \"" name "\"; }; }; "
-#define LINE(l)                                                                                                        \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        l, NULL                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        NULL                                                                                                           \
-    }
-
 static struct manifest m;
 
-/* These VMs, and what is beside `vms`, on the machine. */
 static void *check(const char *vms, const char *beside, const char *const *want)
 {
-    static char source[16384];
-    static struct machine machine;
-    struct lines lines = {0};
-    struct problems p = {keep_line, &lines, 0};
-    size_t bytes;
-    snprintf(source, sizeof(source), "/dts-v1/; / { compatible = \"bulkhead,manifest\"; %s vms { %s }; };", beside,
-             vms);
-    void *blob = compile_dts(source, &bytes);
-    make_machine(&machine);
-    if (manifest_parse(&m, blob, bytes, &p))
-        manifest_check(&m, &machine, NULL, &p);
-    expect_lines(&lines, want);
-    return blob;
+    return check_manifest(&m, vms, beside, true, want);
 }
 
 static void refused(const char *vms, const char *beside, const char *line)

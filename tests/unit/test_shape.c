@@ -7,8 +7,6 @@
 #include "manifest_world.h"
 #include "vm/shape.h"
 
-#define RAM "memory = \"16M\"; "
-
 static const struct s2_caps a53 = {.pa_bits = 40, .vmid_bits = 8, .gran4k = true, .gran64k = true};
 static const struct s2_caps a76 = {
     .pa_bits = 40, .vmid_bits = 16, .gran4k = true, .gran16k = true, .gran64k = true, .small_va = true};
