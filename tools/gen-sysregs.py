@@ -195,22 +195,21 @@ def switch(features, rows, ids):
     plain = [row for row in switched if not row.policy.endswith("-mmu")]
     out.append("static inline void sysregs_save(struct sysregs *s, uint64_t features)\n{")
     out += transfer(switched, lambda member, reg: f"SYSREGS_READ({reg}, s->{member});")
-    out.append("}\n\n/* All but the rows `switch-mmu` and `vm-mmu`. brps, wrps: number of the last break-, watchpoint. */")
-    out.append("static inline void sysregs_restore(const struct sysregs *s, uint64_t features, unsigned brps, "
-               "unsigned wrps)\n{")
+    out.append("}\n\n/* All but the rows `switch-mmu` and `vm-mmu`, and break- and watchpoints. */")
+    out.append("static inline void sysregs_restore(const struct sysregs *s, uint64_t features)\n{")
     out += transfer(plain, lambda member, reg: f"SYSREGS_WRITE({reg}, s->{member});")
     single = [row for row in rows if row.policy == "shadow" and row.feature not in COUNTED]
     out += transfer(single, lambda member, reg: f"SYSREGS_WRITE({reg}, s->{member});")
+    out.append("}\n\n/* brps, wrps: number of the last break-, watchpoint. */")
+    out.append("static inline void sysregs_restore_debug(const struct sysregs *s, unsigned brps, unsigned wrps)\n{")
     for feature in COUNTED:
         out += counted(rows, feature)
-    out.append("}\n\n/* `word`: offset in struct sysregs, in words, of a `shadow` or `vm` row. */")
+    out.append("}\n\n/* `word`: offset in struct sysregs, in words, of a `shadow` or `vm` row that is no break- or watchpoint. */")
     out.append("static inline void sysregs_write_live(unsigned word, uint64_t value)\n{\n    switch (word) {")
     for row in rows:
-        if row.policy in ("shadow", "vm", "vm-mmu"):
-            for n, enc in enumerate(row.encodings()):
-                member = row.member(n if row.count() > 1 else None)
-                out.append(f"    case offsetof(struct sysregs, {member}) / 8:\n"
-                           f"        SYSREGS_WRITE({asm(enc)}, value);\n        break;")
+        if row.policy in ("shadow", "vm", "vm-mmu") and row.feature not in COUNTED:
+            out.append(f"    case offsetof(struct sysregs, {row.member()}) / 8:\n"
+                       f"        SYSREGS_WRITE({asm(row.encodings()[0])}, value);\n        break;")
     out.append("    default:\n        break;\n    }\n}\n")
     out.append("static inline uint64_t sysregs_host(unsigned key)\n{\n    uint64_t value = 0;\n    switch (key) {")
     for row in rows:

@@ -24,6 +24,8 @@ void smp_release(void); /* the others may enter the scheduler */
 void switch_init(struct cpu *cpu);
 /* HCR_EL2 of a vCPU after reset. */
 uint64_t switch_hcr(void);
+/* A vCPU's break- and watchpoints. */
+void switch_load_debug(const struct vcpu *v);
 
 /* entry.S */
 enum exit_class guest_enter(struct vcpu *v);

@@ -175,6 +175,12 @@ static void set_hcr(struct cpu *cpu, uint64_t hcr)
     cpu->hcr = hcr;
 }
 
+void switch_load_debug(const struct vcpu *v)
+{
+    const struct cpu *cpu = this_cpu();
+    sysregs_restore_debug(&v->sys, cpu->brps, cpu->wrps);
+}
+
 void vcpu_load(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
@@ -187,7 +193,8 @@ void vcpu_load(struct vcpu *v)
     s2_space_load(v->space);
     flush_sibling(cpu, v);
     reg_write(vmpidr_el2, v->mpidr);
-    sysregs_restore(&v->sys, cpu->features, cpu->brps, cpu->wrps);
+    sysregs_restore(&v->sys, cpu->features);
+    switch_load_debug(v);
     start_walks(&v->sys);
     fp_restore(&v->fp);
     cpu->loaded = v;

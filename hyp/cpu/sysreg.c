@@ -93,7 +93,11 @@ static void write_shadow(struct vcpu *v, const struct sysreg_rule *rule, uint64_
 {
     uint64_t *all = (uint64_t *)&v->sys;
     all[rule->word] = value & sysreg_values[rule->value];
-    sysregs_write_live(rule->word, all[rule->word]);
+    /* One of them by its number would take as much code again as all of them. */
+    if (rule->exists == RULE_BRP || rule->exists == RULE_WRP)
+        switch_load_debug(v);
+    else
+        sysregs_write_live(rule->word, all[rule->word]);
 }
 
 /* False: UNDEFINED. */
