@@ -234,11 +234,10 @@ class Values:
         return f"static const uint64_t {name}[] = {{" + ", ".join(f"UINT64_C({v:#x})" for v in self.all) + "};"
 
 
-def rule(row, n, enc, names, values):
+def rule(row, enc, names, values):
     word, value = "0", 0
     if row.policy in ("shadow", "vm", "vm-mmu"):
-        member = row.member(n if row.count() > 1 else None)
-        word = f"offsetof(struct sysregs, {member}) / 8"
+        word = f"offsetof(struct sysregs, {row.member()}) / 8"
         value = int(row.arg, 0) if row.arg else (1 << 64) - 1
     elif row.policy == "id":
         word = f"IDX_{row.name}"
@@ -289,8 +288,8 @@ def table(features, rows, ids):
     out.append("enum rule_kind {")
     for kind in dict.fromkeys(EMULATED.values()):
         out.append(f"    RULE_{kind},")
-    out.append("};\n/* Which registers exist: all; of a run those up to the number of the last break- or watchpoint; with the feature whose\n"
-               " * CPU_HAS_ bit is what is added to the last. */")
+    out.append("};\n/* Which registers exist: all; of a run, whose first one alone has a rule, those up to the number of the last break- or\n"
+               " * watchpoint, which CRm tells; with the feature whose CPU_HAS_ bit is what is added to the last. */")
     out.append("enum rule_exists { RULE_ALWAYS, RULE_BRP, RULE_WRP, RULE_FEATURE };\n")
     out.append("/* word: in struct sysregs or struct cpu_ids. value: which of sysreg_values is the writable bits (shadow), what is read\n"
                " * (value), which one (vtimer, vgic). */")
@@ -299,7 +298,8 @@ def table(features, rows, ids):
     for row in rows:
         traps_with_number = row.policy not in ("vtimer", "vgic") or row.arg is not None
         if row.policy in EMULATED and traps_with_number:
-            entries += [rule(row, n, enc, names, values) for n, enc in enumerate(row.encodings())]
+            encodings = row.encodings()[:1] if row.feature in COUNTED else row.encodings()
+            entries += [rule(row, enc, names, values) for enc in encodings]
     out.append("#ifdef WITH_SYSREG_RULES\n" + values.array("sysreg_values") + "\n/* Ascending: op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2. */\nstatic const uint16_t sysreg_keys[] = {")
     entries.sort()
     out += [f"    {number:#06x}," for number, _ in entries]

@@ -31,6 +31,18 @@ static struct access decode(uint64_t iss)
     };
 }
 
+/* Break- and watchpoints are runs: CRm is the number. */
+static uint16_t first_of_run(uint16_t key)
+{
+    const uint16_t crm = 15u << 3, op2 = 3, runs = 2u << 14 | 4; /* op0 = 2, op2 = 4 to 7 */
+    return (key & ~(crm | op2)) == runs ? key & (uint16_t)~crm : key;
+}
+
+static bool is_run(const struct sysreg_rule *rule)
+{
+    return rule->exists == RULE_BRP || rule->exists == RULE_WRP;
+}
+
 static const struct sysreg_rule *find(uint16_t key)
 {
     const size_t all = sizeof(sysreg_keys) / sizeof(sysreg_keys[0]);
@@ -89,15 +101,18 @@ static void write_live(struct vcpu *v, unsigned word, uint64_t value)
         v->hcr &= ~HCR_TVM;
 }
 
-static void write_shadow(struct vcpu *v, const struct sysreg_rule *rule, uint64_t value)
+static void access_shadow(struct vcpu *v, const struct sysreg_rule *rule, struct access a, uint64_t *value)
 {
-    uint64_t *all = (uint64_t *)&v->sys;
-    all[rule->word] = value & sysreg_values[rule->value];
-    /* One of them by its number would take as much code again as all of them. */
-    if (rule->exists == RULE_BRP || rule->exists == RULE_WRP)
-        switch_load_debug(v);
+    uint64_t *shadow = (uint64_t *)&v->sys + rule->word + (is_run(rule) ? a.crm : 0);
+    if (a.read) {
+        *value = *shadow;
+        return;
+    }
+    *shadow = *value & sysreg_values[rule->value];
+    if (is_run(rule))
+        switch_load_debug(v); /* all of them: code for one by its number would be as much again */
     else
-        sysregs_write_live(rule->word, all[rule->word]);
+        sysregs_write_live(rule->word, *shadow);
 }
 
 /* False: UNDEFINED. */
@@ -107,10 +122,7 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, struct acces
     const uint64_t number = sysreg_values[rule->value];
     switch ((enum rule_kind)rule->kind) {
     case RULE_SHADOW:
-        if (read)
-            *value = ((const uint64_t *)&v->sys)[rule->word];
-        else
-            write_shadow(v, rule, *value);
+        access_shadow(v, rule, a, value);
         return true;
     case RULE_RAZ:
     case RULE_VALUE:
@@ -146,7 +158,7 @@ static bool emulate(struct vcpu *v, const struct sysreg_rule *rule, struct acces
 bool sysreg_emulate(struct vcpu *v)
 {
     struct access a = decode(v->exit.esr);
-    const struct sysreg_rule *rule = ESR_EC(v->exit.esr) == ESR_EC_MSR ? find(a.key) : NULL;
+    const struct sysreg_rule *rule = ESR_EC(v->exit.esr) == ESR_EC_MSR ? find(first_of_run(a.key)) : NULL;
     /* EL0 has names of its own: op1 = 3. */
     bool allowed = rule != NULL && exists(rule, a.crm) && (!vcpu_from_el0(v) || a.op1 == 3);
     uint64_t value = a.read ? 0 : vcpu_get(v, a.reg);
