@@ -71,16 +71,18 @@ static bool take(struct vm *vm, unsigned window, bool *taken, struct problems *p
     return false;
 }
 
-/* In those that have come before their owner, or were there when it went. */
-static void map_in_borrowers(unsigned window, struct problems *p)
+/* In those that have come before their owner, or were there when it went. What one lacks is no fault of the owner's, and told as often as
+ * the owner's life is. */
+static void map_in_borrowers(const struct vm *owner, unsigned window, struct problems *p)
 {
     const struct manifest_window *win = &host.manifest.window[window];
+    struct problems untold = {.fn = NULL};
     for (unsigned i = 0; i < win->borrowers; i++) {
         struct vm *vm = vm_at(win->borrower[i].vm);
         bool taken = false;
         if (vm == NULL || !vm_space_hold(vm))
             continue;
-        (void)take(vm, window, &taken, p); /* what it lacks is no fault of the owner's, and reported */
+        (void)take(vm, window, &taken, owner->quiet ? &untold : p);
         vm_space_release(vm);
         if (taken)
             vm_event(vm, EVENT_OFFERED);
@@ -97,7 +99,7 @@ bool windows_open(struct vm *vm, struct problems *p)
         if (windows_own(vm, i, &area)) {
             ok = offer(vm, i, &area, p);
             if (ok)
-                map_in_borrowers(i, p);
+                map_in_borrowers(vm, i, p);
         } else if (manifest_view(vm->cfg, i, &view)) {
             ok = take(vm, i, &taken, p);
         }
