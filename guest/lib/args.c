@@ -1,37 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The one thing a guest wants from its device tree: its command line. A flattened device tree is a list of 32-bit
- * big-endian words (Devicetree Specification 0.4, chapter 5), read here a word at a time since the MMU is off. */
-#include "lib/guest.h"
+/* The one thing that most guests want from their device tree: the command line. */
+#include "lib/fdt.h"
 
-enum {
-    FDT_MAGIC = 0xd00dfeed,
-    FDT_BEGIN_NODE = 1,
-    FDT_END_NODE = 2,
-    FDT_PROP = 3,
-    FDT_NOP = 4,
-    CHOSEN_DEPTH = 2,
-};
-struct fdt_header {
-    uint32_t magic, totalsize, off_struct, off_strings;
-};
-
-static bool same(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
-static uint32_t words_of(const char *s)
-{
-    uint32_t n = 0;
-    while (s[n])
-        n++;
-    return n / 4 + 1;
-}
+enum { CHOSEN_DEPTH = 2 };
 
 const char *boot_args(const void *dtb)
 {
@@ -46,8 +18,8 @@ const char *boot_args(const void *dtb)
         switch (__builtin_bswap32(*word++)) {
         case FDT_BEGIN_NODE:
             depth++;
-            chosen = depth == CHOSEN_DEPTH && same((const char *)word, "chosen");
-            word += words_of((const char *)word);
+            chosen = depth == CHOSEN_DEPTH && fdt_same((const char *)word, "chosen");
+            word += fdt_words_of((const char *)word);
             break;
         case FDT_END_NODE:
             depth--;
@@ -56,9 +28,9 @@ const char *boot_args(const void *dtb)
         case FDT_PROP: {
             uint32_t bytes = __builtin_bswap32(word[0]);
             const char *name = strings + __builtin_bswap32(word[1]);
-            if (chosen && same(name, "bootargs"))
+            if (chosen && fdt_same(name, "bootargs"))
                 return (const char *)(word + 2);
-            word += 2 + (bytes + 3) / 4;
+            word += 2 + fdt_words(bytes);
             break;
         }
         case FDT_NOP:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* The hypervisor's calls, as docs/hypercalls.md has them. */
+/* The hypervisor's calls, as docs/hypercalls.md has them, and from there: hyp/vm/calls.h is the other side, and what they do not agree
+ * in, guests notice. */
 #ifndef GUEST_CALLS_H
 #define GUEST_CALLS_H
 

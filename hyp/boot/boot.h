@@ -35,6 +35,8 @@ extern struct boot_info boot_info;
 
 /* The value of the option `name=value` of the boot arguments: its start, its length in *bytes; null when absent. */
 const char *boot_option(const char *name, size_t *bytes);
+/* The same as a decimal number; `absent` when it is. */
+uint64_t boot_number(const char *name, uint64_t absent);
 
 /* A call to the firmware by the SMC calling convention. */
 int64_t boot_smc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);

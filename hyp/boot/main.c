@@ -83,6 +83,16 @@ const char *boot_option(const char *name, size_t *bytes)
     return NULL;
 }
 
+uint64_t boot_number(const char *name, uint64_t absent)
+{
+    size_t bytes;
+    const char *option = boot_option(name, &bytes);
+    uint64_t value = 0;
+    for (size_t i = 0; option != NULL && i < bytes && option[i] >= '0' && option[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(option[i] - '0');
+    return option != NULL ? value : absent;
+}
+
 /* A console, even when there is no device tree to find it with. */
 static void start_console(const char *fdt_wrong)
 {

@@ -121,16 +121,6 @@ static bool compare(struct picture *first)
     return wrong == NULL;
 }
 
-static uint64_t number(const char *name, uint64_t absent)
-{
-    size_t bytes;
-    const char *option = boot_option(name, &bytes);
-    uint64_t value = 0;
-    for (size_t i = 0; option != NULL && i < bytes && option[i] >= '0' && option[i] <= '9'; i++)
-        value = value * 10 + (uint64_t)(option[i] - '0');
-    return option != NULL ? value : absent;
-}
-
 static void begin(void)
 {
     size_t bytes;
@@ -139,7 +129,7 @@ static void begin(void)
         if (vm_at(i) != NULL && strlen(vm_at(i)->name) == bytes && memcmp(vm_at(i)->name, name, bytes) == 0)
             cycles.vm = vm_at(i);
     cycles.over = cycles.vm == NULL;
-    cycles.most = (unsigned)number("cycles", CYCLES);
+    cycles.most = (unsigned)boot_number("cycles", CYCLES);
 }
 
 /* What is asked of the VM in each state that it rests in. */

@@ -174,16 +174,6 @@ static const struct manifest_region *region(const struct manifest_vm *cfg, const
     return NULL;
 }
 
-static uint64_t number(const char *name, uint64_t absent)
-{
-    size_t bytes;
-    const char *option = boot_option(name, &bytes);
-    uint64_t value = 0;
-    for (size_t i = 0; option != NULL && i < bytes && option[i] >= '0' && option[i] <= '9'; i++)
-        value = value * 10 + (uint64_t)(option[i] - '0');
-    return option != NULL ? value : absent;
-}
-
 static void begin(void)
 {
     for (unsigned i = 0; i < vm_count() && hammer.vm == NULL; i++) {
@@ -194,8 +184,8 @@ static void begin(void)
         hammer.taken = region(vm->cfg, "taken");
         if (hammer.kept == NULL || hammer.taken == NULL)
             continue;
-        hammer.seed = number("seed", cpu_ticks() & 0xffffff);
-        hammer.most = (unsigned)number("edits", EDITS);
+        hammer.seed = boot_number("seed", cpu_ticks() & 0xffffff);
+        hammer.most = (unsigned)boot_number("edits", EDITS);
         hammer.random = hammer.seed;
         __atomic_store_n(&hammer.vm, vm, __ATOMIC_RELEASE);
         print("bulkhead: vm %s: hammered by CPU %u, seed %lu\n", vm->name, this_cpu()->index,

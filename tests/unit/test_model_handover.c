@@ -29,6 +29,12 @@ static void unmap(void)
     store(TABLE3, 0, 0);
 }
 
+static void take_away(void)
+{
+    unmap();
+    flush(0);
+}
+
 static void scrub(bool clean, bool sync)
 {
     void *va = s2_port_window_map(m, S2_PA(FRAME), FOUR_K);
@@ -54,6 +60,12 @@ static void other_vm_runs(void)
     assert_true(model_ok(m));
 }
 
+static void other_vm_gets(uint64_t attr)
+{
+    other_vm_runs();
+    give(attr);
+}
+
 /* VM 2 runs everywhere, and no CPU holds anything of VM 1. */
 static void first_vm_is_gone(void)
 {
@@ -74,11 +86,9 @@ static void test_in_order(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     scrub(true, true);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     good();
     assert_int_equal(model_access(m, 5 * FOUR_K, MODEL_EXEC, false).result, MODEL_DONE);
     good();
@@ -89,12 +99,10 @@ static void test_filled_for_the_next(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     scrub(true, true);
     contents()[7] = 1;
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     good();
 }
 
@@ -103,8 +111,7 @@ static void test_back_to_the_same(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     store(TABLE3, 9, FRAME | RW | PAGE);
     barrier(S2_DSB_ISHST);
     good();
@@ -118,8 +125,7 @@ static void test_not_unmapped(void **state)
     (void)state;
     two_vms();
     scrub(true, true);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("which another VM has mapped");
 }
 
@@ -129,8 +135,7 @@ static void test_not_flushed(void **state)
     two_vms();
     unmap();
     memset(contents(), 0, FOUR_K);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("hand-over: VMID 2 gets frame 0x84000000 while a CPU may hold VMID 1");
 }
 
@@ -145,8 +150,7 @@ static void test_flushed_on_one_cpu(void **state)
     tlbi(S2_TLBI_VMALLE1, 0);
     barrier(S2_DSB_NSH);
     memset(contents(), 0, FOUR_K);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("hand-over: VMID 2 gets frame 0x84000000 while a CPU may hold VMID 1");
 }
 
@@ -178,10 +182,8 @@ static void test_not_scrubbed(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
-    other_vm_runs();
-    give(RW);
+    take_away();
+    other_vm_gets(RW);
     caught("hand-over: VMID 2 gets frame 0x84000000 with what another VM left in it");
 }
 
@@ -190,15 +192,13 @@ static void test_scrubbed_in_part(void **state)
     (void)state;
     two_vms();
     contents()[FOUR_K - 1] = 1;
-    unmap();
-    flush(0);
+    take_away();
     void *va = s2_port_window_map(m, S2_PA(FRAME), FOUR_K);
     s2_port_zero(m, va, FOUR_K - 64);
     s2_port_clean_poc(m, va, FOUR_K - 64);
     s2_port_sync_code(m, va, FOUR_K - 64);
     s2_port_window_unmap(m, va, FOUR_K);
-    other_vm_runs();
-    give(RO);
+    other_vm_gets(RO);
     caught("with what another VM left in it");
 }
 
@@ -208,11 +208,9 @@ static void test_scrubbed_before_the_unmap(void **state)
     (void)state;
     two_vms();
     scrub(true, true);
-    unmap();
-    flush(0);
+    take_away();
     contents()[1] = 1;
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("with what another VM left in it");
 }
 
@@ -220,11 +218,9 @@ static void test_not_cleaned(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     scrub(false, true);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("hand-over: frame 0x84000000 is given before it was cleaned to PoC");
 }
 
@@ -232,11 +228,9 @@ static void test_instruction_fetch_not_told(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     scrub(true, false);
-    other_vm_runs();
-    give(RW);
+    other_vm_gets(RW);
     caught("hand-over: frame 0x84000000 is given before instruction fetch was told");
 }
 
@@ -245,11 +239,9 @@ static void test_not_executable(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     scrub(true, false);
-    other_vm_runs();
-    give(RW | XN);
+    other_vm_gets(RW | XN);
     good();
 }
 
@@ -260,8 +252,7 @@ static void test_seen_when_loaded(void **state)
 {
     (void)state;
     two_vms();
-    unmap();
-    flush(0);
+    take_away();
     give(RW);
     assert_true(model_ok(m));
     load(VTTBR_B);
@@ -333,8 +324,7 @@ static void test_shared(void **state)
     (void)state;
     two_vms();
     model_declare(m, FRAME, FOUR_K, MODEL_SHARED);
-    other_vm_runs();
-    give(RW | XN);
+    other_vm_gets(RW | XN);
     good();
     store(TABLE3_B, 5, 0);
     flush(5 * FOUR_K);
@@ -354,8 +344,7 @@ static void test_shared_no_more(void **state)
     (void)state;
     two_vms();
     model_script_sharing(m, answer, &now);
-    other_vm_runs();
-    give(RW | XN);
+    other_vm_gets(RW | XN);
     good();
     now = MODEL_EXCLUSIVE;
     load(VTTBR_A);
@@ -368,10 +357,8 @@ static void lend(enum model_sharing *now)
     two_vms();
     *now = MODEL_LENT;
     model_script_sharing(m, answer, now);
-    unmap();
-    flush(0);
-    other_vm_runs();
-    give(RW | XN); /* with its contents */
+    take_away();
+    other_vm_gets(RW | XN); /* with its contents */
     good();
     store(TABLE3_B, 5, 0);
     flush(5 * FOUR_K);
@@ -407,8 +394,7 @@ static void test_lent_while_its_owner_has_it(void **state)
     (void)state;
     two_vms();
     model_script_sharing(m, answer, &now);
-    other_vm_runs();
-    give(RW | XN);
+    other_vm_gets(RW | XN);
     caught("which another VM has mapped");
 }
 
