@@ -6,29 +6,30 @@
 
 #include "base/words.h"
 
-/* Name and phrase of each code, in their order. */
-#define WORDS(name, phrase) name "\0" phrase "\0"
-
+/* Of each code, in their order; two lists, since a program may ask for one of them alone. */
 /* clang-format off */
-static const char words[] =
-    WORDS("OK", "success")
-    WORDS("EINVAL", "is not a valid argument")
-    WORDS("EALIGN", "is not aligned")
-    WORDS("ERANGE", "is out of range")
-    WORDS("EEXIST", "overlaps what is already there")
-    WORDS("ENOENT", "is not there")
-    WORDS("EATTR", "has attributes that are refused here")
-    WORDS("EUNSUP", "is not supported")
-    WORDS("EPERM", "is not this VM's to use")
-    WORDS("EBUSY", "is busy with another operation")
-    WORDS("ENODES", "needs more nodes than are free")
-    WORDS("ETABLES", "needs more table pages than are free")
-    WORDS("EFRAMES", "needs more frames than are free")
-    WORDS("EQUOTA", "exceeds this VM's quota")
-    WORDS("ECUT", "cuts a block while the cut reserve is used up")
-    WORDS("EREFUSED", "is refused by the backend")
-    WORDS("EDYING", "belongs to a space that is being destroyed")
-    WORDS("E?", "failed for an unknown reason");
+static const char names[] =
+    "OK\0" "EINVAL\0" "EALIGN\0" "ERANGE\0" "EEXIST\0" "ENOENT\0" "EATTR\0" "EUNSUP\0" "EPERM\0" "EBUSY\0"
+    "ENODES\0" "ETABLES\0" "EFRAMES\0" "EQUOTA\0" "ECUT\0" "EREFUSED\0" "EDYING\0" "E?\0";
+static const char phrases[] =
+    "success\0"
+    "is not a valid argument\0"
+    "is not aligned\0"
+    "is out of range\0"
+    "overlaps what is already there\0"
+    "is not there\0"
+    "has attributes that are refused here\0"
+    "is not supported\0"
+    "is not this VM's to use\0"
+    "is busy with another operation\0"
+    "needs more nodes than are free\0"
+    "needs more table pages than are free\0"
+    "needs more frames than are free\0"
+    "exceeds this VM's quota\0"
+    "cuts a block while the cut reserve is used up\0"
+    "is refused by the backend\0"
+    "belongs to a space that is being destroyed\0"
+    "failed for an unknown reason\0";
 /* clang-format on */
 enum { ROW_UNKNOWN = S2_EDYING + 1 };
 
@@ -41,12 +42,12 @@ static size_t row(enum s2_err err)
 
 const char *s2_err_name(enum s2_err err)
 {
-    return s2_word(words, 2 * row(err));
+    return s2_word(names, row(err));
 }
 
 const char *s2_err_phrase(enum s2_err err)
 {
-    return s2_word(words, 2 * row(err) + 1);
+    return s2_word(phrases, row(err));
 }
 
 enum s2_err s2_refuse(struct s2_detail *d, enum s2_err err, enum s2_detail_axis axis, uint64_t start, uint64_t end,
