@@ -41,7 +41,7 @@ static inline struct share_world *share_create(struct world_config wc)
     struct share_world *x = world_alloc(sizeof *x);
 
     memset(x, 0, sizeof *x);
-    wc.cpus = VMS;
+    wc.cpus = wc.cpus > VMS ? wc.cpus : VMS;
     x->w = world_create(&wc);
     s2_share_init(&x->w->ledger, x->table, SHARES, SHARES_EACH);
     for (unsigned i = 0; i < VMS - 1; i++)
