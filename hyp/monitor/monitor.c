@@ -19,6 +19,9 @@ static const struct command *const commands[] = {
 #ifdef CONFIG_AUDIT
     &command_audit,
 #endif
+#ifdef CONFIG_SELFTEST_DAMAGE
+    &command_damage,
+#endif
 };
 
 static struct {

@@ -40,8 +40,8 @@ struct command {
     enum step (*next)(struct session *s);
 };
 
-extern const struct command command_areas, command_audit, command_frames, command_help, command_ledger, command_stats,
-    command_table, command_vm;
+extern const struct command command_areas, command_audit, command_damage, command_frames, command_help, command_ledger,
+    command_stats, command_table, command_vm;
 /* Null behind the last one. */
 const struct command *monitor_command(unsigned index);
 

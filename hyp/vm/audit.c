@@ -54,6 +54,8 @@ static void found(void *arg, const struct s2_finding *f)
     else
         text_add(&t, "audit: %s", f->vm == S2_OWNER_HYP ? "the hypervisor" : "nobody");
     host_add_detail(&t, &f->detail);
+    if (f->detail.axis == S2_AXIS_NONE && f->detail.asked_start != f->detail.asked_end)
+        text_add(&t, " (%u, not %u)", f->detail.asked_start, f->detail.asked_end);
     run.line(run.arg, t.s);
 }
 

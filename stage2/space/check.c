@@ -410,7 +410,7 @@ static bool check_tables(struct audit *a)
     const char *wrong = s2_table_check_range(&a->sp->table, a->range);
 
     if (wrong)
-        (void)fail(a, S2_AXIS_NONE, 0, 0, wrong);
+        (void)fail_ipa(a, a->range, wrong);
     return !wrong;
 }
 

@@ -7,12 +7,14 @@ JOBS ?= 2
 boot_tests := $(sort $(wildcard tests/boot/test_*.py))
 # Hypervisors for one kind of test, each in a build directory of its own: with the CPU's own walker asked about every page; with
 # every operation on an address space checked at its end; with cache colours; with a VM that is destroyed and defined over and
-# over; about every geometry; with an adversary of a guest's memory; with a PMU for guests; with the event trace; with few VMIDs.
-variants := at audit colours cycles geometry hammer measure trace vmids
+# over; with a command that damages tables and books; about every geometry; with an adversary of a guest's memory; with a PMU for
+# guests; with the event trace; with few VMIDs.
+variants := at audit colours cycles damage geometry hammer measure trace vmids
 config_at := CONFIG_SELFTEST_AT=y
 config_audit := CONFIG_DEBUG_AUDIT=y
 config_colours := CONFIG_CACHE_COLOURS=8
 config_cycles := CONFIG_SELFTEST_CYCLES=y
+config_damage := CONFIG_SELFTEST_DAMAGE=y
 config_geometry := CONFIG_SELFTEST_GEOMETRY=y
 config_hammer := CONFIG_SELFTEST_HAMMER=y
 config_measure := CONFIG_MEASURE_FAULTS=y
