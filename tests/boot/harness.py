@@ -28,6 +28,7 @@ import machine  # noqa: E402  (found through the line above)
 
 BUILD = os.environ.get("BULKHEAD_BUILD", os.path.join(TOP, "build"))
 IMAGE = os.environ.get("BULKHEAD_IMAGE", os.path.join(BUILD, "target/bulkhead.img"))
+VARIANTS = os.environ.get("BULKHEAD_VARIANTS", BUILD)
 AT_IMAGE = os.environ.get("BULKHEAD_AT_IMAGE", os.path.join(BUILD, "at/target/bulkhead.img"))
 ARM64 = os.environ.get("BULKHEAD_ARM64", os.path.join(BUILD, "arm64"))
 PATIENCE = float(os.environ.get("BULKHEAD_PATIENCE", "1"))
@@ -158,6 +159,10 @@ class Machine:
         """Keys all at once; few, since the console's UART has 16 places."""
         self._process.stdin.write(text.encode())
 
+    def paste(self, text):
+        """The same, all at once."""
+        self._process.stdin.write(text.encode())
+
     def focus(self, number):
         self.send(ESCAPE + str(number))
 
@@ -207,7 +212,7 @@ def bundle_path(name):
 
 def variant(name):
     """The image of a hypervisor that was configured for one kind of test (tools/make/check.mk)."""
-    return os.path.join(BUILD, name, "target/bulkhead.img")
+    return os.path.join(VARIANTS, name, "target/bulkhead.img")
 
 
 def boot(bundle, cpu="cortex-a72", smp=2, memory="1G", bootargs="", image=IMAGE, limit=120, label=None, more=(),

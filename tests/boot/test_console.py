@@ -13,6 +13,7 @@ import harness
 PROMPT = r"^bulkhead> "
 PATIENCE = 30
 ASKS = 200  # of what takes its time
+AUDITS = 400  # more than can be typed ahead, 1024 characters
 marks = itertools.count()
 
 
@@ -187,6 +188,10 @@ def refusals(m):
             ("vm start first", "vm first: is running already"),
             ("vm resume first", "vm first: is not paused"),
             ("vm pause flood", "vm flood: is not running"),
+            ("vm stop flood", "vm flood: is not running"),
+            ("vm restart flood", "vm flood: is not running"),
+            ("vm define first", "vm first: is defined already"),
+            ("vm define flood", "vm flood: is defined already"),
             ("vm grow first", "usage: vm grow NAME SIZE"),
             ("vm grow first much", "much is no number such as 4096, 0x1000, 4K or 2M"),
             ("vm shrink first 0x1000", "usage: vm shrink NAME IPA SIZE [now]"),
@@ -249,6 +254,18 @@ def keys(m):
     m.find(PROMPT)
 
 
+def ahead(m):
+    """More is typed ahead than there is room for, and all of it is taken back."""
+    mark = len(m.text)
+    m.paste("audit\r" * AUDITS)
+    harness.ok(m.find(r"^clean \(", PATIENCE), "much is typed ahead")
+    m.paste("\x03")
+    ask(m, "help")  # behind those that were done by then
+    same([row["command"] for row in rows(m, "help")][:1], ["help"], "Ctrl-C ends a command, and what was typed behind it")
+    audits = len(re.findall(r"^clean \(", m.text[mark:], re.MULTILINE))
+    harness.ok(0 < audits < AUDITS, f"of {AUDITS} audits some were done: {audits}")
+
+
 def life(m):
     def asked(command, **more):
         vm = command.split()[2]
@@ -256,11 +273,14 @@ def life(m):
 
     asked("vm pause first")
     until(m, "vm", state_is("first", "paused"), "it pauses")
+    refuses(m, "vm pause first", "vm first: is paused already")
+    refuses(m, "vm start first", "vm first: is running already")
     asked("vm resume first")
     until(m, "vm", state_is("first", "running"), "and runs again")
     asked("vm grow first 2M", ipa="0x40400000", size=2 << 20)
     until(m, "areas first", lambda answer: any(part(a, "start", "resident") == ("0x40400000", 2 << 20) for a in answer),
           "memory is added")
+    same(part(rows(m, "vm")[0], "vm", "memory"), ("first", 8454144 + (2 << 20)), "vm: with what was added")
     asked("vm shrink first 0x40400000 2M now", ipa="0x40400000", size=2 << 20)
     until(m, "areas first", lambda answer: not any(a["start"] == "0x40400000" for a in answer), "and taken away")
     asked("vm stop second")
@@ -269,6 +289,11 @@ def life(m):
     until(m, "vm", state_is("second", "absent"), "it goes")
     refuses(m, "areas second", "vm second: has no memory now")
     refuses(m, "table second 0", "vm second: has no memory now")
+    for verb, why in (("pause", "is not running"), ("resume", "is not paused"), ("stop", "is not running"), ("restart", "is not running"),
+                      ("destroy", "is not defined"), ("grow", "is not running")):
+        refuses(m, f"vm {verb} second" + (" 4K" if verb == "grow" else ""), f"vm second: {why}")
+    same([part(s, "state", "tables", "tables_quota", "held", "promised", "shared", "quota") for s in rows(m, "stats")
+          if s.get("vm") == "second" and "quota" in s], [("absent", 0, 0, 0, 0, 0, 0)], "stats: it holds nothing, and may hold nothing")
     same([e for e in rows(m, "ledger") if e["owner"] == "second"], [], "nothing is its own any more")
     asked("vm define second")
     until(m, "vm", state_is("second", "ready"), "it is there again")
@@ -300,7 +325,7 @@ with harness.boot("console", smp=2, limit=300) as machine:
     machine.want(r"^\[second\] hello", "guests run", everywhere=True)
     machine.send(harness.ESCAPE + ":")
     machine.want(PROMPT, "a colon behind Ctrl-T opens the line")
-    for group in (lists, memory, books, refusals, keys, life, flood):
+    for group in (lists, memory, books, refusals, keys, ahead, life, flood):
         group(machine)
     machine.send(harness.ESCAPE + "q")
     machine.ended("the keys behind Ctrl-T work as ever: power off")

@@ -98,11 +98,13 @@ static void test_what_finds_no_room_is_left_out_as_a_whole(void **state)
     for (unsigned n = 0; n < ROW_BYTES; n++) {
         memset(value, 'v', n);
         value[n] = '\0';
+        memset(row.head, 'h', sizeof(row.head)); /* behind the line */
         row_begin(&row, true);
         row_text(&row, "k", 0, value);
         row_number(&row, "n", 0, 7);
         row_end(&row);
         assert_true(row.used < ROW_BYTES && row.line[row.used] == '\0');
+        assert_true(row.head[1] == 'h' && memcmp(row.head + 1, row.head + 2, sizeof(row.head) - 2) == 0);
         assert_int_equal(strlen(row.line), row.used);
         bool whole = strstr(row.line, "\"k\"") != NULL;
         char want[ROW_BYTES * 2];
