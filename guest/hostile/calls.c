@@ -132,6 +132,15 @@ void describe(uint64_t at)
     store64(at + 24, any_vm(q >> 24) | (q >> 40 & 15 ? 0 : q & 0xffff0000) | (q >> 48 & 3 ? 3 : q >> 44 & 15) << 32);
 }
 
+/* In memory that is lent, given, taken and withdrawn while it is read, perhaps one half of it. */
+static uint64_t handed_over(uint64_t r)
+{
+    const uint64_t pages = hostile.pool.size / GUEST_PAGE - PRIVATE_PAGES;
+    uint64_t page = r & 1 ? WINDOWS + (r >> 8) % WINDOW_PAGES * GUEST_PAGE
+                          : hostile.pool.base + (PRIVATE_PAGES + (r >> 8) % pages) * GUEST_PAGE;
+    return page + (r >> 40) % (GUEST_PAGE / 8) * 8;
+}
+
 uint64_t descriptor_place(void)
 {
     uint64_t r = arbitrary(), end = hostile.play.base + hostile.play.size;
@@ -142,6 +151,8 @@ uint64_t descriptor_place(void)
         return end - (r >> 8 & 7) * 8;
     case 2:
         return hostile.play.base; /* that of all vCPUs: while it is read, another one words it anew */
+    case 3:
+        return handed_over(r >> 8);
     default:
         return playground() + (r >> 8 & 0x1f) * 8;
     }

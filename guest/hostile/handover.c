@@ -3,7 +3,16 @@
 /* Memory goes to and fro between two VMs, by all their vCPUs at once, which use it meanwhile. */
 #include "hostile/calls.h"
 
-enum { ONE_OF = 16, BUSY_TRIES = 4, RECLAIM_TRIES = 4096, GONE_TRIES = 1024, LOOKS = 8, HOPS = 16, RIGHTS_RW = 3 };
+enum {
+    ONE_OF = 16,
+    BUSY_TRIES = 4,
+    RECLAIM_TRIES = 4096,
+    GONE_TRIES = 1024,
+    USES = 512,
+    LOOKS = 8,
+    HOPS = 16,
+    RIGHTS_RW = 3
+};
 
 /* How a VM stands to a share, as QUERY says it. */
 enum standing { OWNER, OFFERED, HELD, ANY };
@@ -25,15 +34,16 @@ static uint64_t some_handle(enum standing standing)
     return found;
 }
 
-/* Calls it, and again while it is busy, but not for ever. */
-static void call_busy(uint64_t number, uint64_t handle, uint64_t a, uint64_t b)
+/* Calls it, and again while it is busy, but not for ever; whether it succeeded. */
+static bool call_busy(uint64_t number, uint64_t handle, uint64_t a, uint64_t b)
 {
     for (unsigned i = 0; i < BUSY_TRIES; i++) {
         uint64_t x[CALL_REGISTERS] = {HYPERCALL(number), handle, a, b};
         call(x);
         if ((int64_t)x[0] != HV_BUSY)
-            return;
+            return (int64_t)x[0] == 0;
     }
+    return false;
 }
 
 static void offer(unsigned number)
@@ -45,18 +55,27 @@ static void offer(unsigned number)
     call((uint64_t[CALL_REGISTERS]){HYPERCALL(number), at, DESCRIPTOR_BYTES, 0});
 }
 
+/* Another VM's, which it may take away at any moment. */
+static void use(uint64_t at)
+{
+    uint64_t value;
+    for (unsigned i = 0; i < USES && !try_read(at, &value).taken; i++)
+        look_at(value);
+}
+
 static void take(void)
 {
     uint64_t r = arbitrary(), rights = r >> 8 & 3 ? RIGHTS_RW : r >> 10 & 15;
     uint64_t at = r >> 16 & 7 ? WINDOWS + (r >> 20) % WINDOW_PAGES * GUEST_PAGE : place();
-    call_busy(HV_RETRIEVE, some_handle(r >> 32 & 7 ? OFFERED : ANY), at, rights);
+    if (call_busy(HV_RETRIEVE, some_handle(r >> 32 & 7 ? OFFERED : ANY), at, rights))
+        use(at);
 }
 
 static void take_back(void)
 {
     uint64_t handle = some_handle(OWNER);
     if (handle != 0)
-        call_busy(HV_RECLAIM, handle, 0, 0);
+        (void)call_busy(HV_RECLAIM, handle, 0, 0);
 }
 
 /* By the tables, through which a descriptor is read; no TLB is asked. */

@@ -19,7 +19,7 @@
 #define NOT_GLOBAL  (1ul << 11)
 #define TCR_HA_HD   (3ul << 39)
 #define ATTRIBUTES  (7ul << 2 | 1ul << 6 | 1ul << 7 | 3ul << 8 | 1ul << 10 | 1ul << 11 | 1ul << 51 | 7ul << 52)
-enum { ENTRIES = 512, PAGES = 32, STEPS = 12, ONE_OF = 8, MMFR1_HAFDBS = 0xf };
+enum { ENTRIES = 512, PAGES = 32, STEPS = 12, STAMPS = 2, ONE_OF = 8, MMFR1_HAFDBS = 0xf };
 
 static _Alignas(GUEST_PAGE) uint64_t top[GUEST_CPUS][ENTRIES], middle[GUEST_CPUS][ENTRIES], bottom[GUEST_CPUS][ENTRIES];
 static _Alignas(GUEST_PAGE) uint64_t stamp[GUEST_CPUS][ENTRIES];
@@ -44,17 +44,27 @@ static void access_at(uint64_t at, uint64_t output)
         execute_el0(STAGE1, memory_insn(may_store), at);
 }
 
-/* A page of this vCPU's at an address where the others have theirs. */
+static void find_stamp(unsigned cpu, uint64_t at)
+{
+    uint64_t value;
+    if (!try_read(at, &value).taken && value != stamp[cpu][0])
+        breach(BREACH_MIXED);
+}
+
+/* A page of this vCPU's at an address where the others have theirs, which they use when they have the CPU meanwhile. */
 static void own_stamp(unsigned cpu, unsigned entry)
 {
-    uint64_t at = ALIASES + entry * (uint64_t)GUEST_PAGE, value;
+    uint64_t at = ALIASES + entry * (uint64_t)GUEST_PAGE;
     bottom[cpu][entry] = 0;
     mmu_barrier();
     stamp[cpu][0] = SECRET_OF(hostile.self) + ((uint64_t)cpu << 8);
     bottom[cpu][entry] = (uint64_t)stamp[cpu] | ATTR(MMU_NORMAL) | PAGE_AF | SHAREABLE | (arbitrary() & NOT_GLOBAL);
     __asm__ volatile("dsb ish; isb" : : : "memory");
-    if (!try_read(at, &value).taken && value != stamp[cpu][0])
-        breach(BREACH_MIXED);
+    find_stamp(cpu, at);
+    if (arbitrary() % ONE_OF == 0) {
+        __asm__ volatile("wfe");
+        find_stamp(cpu, at);
+    }
     count(STAGE1, false);
 }
 
@@ -104,7 +114,7 @@ void stage1_act(void)
         switch (r % ONE_OF) {
         case 0:
         case 1:
-            own_stamp(cpu, entry);
+            own_stamp(cpu, entry % STAMPS);
             break;
         case 2:
             block(cpu, entry);
