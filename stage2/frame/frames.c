@@ -350,16 +350,19 @@ bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa)
     return i < f->regions && s2_region_block(&f->region[i], pa.v, &order, &end);
 }
 
-bool s2_frames_any_free(const struct s2_frames *f, struct s2_pa_range range, s2_pa *first)
+bool s2_frames_any_free(struct s2_frames *f, struct s2_pa_range range, s2_pa *first)
 {
-    for (unsigned i = 0; i < f->regions; i++) {
+    bool any = false;
+
+    lock(f);
+    for (unsigned i = 0; i < f->regions && !any; i++) {
         const struct s2_frame_region *r = &f->region[i];
         uint64_t start = s2_max_u64(range.start.v, r->base.v), end = s2_min_u64(range.end.v, s2_region_end(r));
 
-        if (start < end && s2_region_any_free(r, start, end, &first->v))
-            return true;
+        any = start < end && s2_region_any_free(r, start, end, &first->v);
     }
-    return false;
+    unlock(f);
+    return any;
 }
 
 uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order)

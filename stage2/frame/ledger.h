@@ -63,6 +63,9 @@ static inline unsigned s2_share_index(uint32_t handle)
 }
 uint32_t s2_share_handle(struct s2_ledger *l, unsigned index);
 
+/* Of an offer, what needs neither record nor frames to tell: s2_share_begin's S2_EINVAL and S2_EPERM. Takes no lock. */
+enum s2_err s2_share_check_offer(const struct s2_offer *o, uint16_t owner, uint32_t allowed, struct s2_detail *d);
+
 /* What that VM has of a share. */
 struct s2_share_side {
     bool owner;

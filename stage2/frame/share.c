@@ -42,7 +42,7 @@ static const char *wrong_borrower(const struct s2_offer *o, unsigned i, uint16_t
     return NULL;
 }
 
-static enum s2_err check_offer(const struct s2_offer *o, uint16_t owner, uint32_t allowed, struct s2_detail *d)
+enum s2_err s2_share_check_offer(const struct s2_offer *o, uint16_t owner, uint32_t allowed, struct s2_detail *d)
 {
     unsigned most = o->kind == S2_SHARE ? S2_SHARE_BORROWERS : 1;
 
@@ -99,7 +99,7 @@ enum s2_err s2_share_begin(struct s2_ledger *l, uint16_t owner, const struct s2_
                            const struct s2_share_was *was, struct s2_frames *frames, uint32_t *handle,
                            struct s2_detail *d)
 {
-    enum s2_err err = check_offer(o, owner, was->attr, d);
+    enum s2_err err = s2_share_check_offer(o, owner, was->attr, d);
     struct s2_share *s;
     unsigned mine;
 

@@ -44,17 +44,6 @@ static uint64_t bytes_in(const struct s2_frames *f, struct s2_pa_range range)
     return bytes;
 }
 
-/* Is a frame of the range free? *pa: the first such. */
-static bool any_free(struct s2_frames *f, struct s2_pa_range range, s2_pa *pa)
-{
-    bool any;
-
-    lock_frames(f);
-    any = s2_frames_any_free(f, range, pa);
-    unlock_frames(f);
-    return any;
-}
-
 /* --- the ledger, entry by entry ---------------------------------------------------------------------------------------- */
 
 /* Coloured memory of VMs that have no space. What those have that are there, their own part says (audit_space.c). */
@@ -149,7 +138,7 @@ static void audit_entry(struct s2_audit *a, const struct s2_ledger_full *full)
         s2_audit_report_pa(a, e->owner, e->range.start.v, e->range.end.v, wrong);
     for (struct s2_frames *f = a->cfg->frames; f; f = next_allocator(a, f)) {
         known += bytes_in(f, e->range);
-        if (e->state != S2_FREE && any_free(f, e->range, &pa))
+        if (e->state != S2_FREE && s2_frames_any_free(f, e->range, &pa))
             s2_audit_report_pa(a, e->owner, pa.v, pa.v + S2_FRAME,
                                "is somebody's by the ledger, and the allocator has it free");
     }

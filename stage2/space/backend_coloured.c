@@ -29,6 +29,15 @@ static enum s2_err check_attr(struct s2_space *sp, struct s2_op *op, s2_attr att
     return s2_space_attr(sp, attr, op->detail);
 }
 
+static struct s2_pa_range highest_run(const struct s2_colouring *piece)
+{
+    struct s2_ipa_range run;
+    s2_pa pa;
+
+    s2_colouring_run(piece, S2_IPA(piece->ipa.v + piece->bytes - 1), &run, &pa);
+    return s2_pa_run(pa, s2_range_bytes(run));
+}
+
 static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const struct s2_change *c)
 {
     struct s2_colouring piece;
@@ -42,6 +51,8 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
             err = refuse(op, S2_EPERM, c->part, "is in part not the place of coloured memory of the VM's");
         else if (piece.unit_log2 < sp->cfg.geometry.granule_log2)
             err = refuse(op, S2_EUNSUP, c->part, "has colours smaller than the granule");
+        else
+            err = s2_space_reaches(sp, highest_run(&piece), op->detail);
     }
     if (!err)
         s2_op_need_tables(op, s2_pages_need(sp, c->part, c->replacing));

@@ -45,13 +45,11 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
 {
     struct s2_pa_range run = run_of(c);
     struct s2_ledger_entry e, first = {0};
-    uint64_t limit = 1ull << sp->cfg.geometry.pa_bits;
     uint8_t rights = (uint8_t)(c->area.attr.bits & S2_PERM_MASK);
-    enum s2_err err;
+    enum s2_err err = s2_space_reaches(sp, run, op->detail);
 
-    if (run.end.v < run.start.v || run.end.v > limit)
-        return s2_refuse(op->detail, S2_ERANGE, S2_AXIS_PA, run.start.v, run.end.v,
-                         "lies beyond the physical address size");
+    if (err)
+        return err;
     if (run.start.v & (s2_granule_bytes(&sp->cfg.geometry) - 1))
         return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, run.start.v, run.end.v, "is not aligned to the granule");
     if (op->share) { /* it comes back from there */

@@ -33,6 +33,7 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
 {
     uint64_t granule = s2_granule_bytes(&sp->cfg.geometry);
     struct s2_ipa_range run;
+    enum s2_err err;
     s2_pa pa;
 
     if (!op->share)
@@ -44,6 +45,9 @@ static enum s2_err prepare_map(struct s2_space *sp, struct s2_op *op, const stru
         if ((run.start.v | run.end.v | pa.v) & (granule - 1))
             return s2_refuse(op->detail, S2_EALIGN, S2_AXIS_PA, pa.v, pa.v + s2_range_bytes(run),
                              "is memory that this VM's granule cannot map");
+        err = s2_space_reaches(sp, s2_pa_run(pa, s2_range_bytes(run)), op->detail);
+        if (err)
+            return err;
         s2_op_need_tables(op, s2_map_need(sp, run, pa, c->replacing));
     }
     return S2_OK;

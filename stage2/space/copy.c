@@ -33,6 +33,13 @@ static bool has_device(struct s2_space *sp, s2_pa at, s2_pa end)
     return false;
 }
 
+/* The loader's right ends where another's memory begins. */
+static bool is_anothers(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
+{
+    return c->direction == INTO_GUEST && a->backend == &s2_backend_shared &&
+           !(s2_share_side(sp->cfg.ledger, s2_shared_index(a), sp->cfg.id).rights & S2_W);
+}
+
 /* What the area's kind has for all of the copy that lies in it: RAM. Alloc areas have that, or will when it is fetched. */
 static enum s2_err check_memory(struct s2_space *sp, const struct copy *c, const struct s2_area *a)
 {
@@ -42,6 +49,8 @@ static enum s2_err check_memory(struct s2_space *sp, const struct copy *c, const
 
     if (a->backend == &s2_backend_alloc)
         return S2_OK;
+    if (is_anothers(sp, c, a))
+        return refuse(c, S2_EPERM, "is in part another's, and only to be read");
     for (s2_ipa at = S2_IPA(s2_max_u64(c->ipa.v, a->range.start.v)); at.v < end; at = run.end) {
         if (!s2_area_memory(sp, a, at, &run, &pa))
             return refuse(c, S2_EPERM, "is in part not memory");

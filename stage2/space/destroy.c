@@ -92,5 +92,6 @@ bool s2_space_disown_step(struct s2_space *sp)
         give_back(sp, &e);
         return true;
     }
+    sp->swept = S2_PA(0); /* what a borrower leaves behind later is the next call's */
     return s2_colours_take_back(sp->cfg.ledger, sp->cfg.id);
 }

@@ -55,6 +55,8 @@ void s2_cut_release(struct s2_space *sp);
 
 /* --- space.c ------------------------------------------------------------------------------------------------------- */
 
+/* Can the space's descriptors name all of that memory? S2_ERANGE. */
+S2_NODISCARD enum s2_err s2_space_reaches(const struct s2_space *sp, struct s2_pa_range run, struct s2_detail *d);
 S2_NODISCARD enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, struct s2_detail *d);
 /* Table pages for mapping range -> pa with the leaves that this space uses, and with pages throughout. */
 uint32_t s2_map_need(const struct s2_space *sp, struct s2_ipa_range range, s2_pa pa, bool replacing);

@@ -107,12 +107,27 @@ static enum s2_err show(struct s2_space *sp, struct s2_op *op, const struct s2_o
     return s2_area_set_map(&sp->areas, op, &a, S2_MAP_REPLACE);
 }
 
+/* What is refused anyway is to take no memory. */
+static enum s2_err check_before(struct s2_space *sp, const struct s2_offer *o, struct s2_detail *d)
+{
+    struct s2_area a = {.backend = NULL};
+    enum s2_err err;
+
+    s2_space_lock_shared(sp);
+    err = sp->dying ? refuse(d, S2_EDYING, o->range, "is of a space that is being destroyed")
+                    : check_owned(sp, o, &a, d);
+    s2_space_unlock_shared(sp);
+    return err ? err : s2_share_check_offer(o, sp->cfg.id, a.attr.bits, d);
+}
+
 enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32_t *handle, struct s2_detail *d)
 {
-    enum s2_err err = populate(sp, o->range, d);
+    enum s2_err err = check_before(sp, o, d);
     struct s2_area was = {.backend = NULL};
     struct s2_op op;
 
+    if (!err)
+        err = populate(sp, o->range, d);
     if (err)
         return err;
     err = s2_space_enter(sp, &op, o->range, d);
@@ -141,6 +156,19 @@ static struct s2_share_info known(const struct s2_space *sp, uint32_t handle)
         (info.owner == sp->cfg.id || s2_share_borrower(&info, sp->cfg.id)))
         return info;
     return (struct s2_share_info){.bytes = 0};
+}
+
+/* With the lock held: what it was before, when the lock was not? A handle may be guessed before there is a share of that name. */
+static bool is_known(const struct s2_space *sp, uint32_t handle, const struct s2_share_info *before)
+{
+    struct s2_share_info now = known(sp, handle);
+
+    return now.bytes && now.bytes == before->bytes && now.was.ipa.v == before->was.ipa.v;
+}
+
+static enum s2_err unknown(struct s2_detail *d)
+{
+    return s2_refuse(d, S2_ENOENT, S2_AXIS_NONE, 0, 0, "is no share of this VM's");
 }
 
 /* --- a borrower retrieves ------------------------------------------------------------------------------------------------ */
@@ -183,15 +211,19 @@ static enum s2_err retrieve(struct s2_space *sp, struct s2_op *op, const struct 
 enum s2_err s2_space_retrieve(struct s2_space *sp, uint32_t handle, s2_ipa at, uint8_t rights, uint16_t name,
                               struct s2_detail *d)
 {
-    struct s2_share_info info = known(sp, handle); /* what it is does not change; whether it is: take_begin says */
+    struct s2_share_info info = known(sp, handle);
     struct s2_op op;
     enum s2_err err;
 
     err = s2_space_enter(sp, &op, (struct s2_ipa_range){at, S2_IPA(at.v + info.bytes)}, d);
     if (!err)
         err = s2_share_take_begin(sp->cfg.ledger, handle, sp->cfg.id, rights, d);
-    if (!err)
+    if (!err && !is_known(sp, handle, &info)) {
+        s2_share_take_drop(sp->cfg.ledger, handle, sp->cfg.id);
+        err = unknown(d);
+    } else if (!err) {
         err = retrieve(sp, &op, &info, at, rights, name);
+    }
     return s2_space_leave(&op, err);
 }
 
@@ -313,6 +345,8 @@ enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_det
     err = s2_space_enter(sp, &op, range, d);
     if (!err)
         err = s2_share_end_ready(sp->cfg.ledger, handle, sp->cfg.id, d);
+    if (!err && !is_known(sp, handle, &info))
+        err = unknown(d);
     if (!err)
         err = take_back(sp, &op, &info, range);
     return s2_space_leave(&op, err);

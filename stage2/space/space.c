@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
+#include "frame/region.h"
 #include "space/area_set.h"
 #include "space/inner.h"
 
@@ -15,7 +16,16 @@ static enum s2_err check_config(const struct s2_space_config *cfg, struct s2_det
         what = "has an id that is not a VM's";
     else if (cfg->chunk_log2 && cfg->chunk_log2 < cfg->geometry.granule_log2)
         what = "asks for chunks smaller than the granule";
-    return what ? s2_refuse(d, S2_EINVAL, S2_AXIS_NONE, 0, 0, what) : S2_OK;
+    if (what)
+        return s2_refuse(d, S2_EINVAL, S2_AXIS_NONE, 0, 0, what);
+    for (unsigned i = 0; i < cfg->frames->regions; i++) {
+        const struct s2_frame_region *r = &cfg->frames->region[i];
+
+        if (s2_region_end(r) > 1ull << cfg->geometry.pa_bits)
+            return s2_refuse(d, S2_ERANGE, S2_AXIS_PA, r->base.v, s2_region_end(r),
+                             "is memory that this geometry's descriptors cannot name");
+    }
+    return S2_OK;
 }
 
 enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d)
@@ -55,6 +65,13 @@ void s2_space_load(struct s2_space *sp)
 }
 
 /* --- what backends ask ------------------------------------------------------------------------------------------------- */
+
+enum s2_err s2_space_reaches(const struct s2_space *sp, struct s2_pa_range run, struct s2_detail *d)
+{
+    if (run.start.v <= run.end.v && run.end.v <= 1ull << sp->cfg.geometry.pa_bits)
+        return S2_OK;
+    return s2_refuse(d, S2_ERANGE, S2_AXIS_PA, run.start.v, run.end.v, "lies beyond the physical address size");
+}
 
 enum s2_err s2_space_attr(const struct s2_space *sp, s2_attr attr, struct s2_detail *d)
 {

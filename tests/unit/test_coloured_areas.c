@@ -47,6 +47,19 @@ static void bad_maps(void **state)
 
 /* --- areas --------------------------------------------------------------------------------------------------------------- */
 
+/* The last of its frames is beyond the physical addresses that the descriptors have room for. */
+static void frames_out_of_reach(void **state)
+{
+    enum { BELOW_RAM = 30 };
+    struct coloured *x = *state;
+
+    assert_int_equal(give_to(x, VM, 1, 4 * PAGE, IPA), S2_OK);
+    x->w->space.cfg.geometry.pa_bits = BELOW_RAM;
+    assert_int_equal(map_new(x->w, area_coloured(IPA, 4 * PAGE, S2_RW)), S2_ERANGE);
+    assert_int_equal(x->w->d.asked_end, REGION + 3 * STRIPE + PAGE);
+    x->w->space.cfg.geometry.pa_bits = x->w->cfg.geometry.pa_bits;
+}
+
 static void assert_reaches(struct coloured *x, const struct expected *e, uint64_t ipa)
 {
     static uint64_t pa[FRAMES], at[FRAMES];
@@ -453,6 +466,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(bad_maps),
+        T(frames_out_of_reach),
         T(an_area_lives),
         T(an_area_over_two_pieces),
         T(copies_find_its_frames),

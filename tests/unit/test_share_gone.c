@@ -71,6 +71,27 @@ static void a_borrower_goes(void **state)
     share_assert_whole(x);
 }
 
+/* Memory at a chosen place that was on loan: the owner will not come back, and the borrower leaves last. */
+static void what_was_on_loan_is_given_back_later(void **state)
+{
+    struct share_world *x = *state;
+    uint64_t pa = FRAME_BASE + MIB(16);
+    uint32_t handle;
+
+    world_give(x->w, pa, MIB(2), OWNER, S2_RWX);
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), MIB(2), pa, S2_RW)), S2_OK);
+    handle = share_offer(x, S2_LEND, MIB(256), KIB(64), S2_RW);
+    share_retrieve(x, handle, BORROWER_IPA, S2_RW);
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    share_destroy_space(x, OWNER);
+    assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_LENT), KIB(64) / PAGE);
+    s2_space_revoke(space_of(x, BORROWER), handle);
+    assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_OWNED), KIB(64) / PAGE);
+    assert_true(s2_space_disown_step(&x->w->space));
+    assert_false(s2_space_disown_step(&x->w->space));
+    assert_int_equal(x->w->frames.free, x->w->frames.total);
+}
+
 static void dying_spaces_refuse(void **state)
 {
     struct share_world *x = *state;
@@ -102,6 +123,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(frames_stay_until_the_last_leaves, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(a_borrower_goes, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(what_was_on_loan_is_given_back_later, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(dying_spaces_refuse, share_setup, share_teardown_rest),
     };
 

@@ -212,6 +212,25 @@ static void what_cannot_be(void **state)
     share_retrieve(x, handle, BORROWER_IPA, S2_R | S2_X);
 }
 
+/* A loader may write what its VM may not, but not what another lets it read only. */
+static void loaders_write_no_memory_of_others(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_space *b = space_of(x, BORROWER);
+    uint32_t reads = share_offer(x, S2_SHARE, OWNER_IPA, KIB(16), S2_R);
+    uint32_t writes = share_offer(x, S2_SHARE, OWNER_IPA + KIB(16), KIB(16), S2_RW);
+    uint64_t *word = model_ram(x->w->port, share_owner_pa(x, OWNER_IPA)), is = 0;
+
+    *word = 1;
+    share_retrieve(x, reads, BORROWER_IPA, S2_R);
+    share_retrieve(x, writes, BORROWER_IPA + KIB(16), S2_RW);
+    assert_int_equal(s2_space_copy_in(b, S2_IPA(BORROWER_IPA), "other", 5, 0, false, &x->d), S2_EPERM);
+    assert_int_equal(s2_space_copy_in(b, S2_IPA(BORROWER_IPA + KIB(16)), "other", 5, 0, false, &x->d), S2_OK);
+    assert_int_equal(s2_space_copy_out(b, &is, S2_IPA(BORROWER_IPA), sizeof is, 0, &x->d), S2_OK);
+    assert_int_equal(is, 1);
+    assert_int_equal(*word, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lazy_memory_that_goes_meanwhile, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(memory_in_pieces, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(memory_at_a_chosen_place, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(loaders_write_no_memory_of_others, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(a_granule_that_cannot_map_it, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(donations_stay_in_their_region, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be, share_setup, share_teardown),

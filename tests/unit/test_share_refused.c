@@ -160,6 +160,98 @@ static void anothers_share_is_in_the_way(void **state)
     share_assert_whole(x);
 }
 
+/* Nor does it take memory that nobody touched yet. */
+static void what_is_refused_is_not_populated(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(MIB(128), MIB(4)), OWNER, S2_RW); /* to itself */
+    uint64_t free;
+    uint32_t handle;
+
+    assert_int_equal(map_new(x->w, area_alloc(MIB(128), MIB(4), S2_RW, S2_AREA_LAZY)), S2_OK);
+    free = x->w->frames.free;
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EINVAL);
+    o = offer_to(S2_SHARE, ipa_range(MIB(128), MIB(4)), BORROWER, S2_RWX);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EPERM);
+    o = offer_to(S2_SHARE, ipa_range(MIB(128), MIB(8)), BORROWER, S2_RW);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_ENOENT);
+    assert_int_equal(x->w->frames.free, free);
+}
+
+/* Frames beyond the physical addresses that a VM's descriptors have room for would be others in them. */
+static void frames_out_of_reach(void **state)
+{
+    enum { BELOW_RAM = 30 };
+    struct share_world *x = *state;
+    struct s2_space *b = space_of(x, BORROWER), far;
+    struct s2_space_config cfg = b->cfg;
+    uint32_t handle = share_offer(x, S2_SHARE, OWNER_IPA, KIB(16), S2_RW);
+
+    cfg.geometry.pa_bits = b->cfg.geometry.pa_bits = BELOW_RAM;
+    assert_int_equal(s2_space_retrieve(b, handle, S2_IPA(BORROWER_IPA), S2_R, 0, &x->d), S2_ERANGE);
+    assert_int_equal(x->d.asked_start, share_owner_pa(x, OWNER_IPA));
+    assert_int_equal(s2_space_init(&far, &cfg, &x->d), S2_ERANGE);
+    assert_int_equal(x->d.asked_start, FRAME_BASE);
+    assert_int_equal(x->d.asked_end, FRAME_BASE + FRAME_BYTES);
+    b->cfg.geometry.pa_bits = x->w->cfg.geometry.pa_bits;
+}
+
+/* --- a handle that is guessed, and comes to be meanwhile ------------------------------------------------------------------- */
+
+static struct guess {
+    struct share_world *x;
+    uint32_t handle; /* 0: not yet */
+    bool ends;
+} guess;
+
+/* As soon as the ledger was asked about it. */
+static void offer_now(void *arg, const struct s2_lock *lock, bool taken)
+{
+    struct guess *g = arg;
+    struct share_world *x = g->x;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, KIB(16)), BORROWER, S2_RW);
+
+    if (taken || lock != &x->w->ledger.lock || g->handle)
+        return;
+    assert_int_equal(s2_space_share(&x->w->space, &o, &g->handle, NULL), S2_OK);
+    if (g->ends)
+        assert_int_equal(s2_share_end_begin(&x->w->ledger, g->handle, OWNER, S2_END_ANY, NULL), S2_OK);
+}
+
+static uint32_t guess_next(struct share_world *x, bool ends)
+{
+    const uint32_t first = 1u << 16 | 1;
+
+    guess = (struct guess){.x = x, .ends = ends};
+    model_script_lock(x->w->port, offer_now, &guess);
+    return first;
+}
+
+static void a_guess_of_the_borrowers(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = guess_next(x, false);
+
+    assert_int_equal(s2_space_retrieve(space_of(x, BORROWER), handle, S2_IPA(BORROWER_IPA), S2_R, 0, &x->d), S2_ENOENT);
+    model_script_lock(x->w->port, NULL, NULL);
+    assert_int_equal(guess.handle, handle);
+    share_check(x);
+    share_retrieve(x, handle, BORROWER_IPA, S2_R);
+}
+
+static void a_guess_of_the_owners(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = guess_next(x, true);
+
+    assert_int_equal(s2_space_reclaim(&x->w->space, handle, &x->d), S2_ENOENT);
+    model_script_lock(x->w->port, NULL, NULL);
+    assert_int_equal(guess.handle, handle);
+    share_check(x);
+    assert_int_equal(share_reclaim(x, OWNER, handle), S2_OK);
+    share_assert_whole(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +262,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_donation_counts_in_the_receivers_quota, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(nothing_else_may_be_where_it_comes_back, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(anothers_share_is_in_the_way, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_is_refused_is_not_populated, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(frames_out_of_reach, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_guess_of_the_borrowers, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(a_guess_of_the_owners, share_setup, share_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

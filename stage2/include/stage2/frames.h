@@ -106,7 +106,7 @@ bool s2_frames_holds(const struct s2_frames *f, struct s2_pa_range range);
 /* For tests, the console and the checker. */
 bool s2_frames_is_free(const struct s2_frames *f, s2_pa pa);
 /* The first free frame in the range; false: none is. */
-bool s2_frames_any_free(const struct s2_frames *f, struct s2_pa_range range, s2_pa *first);
+bool s2_frames_any_free(struct s2_frames *f, struct s2_pa_range range, s2_pa *first);
 uint64_t s2_frames_free_blocks(const struct s2_frames *f, unsigned order);
 /* Null when counts and bit maps agree and no frame lies in two free blocks. */
 const char *s2_frames_check(const struct s2_frames *f);

@@ -24,6 +24,9 @@
  *   ending            |  EPERM  EPERM           |  EBUSY     ENOENT           | as before             | ok        ENOENT   | ok         ENOENT
  *   (1) closed only when nobody holds it: S2_EBUSY until then   (2) S2_EBUSY until it is scrubbed: what another could write, or what the donor had
  *
+ * A borrower is who has that id: it may go, and be made again under it, and the offer is good still, which restarts of a VM want. Whoever
+ * gives an id to another VM ends the shares that name it first.
+ *
  * Rights only shrink: what is offered is at most what the ledger allows the owner and what its area allows, what is retrieved at
  * most what was offered. None may execute unless the offer says so. Locks: each function takes the ledger's. */
 #ifndef STAGE2_SHARE_H

@@ -92,7 +92,7 @@ static inline uint64_t s2_table_quota_area(const struct s2_geometry *g, uint64_t
 }
 
 /* Charges the root and the cut reserve to the quota. S2_EINVAL (no port, pool, ... or an id below S2_OWNER_FIRST_VM),
- * S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
+ * S2_ERANGE (the allocator has memory beyond the geometry's physical addresses), S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
 S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
 
 /* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING, S2_EBUSY (long.h). --------------------------- */
@@ -193,7 +193,7 @@ S2_NODISCARD enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, 
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
 /* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
- * loader's right, whatever the area allows), in frames that are RAM by the ledger. All or nothing as to checks; S2_EPERM,
+ * loader's right, whatever the area allows, but what another lets the VM only read), in frames that are RAM by the ledger. All or nothing as to checks; S2_EPERM,
  * S2_ENOENT. Written memory is cleaned to the point of coherency; `code`: and made visible to instruction fetch. At most
  * one window at a time. */
 S2_NODISCARD enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need,
@@ -212,7 +212,8 @@ void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
 void s2_space_destroy_end(struct s2_space *sp);
 /* After the end, for a VM that will not come back: one run of what the ledger still shows as its own is given back, RAM dirty
- * to cfg.frames or those joined with it, devices to nobody. False when nothing was left. Never fails. */
+ * to cfg.frames or those joined with it, devices to nobody. False when nothing was left. What a borrower has on loan still is
+ * left when it has let go: then once more. Never fails. */
 bool s2_space_disown_step(struct s2_space *sp);
 
 /* --- for people and tools ------------------------------------------------------------------------------------------ */
