@@ -47,7 +47,7 @@ static void chaos_leave(unsigned vm, enum chaos_need need);
 static bool chaos_enter_audit(bool is_audit);
 static void chaos_leave_audit(bool is_audit);
 
-static uint64_t chaos_random(uint64_t *seed, uint64_t below)
+static inline uint64_t chaos_random(uint64_t *seed, uint64_t below)
 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -55,18 +55,18 @@ static uint64_t chaos_random(uint64_t *seed, uint64_t below)
     return (*seed >> 11) % below;
 }
 
-static struct s2_space *chaos_space(unsigned vm)
+static inline struct s2_space *chaos_space(unsigned vm)
 {
     return space_of(chaos.x, (uint16_t)(VM + vm));
 }
 
-static struct s2_ledger *chaos_ledger(void)
+static inline struct s2_ledger *chaos_ledger(void)
 {
     return &chaos.x->w->ledger;
 }
 
 /* No call answers with what it does not document, or changes its mind about what is there. */
-static bool chaos_done(enum chaos_call call, enum s2_err err)
+static inline bool chaos_done(enum chaos_call call, enum s2_err err)
 {
     __atomic_fetch_add(&chaos.calls[call], 1, __ATOMIC_RELAXED);
     if (err == S2_OK)
@@ -78,7 +78,7 @@ static bool chaos_done(enum chaos_call call, enum s2_err err)
 
 /* --- what is looked at ------------------------------------------------------------------------------------------------ */
 
-static struct s2_ipa_range chaos_range(uint64_t *seed)
+static inline struct s2_ipa_range chaos_range(uint64_t *seed)
 {
     static const uint64_t places[] = {CHAOS_RAM, CHAOS_RAM, CHAOS_LINEAR, CHAOS_SLOTS};
     uint64_t pages = 1 + chaos_random(seed, chaos_random(seed, 2) ? 4 : CHAOS_MOST);
@@ -89,7 +89,7 @@ static struct s2_ipa_range chaos_range(uint64_t *seed)
 
 /* The handle of some share, more often than not one that this VM is named in as its owner, or as a borrower; or one of which nothing
  * is left. */
-static uint32_t chaos_handle(unsigned vm, bool owns, uint64_t *seed, struct s2_share_info *info)
+static inline uint32_t chaos_handle(unsigned vm, bool owns, uint64_t *seed, struct s2_share_info *info)
 {
     uint16_t id = (uint16_t)(VM + vm);
     bool found = false, fits = false;
@@ -106,7 +106,7 @@ static uint32_t chaos_handle(unsigned vm, bool owns, uint64_t *seed, struct s2_s
 }
 
 /* The first word behind a page that the leaf maps. */
-static uint64_t *chaos_word(const struct s2_leaf *leaf, uint64_t ipa)
+static inline uint64_t *chaos_word(const struct s2_leaf *leaf, uint64_t ipa)
 {
     return model_ram(chaos.x->w->port, leaf->pa.v + (ipa - leaf->range.start.v));
 }
@@ -116,7 +116,7 @@ struct chaos_look {
     bool is_zero;
 };
 
-static bool chaos_is_zero(void *arg, const struct s2_leaf *leaf)
+static inline bool chaos_is_zero(void *arg, const struct s2_leaf *leaf)
 {
     struct chaos_look *look = arg;
 
@@ -128,7 +128,7 @@ static bool chaos_is_zero(void *arg, const struct s2_leaf *leaf)
 }
 
 /* With the VM entered alone. */
-static void chaos_expect_zero(unsigned vm, struct s2_ipa_range range, const char *what)
+static inline void chaos_expect_zero(unsigned vm, struct s2_ipa_range range, const char *what)
 {
     struct chaos_look look = {range, true};
 
@@ -137,7 +137,7 @@ static void chaos_expect_zero(unsigned vm, struct s2_ipa_range range, const char
         model_violate(chaos.x->w->port, "%s is not zero", what);
 }
 
-static bool chaos_store(void *arg, const struct s2_leaf *leaf)
+static inline bool chaos_store(void *arg, const struct s2_leaf *leaf)
 {
     if (leaf->attr.bits & S2_W)
         for (uint64_t at = leaf->range.start.v; at < leaf->range.end.v; at += PAGE)
@@ -146,7 +146,7 @@ static bool chaos_store(void *arg, const struct s2_leaf *leaf)
 }
 
 /* A guest writes wherever it can: the lock is held, so nothing is withdrawn before it is done, as after a flush. */
-static void chaos_write(unsigned vm, struct s2_ipa_range range)
+static inline void chaos_write(unsigned vm, struct s2_ipa_range range)
 {
     uint64_t value = vm + 1;
 
@@ -155,7 +155,7 @@ static void chaos_write(unsigned vm, struct s2_ipa_range range)
 
 /* --- calls -------------------------------------------------------------------------------------------------------------- */
 
-static void chaos_offer(unsigned vm, uint64_t *seed)
+static inline void chaos_offer(unsigned vm, uint64_t *seed)
 {
     struct s2_offer o = {.kind = (enum s2_share_kind)chaos_random(seed, 3), .range = chaos_range(seed)};
     uint32_t handle;
@@ -168,7 +168,7 @@ static void chaos_offer(unsigned vm, uint64_t *seed)
     (void)chaos_done(CHAOS_OFFER, s2_space_share(chaos_space(vm), &o, &handle, NULL));
 }
 
-static void chaos_retrieve(unsigned vm, uint64_t *seed, bool alone)
+static inline void chaos_retrieve(unsigned vm, uint64_t *seed, bool alone)
 {
     struct s2_share_info info = {.kind = S2_SHARE};
     uint32_t handle = chaos_handle(vm, false, seed, &info);
@@ -184,7 +184,7 @@ static void chaos_retrieve(unsigned vm, uint64_t *seed, bool alone)
         chaos_expect_zero(vm, ipa_range(at, info.bytes), "a donation");
 }
 
-static void chaos_revoke_all(uint32_t handle)
+static inline void chaos_revoke_all(uint32_t handle)
 {
     for (unsigned vm = 0; vm < VMS; vm++)
         if (chaos_enter(vm, CHAOS_BESIDE)) {
@@ -194,7 +194,7 @@ static void chaos_revoke_all(uint32_t handle)
 }
 
 /* Begins to withdraw a share of this VM's, now and then with all that follows. */
-static void chaos_withdraw(unsigned vm, uint64_t *seed)
+static inline void chaos_withdraw(unsigned vm, uint64_t *seed)
 {
     struct s2_share_info info = {.handle = 0};
     uint32_t handle = chaos_handle(vm, true, seed, &info);
@@ -207,7 +207,7 @@ static void chaos_withdraw(unsigned vm, uint64_t *seed)
         ;
 }
 
-static void chaos_reclaim(unsigned vm, uint64_t *seed, bool alone)
+static inline void chaos_reclaim(unsigned vm, uint64_t *seed, bool alone)
 {
     struct s2_share_info info = {.kind = S2_SHARE};
     uint32_t handle = chaos_handle(vm, true, seed, &info);
@@ -218,7 +218,7 @@ static void chaos_reclaim(unsigned vm, uint64_t *seed, bool alone)
         chaos_expect_zero(vm, ipa_range(info.was.ipa.v, info.bytes), "what comes back from a loan");
 }
 
-static void chaos_map(unsigned vm, uint64_t *seed, bool alone)
+static inline void chaos_map(unsigned vm, uint64_t *seed, bool alone)
 {
     struct s2_ipa_range r = chaos_range(seed);
     struct s2_area a = {.range = r, .backend = &s2_backend_alloc, .attr = S2_ATTR(S2_RW)};
@@ -234,20 +234,20 @@ static void chaos_map(unsigned vm, uint64_t *seed, bool alone)
         chaos_expect_zero(vm, r, "new memory");
 }
 
-static bool chaos_attr(void *arg, const struct s2_area *area, s2_attr *attr)
+static inline bool chaos_attr(void *arg, const struct s2_area *area, s2_attr *attr)
 {
     attr->bits = (area->attr.bits & ~(uint32_t)S2_W) | (*(const bool *)arg ? S2_W : 0);
     return true;
 }
 
-static void chaos_protect(unsigned vm, uint64_t *seed)
+static inline void chaos_protect(unsigned vm, uint64_t *seed)
 {
     bool writable = chaos_random(seed, 2);
 
     (void)chaos_done(CHAOS_PROTECT, s2_space_protect(chaos_space(vm), chaos_range(seed), chaos_attr, &writable, NULL));
 }
 
-static void chaos_fault(unsigned vm, uint64_t *seed)
+static inline void chaos_fault(unsigned vm, uint64_t *seed)
 {
     struct s2_fault f = {.kind = S2_FAULT_TRANSLATION,
                          .access = chaos_random(seed, 2) ? S2_ACCESS_WRITE : S2_ACCESS_READ,
@@ -266,7 +266,7 @@ static void chaos_fault(unsigned vm, uint64_t *seed)
 }
 
 /* Entered for steps. */
-static void chaos_long(unsigned vm, uint64_t *seed)
+static inline void chaos_long(unsigned vm, uint64_t *seed)
 {
     struct s2_area a = {.range = chaos_range(seed), .backend = &s2_backend_alloc, .attr = S2_ATTR(S2_RW)};
     struct s2_space *sp = chaos_space(vm);
@@ -301,7 +301,7 @@ static void chaos_long(unsigned vm, uint64_t *seed)
     }
 }
 
-static void chaos_audit(void)
+static inline void chaos_audit(void)
 {
     struct s2_audit a;
 

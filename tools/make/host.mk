@@ -47,7 +47,7 @@ $(eval $(call host_variant,$(hostdir)-threads,-fsanitize=thread))
 # These suites stand between the library and what may refuse it something (tests/unit/inject.h).
 injected := $(addprefix s2_,pool_reserve frames_reserve frames_alloc tpool_take tpool_draw tpool_take_root tables_promise \
 	backend_linear backend_alloc backend_trap)
-$(O)/%/unit/test_all_or_nothing $(O)/%/unit/test_share_failure: private hostlibs += $(injected:%=-Wl$(comma)--wrap=%)
+$(O)/%/unit/test_all_or_nothing $(O)/%/unit/test_share_failure $(O)/%/unit/test_share_refused_random: private hostlibs += $(injected:%=-Wl$(comma)--wrap=%)
 
 unit_bin := $(unit_$(hostdir)) $(unit_$(hostdir)-san)
 # The suites that start threads, for the thread sanitizer.
