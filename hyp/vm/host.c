@@ -3,6 +3,7 @@
 #include "vm/host.h"
 
 #include <boot/boot.h>
+#include <boot/layout.h>
 #include <boot/mem.h>
 #include <boot/print.h>
 #include <cpu/cpu.h>
@@ -17,9 +18,7 @@
 
 /* Shares of the hypervisor's pool. */
 enum {
-    LEDGER_NODES = 1024,
-    SHARES_EACH = 16, /* for every VM, so that none can use up another's */
-    TABLE_SHARE = 2,  /* half of what is left when frames and ledger have theirs */
+    TABLE_SHARE = 2, /* half of what is left when frames and ledger have theirs */
     NODE_ALIGN = 64,
     ROOTS_MAX = 16, /* concatenated roots are aligned to their size */
 };
@@ -109,17 +108,7 @@ bool host_init(struct problems *p)
     host.machine.pa_bits = host.caps.pa_bits;
     host.machine.spis = gic_intids() > SPI_BASE ? gic_intids() - SPI_BASE : 0;
 
-    size_t bytes = (size_t)LEDGER_NODES * S2_NODE_BYTES;
-    void *nodes = mem_alloc(bytes, NODE_ALIGN);
-    struct s2_share *shares = mem_alloc(sizeof(*shares) * SHARES_EACH * MANIFEST_VMS, NODE_ALIGN);
-    if (nodes == NULL || shares == NULL) {
-        problem(p, "machine: ", "the hypervisor's pool is too small for the ledger");
-        return false;
-    }
-    port.table_offset = (uintptr_t)nodes - mem_pa(nodes); /* of all that mem_alloc gives */
-    s2_pool_init(&host.ledger_nodes, nodes, bytes);
-    s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
-    s2_share_init(&host.ledger, shares, SHARES_EACH * MANIFEST_VMS, SHARES_EACH);
+    port.table_offset = VA_POOL - boot_info.pool.start; /* of all that mem_alloc gives */
     s2_vmids_init(&host.vmids, host.port, vmid_bits());
     return true;
 }

@@ -4,8 +4,14 @@
 #include "vm/colours.h"
 
 #include <boot/mem.h>
+#include <stage2/share.h>
 
-enum { NODE_ALIGN = 64 };
+enum {
+    NODE_ALIGN = 64,
+    KIB_LOG2 = 10,
+    MIB_LOG2 = 20,
+    SHARES_EACH = 16, /* for every VM, so that none can use up another's */
+};
 
 static struct range pages_inside(struct range r)
 {
@@ -156,30 +162,62 @@ static bool make_pool(unsigned index, struct problems *p)
 
 static uint64_t mib_of(const struct manifest_vm *v)
 {
-    enum { MIB_LOG2 = 20 };
     return !v->ok ? 0 : (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2);
 }
 
-/* What a VM may take up in the ledger is its part of the memory, so that none can use it up for others. Half of the entries are
- * for the free memory between. */
-static void share_ledger(void)
+/* What the machine itself enters cuts at most so many pieces. */
+static struct shape_ledger what_is_to_be_in_it(void)
 {
-    enum { LEAST = 64 };
+    enum { OWN = MACHINE_DEVICES + 2 * (MACHINE_RESERVED + MACHINE_BANKS + MANIFEST_POOLS) };
+    struct shape_ledger l = {.own = OWN, .vms = host.manifest.vms};
+    for (unsigned i = 0; i < l.vms; i++)
+        l.mib += mib_of(&host.manifest.vm[i]);
+    return l;
+}
+
+/* VMs may want more memory than there is, of which they can have no more at a time than that. */
+static uint32_t nodes_wanted(struct shape_ledger l)
+{
+    uint64_t ram = 0;
+    for (unsigned i = 0; i < host.machine.banks; i++)
+        ram += host.machine.bank[i].end - host.machine.bank[i].start;
+    if (l.mib > ram >> MIB_LOG2)
+        l.mib = ram >> MIB_LOG2;
+    return shape_ledger_nodes(&l);
+}
+
+static void share_ledger(const struct shape_ledger *l)
+{
     static struct s2_ledger_account account[MANIFEST_VMS];
-    const struct manifest *m = &host.manifest;
-    uint64_t entries = s2_imap_capacity(host.ledger_nodes.free) / 2 - (uint64_t)LEAST * m->vms, all = 1;
+    uint64_t capacity = s2_imap_capacity(host.ledger_nodes.count);
     s2_ledger_quota(&host.ledger, account, MANIFEST_VMS);
-    for (unsigned i = 0; i < m->vms; i++)
-        all += mib_of(&m->vm[i]);
-    for (unsigned i = 0; i < m->vms; i++)
+    for (unsigned i = 0; i < l->vms; i++)
         s2_ledger_limit(&host.ledger, (uint16_t)(S2_OWNER_FIRST_VM + i),
-                        (uint32_t)(LEAST + entries * mib_of(&m->vm[i]) / all));
+                        shape_ledger_limit(l, capacity, mib_of(&host.manifest.vm[i])));
+}
+
+static bool make_ledger(struct problems *p)
+{
+    const struct shape_ledger l = what_is_to_be_in_it();
+    size_t bytes = (size_t)nodes_wanted(l) * S2_NODE_BYTES;
+    void *nodes = mem_alloc(bytes, NODE_ALIGN);
+    struct s2_share *shares = mem_alloc(sizeof(*shares) * SHARES_EACH * MANIFEST_VMS, NODE_ALIGN);
+    if (nodes == NULL || shares == NULL) {
+        problem(p, "machine: ",
+                "the hypervisor's pool (HYP_POOL_MIB) is too small for the ledger: %u KiB for VMs of %u MiB",
+                bytes >> KIB_LOG2, l.mib);
+        return false;
+    }
+    s2_pool_init(&host.ledger_nodes, nodes, bytes);
+    s2_ledger_init(&host.ledger, host.port, &host.ledger_nodes, host.caps.pa_bits);
+    s2_share_init(&host.ledger, shares, SHARES_EACH * MANIFEST_VMS, SHARES_EACH);
+    share_ledger(&l);
+    return true;
 }
 
 bool host_make_memory(struct problems *p)
 {
-    bool ok = true;
-    share_ledger();
+    bool ok = make_ledger(p);
     s2_frames_init(&host.frames, host.port);
     host.allocator[host.allocators++] = &host.frames;
     for (unsigned i = 0; ok && i < host.manifest.pools; i++)

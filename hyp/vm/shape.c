@@ -66,3 +66,26 @@ void shape_split(uint64_t bytes, const uint64_t need[SHAPES], uint64_t share[SHA
         done |= 1u << least;
     }
 }
+
+/* Of entries for VMs, half are for the free memory between what they have. */
+static uint64_t entries_for_vms(const struct shape_ledger *l, uint64_t capacity)
+{
+    uint64_t least = l->own + 2ull * SHAPE_LEDGER_LEAST * l->vms;
+    return capacity > least ? (capacity - least) / 2 : 0;
+}
+
+uint32_t shape_ledger_nodes(const struct shape_ledger *l)
+{
+    enum { MIB_EACH = 2, MORE_EACH = 8 /* fewer nodes than it takes, so that not too many come of it */ };
+    uint64_t wanted = (l->mib + MIB_EACH - 1) / MIB_EACH, has;
+    uint32_t nodes = SHAPE_LEDGER_NODES;
+    while ((has = entries_for_vms(l, s2_imap_capacity(nodes))) < wanted)
+        nodes += (uint32_t)((wanted - has) / MORE_EACH) + 1;
+    return nodes;
+}
+
+uint32_t shape_ledger_limit(const struct shape_ledger *l, uint64_t capacity, uint64_t mib)
+{
+    uint64_t all = l->mib > 0 ? l->mib : 1;
+    return (uint32_t)(SHAPE_LEDGER_LEAST + entries_for_vms(l, capacity) * mib / all);
+}

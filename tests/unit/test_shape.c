@@ -137,13 +137,36 @@ static void test_split(void **state)
     }
 }
 
+/* Room for an entry for each 2 MiB, and no more nodes than it takes by much. */
+static void test_ledger(void **state)
+{
+    (void)state;
+    static const struct shape_ledger cases[] = {
+        {0, 0, 0},      {200, 1, 64},         {200, 16, 1024},       {200, 1, 4096},
+        {200, 2, 8192}, {200, 16, 64 * 1024}, {200, 1, 1024 * 1024}, {200, 16, 16 * 1024 * 1024},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct shape_ledger *l = &cases[i];
+        uint32_t nodes = shape_ledger_nodes(l), all = shape_ledger_limit(l, s2_imap_capacity(nodes), l->mib);
+        assert_true(nodes >= SHAPE_LEDGER_NODES);
+        assert_true(all >= SHAPE_LEDGER_LEAST + l->mib / 2);
+        assert_true(l->own + 2 * (all + (l->vms ? l->vms - 1 : 0) * SHAPE_LEDGER_LEAST) <= s2_imap_capacity(nodes));
+        if (nodes > SHAPE_LEDGER_NODES) /* a hundredth fewer were too few */
+            assert_true(shape_ledger_limit(l, s2_imap_capacity(nodes - nodes / 100), l->mib) <
+                        SHAPE_LEDGER_LEAST + l->mib / 2);
+    }
+    const struct shape_ledger two = {200, 2, 4096};
+    uint64_t capacity = s2_imap_capacity(SHAPE_LEDGER_NODES);
+    assert_int_equal(shape_ledger_limit(&two, capacity, 0), SHAPE_LEDGER_LEAST);
+    assert_int_equal(shape_ledger_limit(&two, capacity, 1024), SHAPE_LEDGER_LEAST + (capacity - 200 - 256) / 2 / 4);
+    assert_int_equal(shape_ledger_limit(&two, 100, 4096), SHAPE_LEDGER_LEAST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused), cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_split),    cmocka_unit_test(test_ledger),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
