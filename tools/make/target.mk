@@ -20,10 +20,9 @@ baremetal := $(std) $(warn) -g -ffreestanding -fno-common -mgeneral-regs-only -m
 	-fno-stack-protector -fno-omit-frame-pointer -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 # The image has a size to keep to; optimising it as a whole is worth a tenth of it. So is, by the thousand bytes, what gcc makes
 # of it in one partition, so that no call leaves one (1.1); frames made at the entry of a function only, however early it may
-# return (0.65); no registers kept for what a loop does not change (0.45); no code arranged by guesses at branches (0.25);
-# aliases followed through all of it (0.25); functions with one caller made part of it although its frame is large (0.65: the
-# deepest chain of calls then has 7.8 of a stack's 16 KiB, for 6.9); fewer instructions copied to save a branch (0.7); and no
-# arguments taken apart (0.1).
+# return (1.25); no registers kept for what a loop does not change (1.0); no code arranged by guesses at branches (1.2);
+# functions with one caller made part of it although its frame is large (1.45: the deepest chain of calls then has 7.8 of a
+# stack's 16 KiB, for 6.9); fewer instructions copied to save a branch (1.25); and no arguments taken apart (0.05).
 ldflags := -T$(T)/hyp.lds --gc-sections -znoexecstack -zmax-page-size=4096 -Map=$(T)/bulkhead.map
 # Cortex-A53 erratum 843419: an ADRP at the end of a page becomes an ADR, which reaches all of the image; a veneer would cost
 # a page to stay clear of others.
@@ -34,7 +33,7 @@ small :=
 link   = $(LD) $(ldflags)
 else
 lto   := -flto
-small := -fno-shrink-wrap -fno-move-loop-invariants -fno-guess-branch-probability -fipa-pta -fno-ipa-sra \
+small := -fno-shrink-wrap -fno-move-loop-invariants -fno-guess-branch-probability -fno-ipa-sra \
 	--param=large-stack-frame=4096 --param=max-jump-thread-duplication-stmts=5
 link   = $(CC) $(filter-out -flto,$(targetflags)) $(small) -flto=auto -flto-partition=one -nostdlib -static -Wl,--build-id=none $(ldflags:%=-Wl$(comma)%)
 endif
