@@ -262,8 +262,8 @@ def ahead(m):
     m.paste("\x03")
     ask(m, "help")  # behind those that were done by then
     same([row["command"] for row in rows(m, "help")][:1], ["help"], "Ctrl-C ends a command, and what was typed behind it")
-    audits = len(re.findall(r"^clean \(", m.text[mark:], re.MULTILINE))
-    harness.ok(0 < audits < AUDITS, f"of {AUDITS} audits some were done: {audits}")
+    begun, ended = (len(re.findall(line, m.text[mark:], re.MULTILINE)) for line in (r"^bulkhead> audit$", r"^clean \("))
+    harness.ok(0 < ended < begun < AUDITS, f"of {AUDITS} audits some begin, and the last one does not end: {begun}, {ended}")
 
 
 def life(m):
