@@ -6,6 +6,7 @@ guests that write meanwhile."""
 
 import itertools
 import json
+import os
 import re
 
 import harness
@@ -164,6 +165,47 @@ def books(m):
                f"audit: one line, clean: {audit}")
 
 
+# QEMU's virt board, as its device tree has it when there is firmware; who has it, by the page.
+DEVICES = (
+    (0x0, 0x8000000, "device"),  # flash
+    (0x8000000, 0x8010000, "hypervisor"),  # GIC distributor
+    (0x8080000, 0x80a0000, "device"),  # its ITS, which nobody uses
+    (0x80a0000, 0x9000000, "hypervisor"),  # redistributors
+    (0x9000000, 0x9001000, "hypervisor"),  # UART
+    (0x9010000, 0x9011000, "device"),  # clock
+    (0x9020000, 0x9021000, "device"),  # fw_cfg
+    (0xa000000, 0xa004000, "device"),  # virtio
+    (0x4010000000, 0x4020000000, "device"),  # PCIe
+)
+RAM = (0x40000000, 0x80000000)
+TREE, IMAGE_AT, BUNDLE_AT = 0x40000000, 0x40400000, 0x44000000  # where U-Boot puts them
+
+
+def whole_machine(m):
+    """Every physical range that the machine has is in the ledger, and the hypervisor's own is the hypervisor's."""
+    ledger = [(int(e["start"], 16), int(e["end"], 16), e["owner"], e["state"]) for e in rows(m, "ledger")]
+
+    def states(start, end):
+        """Of every byte of the range; None: there is a gap."""
+        found, at = set(), start
+        for first, last, _, state in ledger:
+            if first <= at < min(last, end):
+                found.add(state)
+                at = last
+        return found if at >= end else None
+
+    for start, end, state in DEVICES:
+        same(states(start, end), {state}, f"ledger: {start:#x}..{end:#x} is known: {state}")
+    same(states(*RAM), {"free", "hypervisor", "owned", "shared"}, "ledger: all RAM, without a gap")
+    slots = [int(w["slot"], 16) for w in rows(m, "table second 0x40000000")]
+    own = [("its image, with stacks", IMAGE_AT, os.path.getsize(harness.IMAGE)), ("the machine's device tree", TREE, 4096),
+           ("the bundle", BUNDLE_AT, os.path.getsize(harness.bundle_path("console")))]
+    for name, start, size in own + [("a table page", slot & ~0xfff, 4096) for slot in slots]:
+        same(states(start, start + size), {"hypervisor"}, f"ledger: {name} is the hypervisor's")
+    same({(state, owner) for _, _, owner, state in ledger if state in ("free", "hypervisor", "device")},
+         {("free", None), ("hypervisor", "hypervisor"), ("device", None)}, "ledger: nobody's is nobody's, its own the hypervisor's")
+
+
 def refusals(m):
     vms = "there are: first second flood"
     for command, wanted in (
@@ -296,7 +338,13 @@ def life(m):
           if s.get("vm") == "second" and "quota" in s], [("absent", 0, 0, 0, 0, 0, 0)], "stats: it holds nothing, and may hold nothing")
     same([e for e in rows(m, "ledger") if e["owner"] == "second"], [], "nothing is its own any more")
     asked("vm define second")
+    line = m.want(r"^bulkhead: vm second: defined; RAM free (\d+) MiB \(clean \d+\), table pages 4K: (\d+), (\d+) free, nodes (\d+) free, "
+                  r"ledger entries (\d+)$", "one line says what memory there is")
     until(m, "vm", state_is("second", "ready"), "it is there again")
+    pool, stats = rows(m, "frames"), rows(m, "stats")
+    wanted = [sum(f["free"] for f in pool if "total" in f) >> 20, *part(next(s for s in stats if s.get("pool") == "tables 4K"), "count", "free"),
+              next(s["nodes_quota"] - s["nodes"] for s in stats if s.get("vm") == "second" and "nodes" in s), len(rows(m, "ledger"))]
+    same([int(n) for n in line.groups()] if line else None, wanted, "and the same is what frames, stats and ledger list")
     asked("vm start second")
     hello = r"^\[second\] hello, seed 2, memory is clean$"
     m.want(rf"{hello}[\s\S]*{hello}", "and starts", everywhere=True)
@@ -325,7 +373,7 @@ with harness.boot("console", smp=2, limit=300) as machine:
     machine.want(r"^\[second\] hello", "guests run", everywhere=True)
     machine.send(harness.ESCAPE + ":")
     machine.want(PROMPT, "a colon behind Ctrl-T opens the line")
-    for group in (lists, memory, books, refusals, keys, ahead, life, flood):
+    for group in (lists, memory, books, whole_machine, refusals, keys, ahead, life, flood):
         group(machine)
     machine.send(harness.ESCAPE + "q")
     machine.ended("the keys behind Ctrl-T work as ever: power off")
