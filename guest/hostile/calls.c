@@ -71,28 +71,31 @@ uint64_t boundary(void)
     }
 }
 
-/* What ends or suspends this vCPU or VM is for power.c. */
+/* What ends or suspends this vCPU or VM is for power.c, by its very numbers. */
 static bool leaves(uint64_t function)
 {
-    uint64_t number = function & 0x1f, service = function & 0x3f000000;
-    return service == 0x04000000 && (number == 1 || number == 2 || number == 8 || number == 9 || number == 0xc ||
-                                     number == 0xe || number == 0x12);
+    switch ((uint32_t)function) {
+    case PSCI_CPU_SUSPEND & ~(uint32_t)SMC64:
+    case PSCI_CPU_SUSPEND:
+    case PSCI_CPU_OFF:
+    case PSCI_SYSTEM_OFF:
+    case PSCI_SYSTEM_RESET:
+        return true;
+    default:
+        return false;
+    }
 }
 
-/* What would take the image away; or what another vCPU is about to take back itself. */
-static bool is_harmful(const uint64_t x[CALL_REGISTERS])
+/* What another vCPU is about to take back itself. */
+static bool is_anothers(uint64_t function)
 {
-    uint64_t number = x[0] & 0xffff;
-    bool vendor = (x[0] & 0x3f000000) == (VENDOR & 0x3f000000);
-    if (vendor && number == HV_GIVE_BACK)
-        return x[1] < hostile.play.base + hostile.play.size;
-    return leaves(x[0]) || (vendor && number == HV_RECLAIM && private_rounds != 0);
+    return (uint32_t)function == HYPERCALL(HV_RECLAIM) && private_rounds != 0;
 }
 
 static void try_call_once(uint64_t function, bool smc)
 {
     uint64_t x[CALL_REGISTERS] = {function, boundary(), boundary(), boundary()};
-    if (is_harmful(x))
+    if (leaves(function) || is_anothers(function))
         return;
     fault_expect(); /* of an SMC that is not there */
     issue(x, smc);

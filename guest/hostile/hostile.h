@@ -82,6 +82,9 @@ void memory_sweep(unsigned part, unsigned parts);
 void registers_sweep(unsigned part, unsigned parts);
 void hidden_sweep(void);
 void calls_sweep(unsigned part, unsigned parts);
+/* Every page of an IPA space of so many bits, and of as much beyond some; what came of it, when all vCPUs are done. */
+void pages_all(unsigned bits, unsigned part, unsigned parts);
+void pages_report(unsigned bits);
 void memory_act(void);
 void el0_act(void);
 void stage1_act(void);

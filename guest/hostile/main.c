@@ -8,6 +8,7 @@
  *   vcpus=N
  *   self=N peer=N numbers of this VM and its accomplice
  *   sweep         goes through everything first
+ *   pages=BITS    nothing but that: every page of an IPA space of that size
  *   ways=MASK     of enum way: those alone */
 #include "hostile/calls.h"
 
@@ -25,6 +26,7 @@ static struct {
     uint64_t breach[BREACHES], success[CALLS_COUNTED];
 } tally[GUEST_CPUS];
 static uint64_t ways;
+static unsigned page_bits;
 static bool sweeps, again;
 
 void count(enum way way, bool stopped)
@@ -67,6 +69,10 @@ static void sweep(void)
 
 void guest_main_secondary(uint64_t index)
 {
+    if (page_bits != 0) {
+        pages_all(page_bits, (unsigned)index, (unsigned)hostile.vcpus);
+        guest_hvc(PSCI_CPU_OFF, 0, 0, 0);
+    }
     if (tally[index].steps == 0 && sweeps)
         sweep();
     for (;;)
@@ -113,9 +119,15 @@ void guest_main(const void *dtb)
     ways = arg_number(args, "ways", (1u << WAYS) - 1);
     sweeps = arg_flag(args, "sweep");
     again = arg_flag(args, "again");
+    page_bits = (unsigned)arg_number(args, "pages", 0);
     say("# hostile: seed %lu begins\n", seed);
     arbitrary_seed(seed);
     revive();
+    if (page_bits != 0) {
+        pages_all(page_bits, 0, (unsigned)hostile.vcpus);
+        pages_report(page_bits);
+        power_off();
+    }
     if (sweeps)
         sweep();
     while (tally[0].steps < steps) {

@@ -174,7 +174,7 @@ void memory_sweep(unsigned part, unsigned parts)
         fetch(1ul << bit);
     }
     touch(~0ul - 15);
-    touch_registers(GUEST_GICD, 0x10000, part, parts);
+    touch_registers(GUEST_GICD, GUEST_GICD_BYTES, part, parts);
     touch_registers(GUEST_GICR, hostile.vcpus * GUEST_GICR_BYTES, part, parts);
     touch_registers(GUEST_UART, GUEST_PAGE, part, parts);
     for (unsigned i = 0; i < invalidations_count; i++) {

@@ -3,6 +3,7 @@
 /* vCPUs that go on and off, and that are asked to at places where nothing can start. */
 #include "hostile/hostile.h"
 
+#define SMC64 0x40000000ul
 enum { ONE_OF = 8 };
 
 static uint64_t affinity(uint64_t r)
@@ -24,7 +25,8 @@ void power_act(void)
     case 1:
         if (!may_wait())
             break;
-        answer = (int64_t)guest_hvc(PSCI_CPU_SUSPEND, r >> 8 & 1 ? 0 : 1ul << 30, (uint64_t)guest_secondary, r);
+        answer = (int64_t)(r >> 9 & 1 ? guest_hvc : guest_smc)(
+            PSCI_CPU_SUSPEND - (r >> 10 & 1 ? SMC64 : 0), r >> 8 & 1 ? boundary() : 0, (uint64_t)guest_secondary, r);
         break;
     case 2: /* no area there executes, or nothing is there */
         answer =

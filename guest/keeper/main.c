@@ -8,7 +8,7 @@
  *   beats=N      then a verdict, and off
  *   beat=N       milliseconds between them
  *   apart=N      every how many words of its memory, 1: all of it
- *   memory=BASE+SIZE
+ *   memory=BASE+SIZE, or to=END: all behind its image
  *   vcpus=N      1 or 2 */
 #include "lib/guest.h"
 
@@ -99,7 +99,8 @@ void guest_main(const void *dtb)
     keeper.seed = arg_number(args, "seed", 0);
     keeper.step_bytes = arg_number(args, "apart", WORDS_APART) * sizeof(uint64_t);
     if (!arg_range(args, "memory", &keeper.memory))
-        power_off();
+        keeper.memory =
+            (struct range){(uint64_t)guest_end, arg_number(args, "to", (uint64_t)guest_end) - (uint64_t)guest_end};
     gic_init();
     gic_enable(INTID_VTIMER);
     fill(0);

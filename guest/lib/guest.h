@@ -97,7 +97,7 @@ void havoc_timers(uint64_t r);
 
 #define GUEST_GICD 0x08000000ul
 #define GUEST_GICR 0x080a0000ul
-enum { GUEST_GICR_BYTES = 0x20000 }; /* of each vCPU */
+enum { GUEST_GICD_BYTES = 0x10000, GUEST_GICR_BYTES = 0x20000 /* of each vCPU */ };
 enum { INTID_VTIMER = 27, INTID_PTIMER = 30, INTID_UART = 33, INTID_NONE = 1023 };
 void gic_init(void);
 /* For INTIDs below 32 the redistributor of vCPU 0 is meant. */

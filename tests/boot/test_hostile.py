@@ -30,6 +30,8 @@ SLICE_US = 10000
 EXTRA_US = 2 * 600
 ATTACKERS = 3
 WAYS = 9
+# hostile-pages.dts: every page of 31 bits, and one of 16 of as many beyond.
+PAGES = (1 << 19) + (1 << 15)
 
 
 def bundle(name):
@@ -131,6 +133,17 @@ def side_by_side(cpu):
         m.ended("the machine goes off when the last VM has")
 
 
+def every_page(cpu):
+    """The whole of a small IPA space."""
+    with harness.boot("hostile-pages", cpu=cpu, smp=2, limit=400) as m:
+        m.want(rf"^\[hostile\] # hostile: pages, visited {PAGES}, reached 0, missed 0$",
+               "read, written and executed: each page of the IPA space is what the manifest says, and nothing else is there",
+               everywhere=True)
+        for vm in ("keeper0", "keeper1"):
+            m.want(rf"^\[{vm}\] kept 100 beats, 0 lost, 0 words wrong$", f"{vm} keeps its time and its memory", everywhere=True)
+        m.ended("the machine goes off when the last VM has")
+
+
 def exactly(cpu):
     """All on one CPU, where virtual time is the number of instructions."""
     more = ["-kernel", harness.IMAGE, "-initrd", bundle("hostile-exact"), "-icount", f"shift={SHIFT}"]
@@ -153,6 +166,7 @@ harness.note(f"seed {SEED}: BULKHEAD_SEED={SEED} {sys.argv[0]}")
 for model in ("cortex-a53", "max"):
     side_by_side(model)
 if not SECONDS:
+    every_page("max")
     for model in ("cortex-a53", "max"):
         exactly(model)
 harness.done()
