@@ -55,7 +55,7 @@ MUTATIONS = [
     ("copy_device_by_ledger", COPY, "at, &e) || e.state == S2_DEVICE)\n", "at, &e))\n",
      "a device that the guest sees as memory gets a cacheable window", "test_copy"),
     ("chunk_fault_unchecked", CHUNKS, "    err = check_free(sp, c, NULL);\n", "",
-     "a fault takes memory that the ledger calls another's", "test_fault"),
+     "a fault takes memory that the ledger calls another's", "test_fault_lazy"),
     ("detached_leak", OP, "        s2_gather_free(&op->space->table, &op->gather);\n", "            ;\n",
      "detached tables are never freed", "test_op"),
     ("disposed_under_lock", SPACE, "    if (err)\n        s2_space_unlock(", "    s2_op_dispose(op);\n    if (err)\n        s2_space_unlock(", "a hold of the lock grows with the tables that go",
