@@ -93,6 +93,9 @@ static inline void chaos_alone_or_not(unsigned vm, uint64_t *seed, void (*call)(
     chaos_leave(vm, need);
 }
 
+/* Of the calls below. */
+enum { CHAOS_BESIDE_OFFERS = 2, CHAOS_BESIDE_LEAVES = 6 };
+
 static inline void chaos_beside(unsigned vm, uint64_t *seed, unsigned which)
 {
     struct s2_share_info info;
@@ -116,6 +119,27 @@ static inline void chaos_beside(unsigned vm, uint64_t *seed, unsigned which)
     else
         chaos_write(vm, chaos_range(seed));
     chaos_leave(vm, need);
+}
+
+/* What the VM does with shares of others', or its own. */
+static inline void chaos_share_step(unsigned vm, uint64_t *seed)
+{
+    switch (chaos_random(seed, 5)) {
+    case 0:
+        chaos_beside(vm, seed, CHAOS_BESIDE_OFFERS);
+        break;
+    case 1:
+        chaos_beside(vm, seed, CHAOS_BESIDE_LEAVES);
+        break;
+    case 2:
+        chaos_alone_or_not(vm, seed, chaos_reclaim);
+        break;
+    case 3:
+        chaos_withdraw(vm, seed);
+        break;
+    default:
+        chaos_alone_or_not(vm, seed, chaos_retrieve);
+    }
 }
 
 static inline void chaos_step(unsigned vm, uint64_t *seed)

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { STEPS = 500, FIRST_CPU = VMS, OTHER_CPU, CPUS };
+enum { STEPS = 900, FIRST_CPU = VMS, OTHER_CPU, CPUS };
 
 static struct {
     pthread_mutex_t mutex;
@@ -128,7 +128,7 @@ static void restart(unsigned vm)
     for (unsigned i = 0; i < VMS; i++)
         if (turn.alone[i] || chaos.is_destroyed[i])
             return;
-    if (turn.beside[vm] || turn.blocked[vm] || turn.audits || turn.no_audit)
+    if (turn.steps[vm] || turn.blocked[vm] || turn.audits || turn.no_audit)
         return;
     chaos.is_destroyed[vm] = true;
     turn.restarts = is_other();
@@ -151,8 +151,10 @@ static void anything(void)
 {
     unsigned vm = (unsigned)chaos_random(&turn.seed, VMS);
 
-    if (!chaos_random(&turn.seed, 60))
+    if (!chaos_random(&turn.seed, is_other() ? 25 : 60))
         restart(vm);
+    else if (is_other() && chaos_random(&turn.seed, 2))
+        chaos_share_step(vm, &turn.seed);
     else if (!chaos_random(&turn.seed, 40) && !turn.audits && !turn.no_audit && !is_other())
         chaos_audit();
     else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
-/* Three VMs that share, lend, donate and take back, map, unmap and fault, go and come back, on several threads at once, with an
- * audit in between that never ends. Guests write all the while: what is zeroed while somebody reaches it still is a race that the thread
+/* Three VMs that share, lend, donate and take back, map, unmap and fault, go and come back, on several threads at once, under an
+ * audit that never ends. Guests write all the while: what is zeroed while somebody reaches it still is a race that the thread
  * sanitizer sees. SEED= and STEPS= choose others. */
 #include "share_chaos.h"
 
@@ -9,9 +9,6 @@
 #include <sched.h>
 
 enum { THREADS = 4, STEPS = 600 };
-#ifndef STOPPED
-#define STOPPED VMS
-#endif
 
 static struct {
     pthread_rwlock_t beside[VMS], steps[VMS], audit;
@@ -38,19 +35,19 @@ static void chaos_leave(unsigned vm, enum chaos_need need)
     assert_int_equal(pthread_rwlock_unlock(&at_once.beside[vm]), 0);
 }
 
-/* A step of the audit stops the VMs; between two of them they go on. */
+/* VMs are at work beside a step of the audit. */
 static bool chaos_enter_audit(bool is_audit)
 {
-    assert_int_equal(pthread_rwlock_wrlock(&at_once.audit), 0);
-    for (unsigned vm = 0; is_audit && (int)vm < STOPPED; vm++)
-        (void)chaos_enter(vm, CHAOS_ALONE);
+    if (is_audit)
+        assert_int_equal(pthread_rwlock_rdlock(&at_once.audit), 0);
+    else
+        assert_int_equal(pthread_rwlock_wrlock(&at_once.audit), 0);
     return true;
 }
 
 static void chaos_leave_audit(bool is_audit)
 {
-    for (unsigned vm = 0; is_audit && (int)vm < STOPPED; vm++)
-        chaos_leave(vm, CHAOS_ALONE);
+    (void)is_audit;
     assert_int_equal(pthread_rwlock_unlock(&at_once.audit), 0);
 }
 
