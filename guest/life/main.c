@@ -9,18 +9,21 @@
  *   beats             says each beat
  *   vcpus=N           1 or 2
  *
- * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, r reset, o off; others are answered. */
+ * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, r reset,
+ * c reset while the second vCPU strays, o off; others are answered. */
 #include "lib/calls.h"
 #include "lib/guest.h"
 
-#define GICD 0x08000000ul
-#define GICR 0x080a0000ul
-#define UART GUEST_UART
-enum { BEAT_MS = 50, RING_MS = 2000, ADDED = 8, APART = 512 };
+#define GICD    0x08000000ul
+#define GICR    0x080a0000ul
+#define UART    GUEST_UART
+#define NOTHING 0x20000000ul
+enum { BEAT_MS = 50, RING_MS = 2000, ADDED = 8, APART = 512, DELAY = 1 };
 
 static struct {
     uint64_t seed;
     volatile uint64_t counted; /* by the second vCPU */
+    volatile bool strays;      /* it is to */
     unsigned doorbell;         /* its INTID */
     uint64_t rings, beats;
     bool says_beats;
@@ -211,8 +214,9 @@ static void alarm(void)
 void guest_main_secondary(uint64_t index)
 {
     (void)index;
-    for (;;)
-        life.counted++;
+    for (; !life.strays; life.counted++)
+        ;
+    (void)load64(NOTHING);
 }
 
 static void obey(int key)
@@ -231,6 +235,11 @@ static void obey(int key)
     case 'b':
         give_back();
         break;
+    case 'c':
+        life.strays = true;
+        for (uint64_t delay = READ_REG(cntpct_el0) % DELAY; delay-- > 0;)
+            __asm__ volatile("");
+        reset();
     case 'r':
         reset();
     case 'o':

@@ -152,6 +152,22 @@ def resize(m, first):
     harness.ok(born(m, "a restart forgets it") == first, f"{m.label}: it finds what it found at first")
 
 
+def crash(m, first):
+    """One vCPU resets the VM while the other one strays: a reset that was begun comes."""
+    m.focus(0)
+    for n in range(4):
+        at = m.at
+        m.send("c")
+        match = m.want(r"^(?:\[one\] born, seed 1, state (0x\w+), memory has 0 dirty|bulkhead: vm one: stopped: an access)",
+                       "a reset, and a crash of the other vCPU")
+        found = match and match.group(1)
+        if not found:
+            harness.ok("restarting after" not in m.text[at:m.at], f"{m.label}: the crash came first")
+            order(m, "start one")
+            found = born(m, "it is started")
+        harness.ok(found == first, f"{m.label}: it finds what it found at first")
+
+
 # As it is, and with every operation on an address space audited.
 for image, label in ((harness.IMAGE, "life"), (harness.variant("audit"), "life-audit")):
     with harness.boot("life", smp=2, limit=240, image=image, label=label) as m:
@@ -162,6 +178,7 @@ for image, label in ((harness.IMAGE, "life"), (harness.variant("audit"), "life-a
         start_again(m, state)
         destroy(m, state)
         resize(m, state)
+        crash(m, state)
         harness.ok(len(re.findall(r"^\[two\] born", m.text, re.MULTILINE)) == 1, f"{m.label}: the neighbour was born once")
         m.absent(r"[1-9]\d* dirty words$", "nobody found another's bytes at a start")
         m.focus(1)
