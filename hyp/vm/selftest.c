@@ -8,13 +8,10 @@
 #include <cpu/cpu.h>
 #include <s2_port.h>
 
+#include "vm/at.h"
 #include "vm/vm.h"
 
-#define PAR_FAULT   1ull
-#define PAR_ADDRESS 0xffffffffff000ull
-#define HCR_VM      (1ull << 0)
-#define HCR_RW      (1ull << 31)
-#define REPORTED    8u /* differences that are printed one by one */
+#define REPORTED 8u /* differences that are printed one by one */
 
 struct asked {
     struct vm *vm;
@@ -24,12 +21,7 @@ struct asked {
 /* True when the CPU translates; stage 1 is off, so the address is an IPA. */
 static bool ask(uint64_t ipa, bool write, uint64_t *pa)
 {
-    uint64_t par;
-    if (write)
-        __asm__ volatile("at s12e1w, %0" ::"r"(ipa) : "memory");
-    else
-        __asm__ volatile("at s12e1r, %0" ::"r"(ipa) : "memory");
-    __asm__ volatile("isb\n\tmrs %0, par_el1" : "=r"(par)::"memory");
+    uint64_t par = at_ask(ipa, write);
     *pa = par & PAR_ADDRESS;
     return (par & PAR_FAULT) == 0;
 }
@@ -81,18 +73,17 @@ void selftest_at(struct vm *vm)
     struct asked q = {.vm = vm};
     struct s2_area a;
     struct vcpu *loaded = this_cpu()->loaded; /* at a restart another VM's registers may be in this CPU */
-    uint64_t granule = s2_granule_bytes(&vm->space.cfg.geometry), hcr, sctlr, par;
-    __asm__ volatile("mrs %0, hcr_el2\n\tmrs %1, sctlr_el1\n\tmrs %2, par_el1" : "=r"(hcr), "=r"(sctlr), "=r"(par));
+    uint64_t granule = s2_granule_bytes(&vm->space.cfg.geometry);
+    const struct at_saved saved = at_save();
     s2_space_load(&vm->space);
-    __asm__ volatile("msr sctlr_el1, xzr\n\tmsr hcr_el2, %0\n\tisb" ::"r"(HCR_VM | HCR_RW) : "memory");
+    at_begin(HCR_VM | HCR_RW);
     for (s2_ipa at = S2_IPA(0); s2_space_next(&vm->space, at, &a); at = a.range.end) {
         check_hole(&q, a.range.start.v - granule);
         for (uint64_t ipa = a.range.start.v; ipa < a.range.end.v; ipa += granule)
             check_page(&q, &a, ipa);
         check_hole(&q, a.range.end.v);
     }
-    __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tmsr par_el1, %2\n\tisb" ::"r"(sctlr), "r"(hcr), "r"(par)
-                     : "memory");
+    at_end(&saved);
     if (loaded != NULL)
         s2_space_load(loaded->space);
     print("bulkhead: vm %s: at-check: %lu pages, %lu differ\n", vm->name, (unsigned long)q.pages,

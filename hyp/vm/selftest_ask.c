@@ -6,14 +6,13 @@
 
 #include <boot/print.h>
 
+#include "vm/at.h"
 #include "vm/selftest_geometry.h"
 
-#define PAR_FAULT      1ull
 #define PAR_STAGE2     (1ull << 9)
 #define PAR_FST_SHIFT  1u
 #define PAR_FST_MASK   0x3full
 #define PAR_ATTR_SHIFT 56u
-#define PAR_ADDRESS    0xffffffffff000ull
 
 enum {
     FST_TRANSLATION = 0x04, /* + level (D24.2.122) */
@@ -22,17 +21,6 @@ enum {
     FST_TRANSLATION_MINUS_1 = 0x2b,
     REPORTED = 20, /* differences that are printed one by one */
 };
-
-static uint64_t ask(uint64_t ipa, bool write)
-{
-    uint64_t par;
-    if (write)
-        __asm__ volatile("at s12e1w, %0" ::"r"(ipa) : "memory");
-    else
-        __asm__ volatile("at s12e1r, %0" ::"r"(ipa) : "memory");
-    __asm__ volatile("isb\n\tmrs %0, par_el1" : "=r"(par)::"memory");
-    return par;
-}
 
 static bool faults(uint64_t par, unsigned fst)
 {
@@ -58,7 +46,7 @@ void scratch_differs(struct scratch *s, uint64_t ipa, const char *what, uint64_t
 /* What the CPU says once what it does not track by itself was tracked for it, as after the fault of a guest. */
 static uint64_t ask_tracked(struct scratch *s, uint64_t ipa, bool write, int level)
 {
-    uint64_t par = ask(ipa, write);
+    uint64_t par = at_ask(ipa, write);
     struct s2_fault f = {.access = write ? S2_ACCESS_WRITE : S2_ACCESS_READ, .has_ipa = true, .ipa = S2_IPA(ipa)};
     struct s2_fault_result r;
     if (s->geo.track_access && !s->caps.haf && faults(par, FST_ACCESS_FLAG + (unsigned)level))
@@ -69,7 +57,7 @@ static uint64_t ask_tracked(struct scratch *s, uint64_t ipa, bool write, int lev
         return par;
     f.level = (int8_t)level;
     enum s2_answer answer = s2_space_fault(&s->space, &s->cache, &f, &r);
-    return answer == S2_RETRY || answer == S2_RETRY_FLUSHED ? ask(ipa, write) : par;
+    return answer == S2_RETRY || answer == S2_RETRY_FLUSHED ? at_ask(ipa, write) : par;
 }
 
 void scratch_expect_leaf(struct scratch *s, uint64_t ipa, const struct piece *p, int level)
@@ -79,10 +67,10 @@ void scratch_expect_leaf(struct scratch *s, uint64_t ipa, const struct piece *p,
     struct s2_leaf leaf;
     s->asked++;
     if (!s2_space_translate(&s->space, S2_IPA(ipa), &leaf) || leaf.pa.v + (ipa - leaf.range.start.v) != pa) {
-        scratch_differs(s, ipa, "is translated otherwise by the space", ask(ipa, false));
+        scratch_differs(s, ipa, "is translated otherwise by the space", at_ask(ipa, false));
         return;
     }
-    uint64_t read = ask_tracked(s, ipa, false, leaf.level), write = ask(ipa, true);
+    uint64_t read = ask_tracked(s, ipa, false, leaf.level), write = at_ask(ipa, true);
     if (writable)
         write = ask_tracked(s, ipa, true, leaf.level);
     if (level != SCRATCH_ANY_LEVEL && (leaf.level != level || leaf.contiguous != p->run))
@@ -101,7 +89,7 @@ void scratch_expect_hole(struct scratch *s, uint64_t ipa)
     unsigned n = s2_space_walk(&s->space, S2_IPA(ipa), steps);
     int level = n == 0 ? SCRATCH_ANY_LEVEL : steps[n - 1].level;
     unsigned fst = level < 0 ? FST_TRANSLATION_MINUS_1 : FST_TRANSLATION + (unsigned)level;
-    uint64_t read = ask(ipa, false), write = ask(ipa, true);
+    uint64_t read = at_ask(ipa, false), write = at_ask(ipa, true);
     s->asked++;
     if (s2_space_translate(&s->space, S2_IPA(ipa), &leaf))
         scratch_differs(s, ipa, "is translated by the space, and is nothing", read);

@@ -10,12 +10,8 @@
 #include <s2_port.h>
 #include <stage2/space.h>
 
+#include "vm/at.h"
 #include "vm/selftest_geometry.h"
-
-#define HCR_VM  (1ull << 0)
-#define HCR_DC  (1ull << 12) /* stage 1 is off and says Normal write-back, so that PAR_EL1.ATTR is stage 2's word */
-#define HCR_RW  (1ull << 31)
-#define HCR_FWB (1ull << 46)
 
 enum { SCRATCH_ID = S2_OWNER_FIRST_VM + MANIFEST_VMS };
 
@@ -210,15 +206,13 @@ static void destroy(struct scratch *s)
 void scratch_test(struct scratch *s)
 {
     struct s2_detail d = {.err = S2_OK};
-    uint64_t hcr, sctlr, par, vttbr = s2_port_vttbr(host.port), vtcr = s2_port_vtcr(host.port);
+    const struct at_saved saved = at_save();
+    uint64_t vttbr = s2_port_vttbr(host.port), vtcr = s2_port_vtcr(host.port);
     if (!make_space(s, &d))
         return;
     plan_pieces(s);
-    __asm__ volatile("mrs %0, hcr_el2\n\tmrs %1, sctlr_el1\n\tmrs %2, par_el1" : "=r"(hcr), "=r"(sctlr), "=r"(par));
     s2_space_load(&s->space);
-    __asm__ volatile(
-        "msr sctlr_el1, xzr\n\tmsr hcr_el2, %0\n\tisb" ::"r"(HCR_VM | HCR_DC | HCR_RW | (s->caps.fwb ? HCR_FWB : 0))
-        : "memory");
+    at_begin(HCR_VM | HCR_DC | HCR_RW | (s->caps.fwb ? HCR_FWB : 0));
     if (map_pieces(s, &d)) {
         check_all(s);
         if (s->geo.track_dirty)
@@ -227,8 +221,7 @@ void scratch_test(struct scratch *s)
         empty(s, &d);
     }
     s2_port_load_context(host.port, vttbr, vtcr);
-    __asm__ volatile("msr sctlr_el1, %0\n\tmsr hcr_el2, %1\n\tmsr par_el1, %2\n\tisb" ::"r"(sctlr), "r"(hcr), "r"(par)
-                     : "memory");
+    at_end(&saved);
     destroy(s);
 }
 

@@ -123,13 +123,7 @@ static inline void expect_nothing_left(struct world *w)
     while (s2_space_destroy_step(&w->space, 33))
         ;
     s2_space_destroy_end(&w->space);
-    assert_int_equal(w->tables.free, w->tables.pages);
-    assert_int_equal(w->nodes.free, w->nodes.count);
-    assert_int_equal(w->nodes.reserved, 0);
-    assert_int_equal(w->ledger_nodes.reserved, 0);
-    assert_int_equal(s2_ledger_count(&w->ledger, VM, S2_OWNED), 0);
-    assert_true(model_ok(w->port));
-    world_free(w);
+    world_expect_nothing(w);
 }
 
 #endif
