@@ -22,7 +22,7 @@ struct slot {
 
 static struct window window;
 static uint64_t me, goal, rounds, every, resets, said;
-static bool gone, faulted, counted;
+static bool gone, faulted, counted, rung;
 
 static uint64_t slot(uint64_t vm)
 {
@@ -165,7 +165,10 @@ static void wait_a_little(void)
 {
     vtimer_arm_ms(TICK_MS);
     __asm__ volatile("wfi");
-    (void)gic_wait(0);
+    unsigned intid = gic_wait(0);
+    if (intid == window.intid && !rung)
+        say("rung by interrupt %u\n", intid);
+    rung |= intid == window.intid;
 }
 
 static void begin(void)

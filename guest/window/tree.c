@@ -4,6 +4,8 @@
 #include "lib/fdt.h"
 #include "window/window.h"
 
+enum { FIRST_SPI = 32 };
+
 static uint64_t cells(const uint32_t *word)
 {
     return (uint64_t)__builtin_bswap32(word[0]) << 32 | __builtin_bswap32(word[1]);
@@ -18,6 +20,8 @@ static bool read_property(struct window *w, const char *name, const uint32_t *va
         w->rights = (const char *)value;
     else if (fdt_same(name, "bulkhead,owner"))
         w->owner = true;
+    else if (fdt_same(name, "interrupts")) /* an SPI by its number; edge-triggered */
+        w->intid = FIRST_SPI + __builtin_bswap32(value[1]);
     else if (fdt_same(name, "reg"))
         w->where = (struct range){cells(value), cells(value + 2)};
     return fdt_same(name, "compatible") && fdt_same((const char *)value, "bulkhead,window");

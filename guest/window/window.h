@@ -9,6 +9,7 @@
 struct window {
     const char *label, *rights;
     struct range where;
+    unsigned intid; /* of its doorbell */
     bool owner;
 };
 /* The first node that is compatible with bulkhead,window; false: there is none. */

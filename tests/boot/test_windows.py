@@ -42,7 +42,10 @@ for cpu in ("cortex-a53", "max"):
             (r"^\[owner\] window mailbox at 0x50000000\+0x10000, rw, owner; empty$", "the owner finds it in its device tree"),
             (r"^\[writer\] window mailbox at 0x60000000\+0x10000, rw, borrower; (empty|in use)$", "so does a borrower"),
             (r"^\[reader\] window mailbox at 0x70000000\+0x10000, r, borrower; (empty|in use)$", "and one that only reads"),
-            *exchange(100, 1, "they write and read, a hundred times")))
+            *exchange(100, 1, "they write and read, a hundred times"),
+            (r"^\[owner\] rung by interrupt 34$", "and ring each other, by the interrupts of their device trees"),
+            (r"^\[writer\] rung by interrupt 72$", "whatever the manifest says that these are"),
+            (r"^\[reader\] rung by interrupt \d+$", "who only reads is rung, too")))
         harness.ok(place(m, "owner", "ram") in BANK and place(m, "owner", "mailbox") in BANK,
                    f"{m.label}: the owner's memory and its window lie in the named region")
         harness.ok(place(m, "writer", "mailbox") == place(m, "reader", "mailbox") == place(m, "owner", "mailbox"),
