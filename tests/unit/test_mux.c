@@ -322,6 +322,25 @@ static void test_flush(void **state)
     sees("[a] # \r\n");
 }
 
+/* Nothing of it comes later: no text, no colour, and no escape sequence that was not at its end. */
+static void test_drop(void **state)
+{
+    (void)state;
+    say(&w.b, "never seen\033]0;");
+    mux_drop(&w.mux, &w.b);
+    sees("");
+    say(&w.b, "line\n");
+    sees("[b] line\r\n");
+    say(&w.a, "\033[31mred");
+    mux_show(&w.mux, &w.a);
+    say(&w.a, " and not");
+    sees("[a] \033[31mred");
+    mux_drop(&w.mux, &w.a);
+    sees("\033[0m\r\n");
+    say(&w.a, "plain\n");
+    sees("[a] plain\r\n");
+}
+
 static void test_a_line_broken_off_is_shown_again_on_demand(void **state)
 {
     (void)state;
@@ -366,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup(test_long_lines, fresh),
         cmocka_unit_test_setup(test_a_long_line_broken_off_loses_nothing, fresh),
         cmocka_unit_test_setup(test_flush, fresh),
+        cmocka_unit_test_setup(test_drop, fresh),
         cmocka_unit_test_setup(test_a_line_broken_off_is_shown_again_on_demand, fresh),
     };
     return cmocka_run_group_tests_name("mux", tests, NULL, NULL);
