@@ -36,9 +36,9 @@ MUTATIONS = [
     ("long_unmap_promises_kept", UNMAP, "    s2_ledger_unpromise(sp->cfg.ledger, l->promises);\n", "",
      "an unmap in steps keeps promises of the ledger's", "test_long_unmap"),
     ("long_unmap_nothing_ahead", UNMAP, "(CUTS_AREA + CUTS_CHUNK) * S2_AREA_CUT_NODES", "(CUTS_AREA - CUTS_CHUNK) * S2_AREA_CUT_NODES",
-     "an unmap in steps has no nodes for its cuts (A1)", "test_long_unmap"),
+     "an unmap in steps has no nodes for its cuts (A1)", "test_long_unmap_lack"),
     ("long_unmap_no_tables", UNMAP, "    l->op.tables = s2_cut_tables(&sp->cfg.geometry);\n", "    l->op.tables = 0;\n",
-     "an unmap in steps has no tables for its cuts (A1)", "test_long_unmap"),
+     "an unmap in steps has no tables for its cuts (A1)", "test_long_unmap_lack"),
     ("long_unmap_nodes_twice", UNMAP, "        s2_steps_settle_nodes(l, before, nodes_of(sp));\n", "        ;\n",
-     "nodes that a step has used stay promised (G9)", "test_long_unmap"),
+     "nodes that a step has used stay promised (G9)", "test_long_unmap_lack"),
 ]
