@@ -13,7 +13,7 @@
 
 #include "vm/vm.h"
 
-enum { STEP_BUDGET = 512 };
+enum { STEP_BUDGET = 128 };
 #define CLEAN "audit: clean"
 
 static struct {

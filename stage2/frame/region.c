@@ -243,7 +243,7 @@ uint64_t s2_region_run(const struct s2_frame_region *r, uint64_t pa, uint64_t en
 /* --- check --------------------------------------------------------------------------------------------------------- */
 
 /* Adds up one free block, with no other free one in it. */
-static bool lone_block(const struct s2_frame_region *r, uint64_t pa, unsigned order, uint64_t *free, uint64_t *clean)
+static bool lone_block(const struct s2_frame_region *r, uint64_t pa, unsigned order, struct s2_region_sums *sums)
 {
     uint64_t end = pa + block_bytes(order);
 
@@ -253,27 +253,48 @@ static bool lone_block(const struct s2_frame_region *r, uint64_t pa, unsigned or
         if (next_bit(r->free[o], block_index(r, pa, o), last) < last)
             return false;
     }
-    *free += block_bytes(order) / S2_FRAME;
-    *clean += s2_region_clean(r, pa, end);
+    sums->blocks[order]++;
+    sums->free += block_bytes(order) / S2_FRAME;
+    sums->clean += s2_region_clean(r, pa, end);
     return true;
+}
+
+static const char *check_order(const struct s2_frame_region *r, unsigned o, uint64_t pa, uint64_t end,
+                               struct s2_region_sums *sums)
+{
+    uint64_t bits = block_index(r, end - 1, o) + 1;
+    uint64_t first = pa == r->base.v ? 0 : block_index(r, pa + block_bytes(o) - 1, o);
+
+    for (uint64_t i = next_bit(r->free[o], first, bits); i < bits; i = next_bit(r->free[o], i + 1, bits)) {
+        uint64_t at = ((r->base.v >> (S2_FRAME_LOG2 + o)) + i) << (S2_FRAME_LOG2 + o);
+
+        if (!is_free_block(r, at, o) || !lone_block(r, at, o, sums))
+            return "a frame lies in two free blocks";
+        if (i / WORD_BITS < r->hint[o])
+            return "a free block lies below the hint";
+    }
+    return NULL;
+}
+
+const char *s2_region_check_part(const struct s2_frame_region *r, uint64_t pa, uint64_t end,
+                                 struct s2_region_sums *sums)
+{
+    const char *wrong = NULL;
+
+    for (unsigned o = 0; o < S2_FRAME_ORDERS && !wrong; o++)
+        wrong = check_order(r, o, pa, end, sums);
+    return wrong;
 }
 
 const char *s2_region_check(const struct s2_frame_region *r, uint64_t *free, uint64_t *clean)
 {
-    for (unsigned o = 0; o < S2_FRAME_ORDERS; o++) {
-        uint64_t bits = block_index(r, s2_region_end(r) - 1, o) + 1, seen = 0;
+    struct s2_region_sums sums = {.free = 0};
+    const char *wrong = s2_region_check_part(r, r->base.v, s2_region_end(r), &sums);
 
-        for (uint64_t i = next_bit(r->free[o], 0, bits); i < bits; i = next_bit(r->free[o], i + 1, bits)) {
-            uint64_t pa = ((r->base.v >> (S2_FRAME_LOG2 + o)) + i) << (S2_FRAME_LOG2 + o);
-
-            seen++;
-            if (!is_free_block(r, pa, o) || !lone_block(r, pa, o, free, clean))
-                return "a frame lies in two free blocks";
-        }
-        if (seen != r->count[o])
-            return "the count of free blocks is wrong";
-        if (seen && next_bit(r->free[o], 0, bits) / WORD_BITS < r->hint[o])
-            return "a free block lies below the hint";
-    }
-    return NULL;
+    for (unsigned o = 0; o < S2_FRAME_ORDERS && !wrong; o++)
+        if (sums.blocks[o] != r->count[o])
+            wrong = "the count of free blocks is wrong";
+    *free += sums.free;
+    *clean += sums.clean;
+    return wrong;
 }

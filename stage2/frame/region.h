@@ -36,6 +36,12 @@ void s2_region_mark(struct s2_frame_region *r, uint64_t pa, uint64_t end, bool c
 /* The end of the run of frames from pa that are marked as pa is; at most `end`. */
 uint64_t s2_region_run(const struct s2_frame_region *r, uint64_t pa, uint64_t end, bool *clean);
 
+/* Do the bit maps of the blocks that begin in [pa, end) agree, and the hints? Null: yes; adds up what is free. */
+struct s2_region_sums {
+    uint64_t free, clean, blocks[S2_FRAME_ORDERS];
+};
+const char *s2_region_check_part(const struct s2_frame_region *r, uint64_t pa, uint64_t end,
+                                 struct s2_region_sums *sums);
 /* Null when bit maps, counts and hints agree; adds up what is free and what of that is clean. */
 const char *s2_region_check(const struct s2_frame_region *r, uint64_t *free, uint64_t *clean);
 

@@ -49,6 +49,16 @@ struct s2_space *s2_audit_space_of(const struct s2_audit *a, uint16_t vm)
     return NULL;
 }
 
+bool s2_audit_quiet(const struct s2_audit *a)
+{
+    bool quiet = true;
+    uint32_t cached;
+
+    for (unsigned i = 0; i < a->cfg->spaces && quiet; i++)
+        quiet = !s2_audit_space_at(a, i) || a->cfg->cached(a->cfg->arg, i, &cached);
+    return quiet;
+}
+
 void s2_audit_lock_all(const struct s2_audit *a)
 {
     for (unsigned i = 0; i < a->cfg->spaces; i++)
@@ -135,16 +145,14 @@ static bool audit_part(struct s2_audit *a, uint64_t budget)
 {
     switch (a->phase) {
     case LEDGER:
-        s2_audit_ledger(a);
-        return false;
+        return s2_audit_ledger(a, budget);
     case ACCOUNTS:
         s2_audit_account(a, a->part);
         return false;
     case ENTRIES:
         return s2_audit_entries(a, budget);
     case ALLOCATORS:
-        s2_audit_allocator_alone(a, s2_audit_allocator(a, a->part));
-        return false;
+        return s2_audit_blocks(a, s2_audit_allocator(a, a->part), budget);
     case LEAKS:
         return s2_audit_leaks(a, s2_audit_allocator(a, a->part), budget);
     case SHARES:

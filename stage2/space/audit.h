@@ -16,19 +16,21 @@ void s2_audit_report_count(struct s2_audit *a, uint16_t vm, uint64_t is, uint64_
 struct s2_space *s2_audit_space_at(const struct s2_audit *a, unsigned i);
 
 struct s2_space *s2_audit_space_of(const struct s2_audit *a, uint16_t vm);
+/* Does no VM run? Then what takes long may be done at once, and sums that change with every operation be asked for. */
+bool s2_audit_quiet(const struct s2_audit *a);
 /* Nobody is in the middle of an operation then, nor has anything in hand. Held for what is short, or goes in steps. */
 void s2_audit_lock_all(const struct s2_audit *a);
 void s2_audit_unlock_all(const struct s2_audit *a);
 
 /* --- the parts; bool: true while more is left, from a->at on ----------------------------------------------------------- */
 
-/* audit_ledger.c: the ledger's own structure, and coloured memory; the i-th account; entries one by one; each allocator's counts; and
- * what an allocator has given to nobody. */
-void s2_audit_ledger(struct s2_audit *a);
+/* audit_ledger.c: the ledger's own structure, and coloured memory; the i-th account; entries one by one; each allocator's blocks;
+ * and what an allocator has given to nobody. */
+bool s2_audit_ledger(struct s2_audit *a, uint64_t budget);
 void s2_audit_account(struct s2_audit *a, unsigned i);
 bool s2_audit_entries(struct s2_audit *a, uint64_t budget);
 struct s2_frames *s2_audit_allocator(const struct s2_audit *a, unsigned i); /* null: there are not so many */
-void s2_audit_allocator_alone(struct s2_audit *a, struct s2_frames *f);
+bool s2_audit_blocks(struct s2_audit *a, struct s2_frames *f, uint64_t budget);
 bool s2_audit_leaks(struct s2_audit *a, struct s2_frames *f, uint64_t budget);
 
 /* audit_hyp.c: a pool of table pages; all VMIDs. */

@@ -24,7 +24,8 @@ static const char *check_pool(const struct s2_audit *a, struct s2_tpool *p, uint
         if (!sp || sp->table.pool != p)
             continue;
         *sum += sp->table.quota.used;
-        quiet = quiet && !__atomic_load_n(&sp->table.detached, __ATOMIC_RELAXED) && !sp->dying && a->cfg->cached(a->cfg->arg, i, &cached);
+        quiet = quiet && !__atomic_load_n(&sp->table.detached, __ATOMIC_RELAXED) && !sp->dying &&
+                a->cfg->cached(a->cfg->arg, i, &cached);
     }
     if (*sum != p->pages)
         wrong = "has table pages that are charged to nobody, or twice";

@@ -60,19 +60,40 @@ static void audit_colours(struct s2_audit *a, struct s2_ledger *l)
             s2_audit_report_count(a, p.vm, p.mapped, 0, "has coloured memory mapped, and no space");
 }
 
-void s2_audit_ledger(struct s2_audit *a)
+/* The map, leaf by leaf from a->at on: each way down is looked at before it is gone. */
+static const char *check_map(struct s2_audit *a, const struct s2_imap *map, uint64_t budget, bool *more)
+{
+    const char *wrong = NULL;
+    struct s2_imap_cursor at;
+    struct s2_ient e = {.end = 0};
+
+    for (*more = true; budget; budget -= s2_min_u64(budget, S2_IMAP_LEAF)) {
+        wrong = s2_imap_check_near(map, a->at, a->at);
+        *more = !wrong && s2_imap_seek(map, a->at, &at);
+        if (!*more)
+            break;
+        at.rank = at.leaf->count - 1u;
+        (void)s2_imap_get(&at, &e);
+        a->at = e.end;
+    }
+    return wrong;
+}
+
+bool s2_audit_ledger(struct s2_audit *a, uint64_t budget)
 {
     struct s2_ledger *l = a->cfg->ledger;
     const char *wrong;
+    bool more = false;
 
     s2_ledger_lock(l);
-    wrong = s2_imap_check(&l->map);
+    wrong = s2_audit_quiet(a) ? s2_imap_check(&l->map) : check_map(a, &l->map, budget, &more);
     a->blind = wrong != NULL;
     s2_ledger_unlock(l);
     if (wrong)
         s2_audit_report_count(a, S2_OWNER_HYP, 0, 0, wrong);
-    else
+    else if (!more)
         audit_colours(a, l);
+    return more;
 }
 
 void s2_audit_account(struct s2_audit *a, unsigned i)
@@ -181,15 +202,35 @@ struct s2_frames *s2_audit_allocator(const struct s2_audit *a, unsigned i)
     return f;
 }
 
-void s2_audit_allocator_alone(struct s2_audit *a, struct s2_frames *f)
+/* A part of one of its banks: a->at frames of all of them come before. */
+static const char *check_blocks(struct s2_audit *a, const struct s2_frames *f, uint64_t budget, bool *more)
+{
+    enum { FRAMES_EACH = 64 }; /* a word of a bit map */
+    const struct s2_frame_region *r = f->region;
+    struct s2_region_sums sums = {.free = 0};
+    uint64_t before = a->at, n;
+
+    for (; r < f->region + f->regions && before >= r->frames; r++)
+        before -= r->frames;
+    *more = r < f->region + f->regions;
+    if (!*more)
+        return NULL;
+    n = (r->frames - before) / FRAMES_EACH > budget ? budget * FRAMES_EACH : r->frames - before;
+    a->at += n;
+    return s2_region_check_part(r, r->base.v + before * S2_FRAME, r->base.v + (before + n) * S2_FRAME, &sums);
+}
+
+bool s2_audit_blocks(struct s2_audit *a, struct s2_frames *f, uint64_t budget)
 {
     const char *wrong;
+    bool more = false;
 
     lock_frames(f);
-    wrong = s2_frames_check(f);
+    wrong = s2_audit_quiet(a) ? s2_frames_check(f) : check_blocks(a, f, budget, &more);
     unlock_frames(f);
     if (wrong)
         s2_audit_report_pa(a, S2_OWNER_HYP, f->region[0].base.v, s2_region_end(&f->region[0]), wrong);
+    return more && !wrong;
 }
 
 /* --- what nobody has --------------------------------------------------------------------------------------------------- */
@@ -249,7 +290,7 @@ static bool dying_has(const struct s2_audit *a, s2_pa pa, s2_pa *end)
 
         for (; sp && sp->dying && s2_chunk_next(&sp->chunks, left, &c); left.start = c.range.end) {
             end->v = c.pa.v + s2_range_bytes(c.range);
-            if (c.pa.v <= pa.v && pa.v < end->v)
+            if (pa.v - c.pa.v < s2_range_bytes(c.range))
                 return true;
         }
     }

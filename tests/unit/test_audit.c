@@ -354,6 +354,46 @@ static void a_ledger_that_leads_nowhere(void **state)
     map->count--;
 }
 
+/* While VMs run, structures are looked at part by part, whatever the steps, and told of once. */
+static void told_once(struct machine *m, const char *what)
+{
+    for (uint64_t budget = 1; budget < 512; budget *= 3) {
+        assert_int_equal(audit(m, budget), 1);
+        assert_int_equal(m->finding[0].vm, S2_OWNER_HYP);
+        assert_string_equal(m->finding[0].detail.what, what);
+    }
+}
+
+static void structures_while_vms_run(void **state)
+{
+    struct machine *m = *state;
+    struct s2_frame_region *r = &m->w->frames.region[0];
+    struct s2_imap *map = &m->w->ledger.map;
+    uint64_t frame = (FREE_PA + 3 * PAGE - FRAME_BASE) / PAGE;
+    unsigned order = 0;
+
+    m->busy_caches = true;
+    r->free[0][frame / 64] ^= 1ull << frame % 64;
+    told_once(m, "a frame lies in two free blocks");
+    r->free[0][frame / 64] ^= 1ull << frame % 64;
+    while (!r->count[order])
+        order++;
+    r->hint[order] += 1000;
+    told_once(m, "a free block lies below the hint");
+    r->hint[order] -= 1000;
+    assert_true(map->height > 0);
+    map->root.inner.end[0]++;
+    told_once(m, "a child's end is not what its parent says");
+    map->root.inner.end[0]--;
+    /* Sums wait until none does. */
+    m->w->frames.clean++;
+    map->count++;
+    assert_int_equal(audit(m, 1), 0);
+    map->count--;
+    m->w->frames.clean--;
+    m->busy_caches = false;
+}
+
 /* What belongs to a VM whose space is gone is mapped nowhere. */
 static void what_a_vm_left_behind(void **state)
 {
@@ -406,6 +446,7 @@ int main(void)
         TEST(one_allocator_of_several),
         TEST(entries_that_are_wrong_by_themselves),
         TEST(a_ledger_that_leads_nowhere),
+        TEST(structures_while_vms_run),
         TEST(what_a_vm_left_behind),
         TEST(memory_that_no_allocator_has),
         TEST(an_allocator_whose_counts_are_wrong),

@@ -346,7 +346,10 @@ static void maps_that_are_wrong_inside(void **state)
         maps[i]->count++;
         wrong = s2_imap_check(maps[i]);
         assert_non_null(wrong);
-        finds(w, wrong);
+        if (i < 2)
+            finds(w, wrong);
+        else /* who asks in parts asks the ledger for itself */
+            assert_string_equal(s2_space_check(&w->space, &w->d), wrong);
         assert_int_equal(w->d.axis, S2_AXIS_NONE);
         maps[i]->count--;
         assert_null(s2_space_check(&w->space, &w->d));

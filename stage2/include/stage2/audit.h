@@ -4,10 +4,15 @@
  * pools, VMIDs, each space, the shares, and what the hypervisor itself maps. It reads only, and reports each finding.
  *
  * It goes in steps, and VMs run meanwhile. Nothing is compared that was not read under the locks that keep it together: what
- * one space holds under its lock; an entry of the ledger and the allocator's bits under those two locks; sums over all spaces
- * under all their locks, taken in the order of their ids. So nothing that changes between two steps, or beside one, is ever a
- * finding. What would be in the air even so is the caller's to keep away: DURING A STEP no space is made, ended or disowned,
- * no memory is given away at chosen places, and no free memory is scrubbed. Between steps all that may be. */
+ * one space holds under its lock; an entry of the ledger and the allocator's bits under those two locks. All spaces' locks, taken in
+ * the order of their ids, are held for no more than: a frame that nobody seems to have, to see whether somebody has it in hand; the
+ * table of shares; some runs of them; the sum of a pool's table pages. So nothing that changes between two steps, or beside one, is ever
+ * a finding. What would be in the air even so is the caller's to keep away: DURING A STEP no space is made, ended or disowned,
+ * no memory is given away at chosen places, and no free memory is scrubbed. Between steps all that may be.
+ *
+ * Sums that change with every operation and take long to count (free blocks by size, entries and nodes of the ledger's map, the free
+ * list of table pages) are compared when no VM runs, by `cached`; the structures themselves always. One that is not divided is how many
+ * entries of the ledger each VM has: that takes the ledger's lock for all of them. */
 #ifndef STAGE2_AUDIT_H
 #define STAGE2_AUDIT_H
 
@@ -49,7 +54,8 @@ struct s2_audit {
 };
 
 void s2_audit_begin(struct s2_audit *a, const struct s2_audit_config *cfg);
-/* Looks at about `budget` leaves, entries or table pages under any one lock. True while more is left. */
+/* Looks at about `budget` leaves, entries or words of bit maps under any one lock, and of a space at one table of pages at least, and
+ * at the ledger's entries. True while more is left. */
 bool s2_audit_step(struct s2_audit *a, uint64_t budget);
 
 /* What the hypervisor maps for itself, which the caller walks: once for each leaf, at any time between begin and end. */
