@@ -35,6 +35,8 @@ MUTATIONS = [
      "everything is executable (G7)", "test_probe.py"),
     ("hyp_write_always", "stage2/table/desc.c", "    if (bits & S2_W)\n", "    if (bits & S2_R)\n",
      "read-only memory is writable", "test_probe.py"),
+    ("hyp_lacks_told_always", "hyp/vm/windows.c", "owner->quiet ? &untold : p", "((void)owner, (void)untold, p)",
+     "what a window's borrower lacks is told at each of endless resets", "test_flood.py"),
     ("hyp_restart_unscrubbed", WORK, "        s2_frames_zero(host.port, S2_PA(r->pa + vm->work_done), bytes);\n", "",
      "a VM that restarts at a chosen place finds what it left (O7)", "test_keys.py"),
     ("hyp_scrub_zeroes_nothing", "stage2/frame/scrub.c", "        s2_port_zero(port, va, (size_t)n);\n", "",
@@ -65,4 +67,6 @@ MUTATIONS = [
     ("calls_reserved", CALLDESC, "d.reserved != 0 ||", "", "reserved fields may be anything", "test_calls"),
     ("calls_itself", CALLDESC, " || vm == self ||", " ||", "a VM shares with itself", "test_calls"),
     ("calls_bound", CALLDESC, "d->bytes > CALL_SHARE_BYTES || ", "", "one call may be about any amount of memory", "test_calls"),
+    ("outring_last_words_unbounded", "hyp/device/outring.h", "s->used < OUTRING_SHARE + OUTRING_LAST && ", "",
+     "what a guest says last is in nobody's share", "test_outring"),
 ]
