@@ -55,10 +55,11 @@ static void offer(unsigned number)
     call((uint64_t[CALL_REGISTERS]){HYPERCALL(number), at, DESCRIPTOR_BYTES, 0});
 }
 
-/* Another VM's, which it may take away at any moment. */
+/* Another VM's, which it may take away at any moment; what is lent is dirty then. */
 static void use(uint64_t at)
 {
     uint64_t value;
+    (void)try_write(at, ~0ul);
     for (unsigned i = 0; i < USES && !try_read(at, &value).taken; i++)
         look_at(value);
 }

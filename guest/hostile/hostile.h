@@ -32,12 +32,16 @@ struct hostile {
 };
 extern struct hostile hostile;
 
+/* Of the vector registers: all bits that are in any; to all of them. */
+uint64_t fp_leftover(void);
+void fp_fill(uint64_t value);
+
 /* What must not happen, each 0 in the end. */
 enum breach {
     BREACH_NEIGHBOUR,  /* another VM's words were read */
     BREACH_SECRET,     /* what the accomplice wrote when it had taken its memory back was read */
     BREACH_STALE,      /* memory that was lent, or given back, was reached by its owner */
-    BREACH_UNSCRUBBED, /* memory that came back from a loan was not zero */
+    BREACH_UNSCRUBBED, /* memory that came back from a loan was not zero, or a register when the VM began */
     BREACH_ALLOWED,    /* what is hidden answered, or a vCPU was started where it cannot be */
     BREACH_MIXED,      /* a translation of another vCPU's was used */
     BREACHES

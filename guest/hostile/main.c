@@ -122,6 +122,9 @@ void guest_main(const void *dtb)
     page_bits = (unsigned)arg_number(args, "pages", 0);
     say("# hostile: seed %lu begins\n", seed);
     arbitrary_seed(seed);
+    if (guest_leftover != 0 || fp_leftover() != 0)
+        breach(BREACH_UNSCRUBBED);
+    fp_fill(~seed);
     revive();
     if (page_bits != 0) {
         pages_all(page_bits, 0, (unsigned)hostile.vcpus);

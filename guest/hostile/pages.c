@@ -4,7 +4,15 @@
 #include "hostile/hostile.h"
 
 #define RET 0xd65f03c0u
-enum { READ = 1, WRITE = 2, EXECUTE = 4, ALL = 7, PAGE_LOG2 = 12, BEYOND_APART = 16, WORD = 0xff8 /* of no register */ };
+enum {
+    READ = 1,
+    WRITE = 2,
+    EXECUTE = 4,
+    ALL = 7,
+    PAGE_LOG2 = 12,
+    BEYOND_APART = 16,
+    WORD = 0xff8 /* of no register */
+};
 
 static struct {
     volatile uint64_t visited;

@@ -17,6 +17,8 @@ void guest_main(const void *dtb);
 void guest_main_secondary(uint64_t index);
 extern const char guest_image[], guest_code_end[], guest_end[], guest_stacks_end[];
 void guest_secondary(void);
+/* All bits that were in x1 to x30 when the VM began: none, on a machine that was not used before. */
+extern const uint64_t guest_leftover;
 enum { GUEST_CPUS = 8 };
 
 /* --- console: the PL011 at 0x09000000 ----------------------------------------------------------------------------- */

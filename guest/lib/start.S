@@ -18,18 +18,31 @@ guest_image:
     .word 0
 
 start:
+    .irp n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    orr x1, x1, x\n
+    .endr
     mov x19, x0
+    mov x20, x1
     adr x1, guest_bss
     adr x2, guest_bss_end
 1:  cmp x1, x2
     b.hs 2f
     stp xzr, xzr, [x1], #16
     b 1b
-2:  mov x0, #0
+2:  ldr x1, =guest_leftover
+    str x20, [x1]
+    mov x0, #0
     bl cpu_init
     mov x0, x19
     bl guest_main
     b halt
+
+    .bss
+    .balign 8
+    .globl guest_leftover
+guest_leftover:
+    .quad 0
+    .section .text.head, "ax"
 
 /* PSCI CPU_ON starts a vCPU here with its index in x0. */
     .globl guest_secondary
