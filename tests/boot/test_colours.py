@@ -59,7 +59,11 @@ def check_holders(m, red, name):
 
 for cpu in ("cortex-a53", "max"):
     with harness.boot("colours", cpu=cpu, image=harness.variant("colours")) as m:
-        for line, name in ((HELLO, "a VM of two coloured regions runs"),
+        for line, name in ((r"^bulkhead: machine: memory-region skew is not a number of whole stripes of colours, 0x8000$",
+                            "a region that begins in the middle of the colours is refused"),
+                           (r"^bulkhead: vm green: memory/ram: is not there: is of a memory-region that is not there$",
+                            "and with it the VM that would have memory of it"),
+                           (HELLO, "a VM of two coloured regions runs"),
                            (r"^\[blue\] no window; 0x60000000: nothing there$", "and one beside it, with colours of its own")):
             m.at = 0
             m.want(line, name)
