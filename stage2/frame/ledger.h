@@ -88,5 +88,8 @@ uint64_t s2_share_charge(struct s2_ledger *l, const uint64_t *charged, uint64_t 
 /* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while one is
  * being taken, scrubbed or closed: again. */
 bool s2_share_orphan(struct s2_ledger *l, uint16_t owner);
+/* Scrubs a part of what was lent from a chosen place, and came back to an owner who has no area of it any more; scrubbed, it is the
+ * owner's again. False: there is none. */
+bool s2_share_scrub_left(struct s2_ledger *l, uint16_t owner, uint64_t budget);
 
 #endif

@@ -49,6 +49,8 @@ static inline struct s2_ledger_entry s2_share_owned(const struct s2_share *s, ui
     return (struct s2_ledger_entry){.owner = vm, .state = S2_OWNED, .rights = rights, .ipa = ipa, .pooled = s->pooled};
 }
 
+/* Is there something in it that the next to have it must not find? */
+bool s2_share_wants_scrub(const struct s2_share *s);
 struct s2_borrower *s2_share_borrower_of(struct s2_share *s, uint16_t vm);
 /* Somebody who has it, or is taking it; null: nobody. */
 const struct s2_borrower *s2_share_holder(const struct s2_share *s);

@@ -6,7 +6,7 @@
 
 /* --- taking ----------------------------------------------------------------------------------------------------------- */
 
-static bool wants_scrub(const struct s2_share *s)
+bool s2_share_wants_scrub(const struct s2_share *s)
 {
     if (s->scrubbed == s->bytes)
         return false;
@@ -23,7 +23,7 @@ static enum s2_err check_taker(const struct s2_share *s, const struct s2_borrowe
         return s2_share_refuse(d, S2_EEXIST, "is had already");
     if (b->state == S2_BORROW_TAKING)
         return s2_share_refuse(d, S2_EBUSY, "is being taken");
-    if (s->scrubbing || wants_scrub(s))
+    if (s->scrubbing || s2_share_wants_scrub(s))
         return s2_share_refuse(d, S2_EBUSY, "is being scrubbed");
     if (!(rights & S2_R) || (rights & ~(unsigned)S2_PERM_MASK))
         return s2_share_refuse(d, S2_EINVAL, "is asked for without the right to read, or with unknown rights");
@@ -108,14 +108,14 @@ static enum s2_err check_closable(const struct s2_share *s, struct s2_detail *d)
 
     if (s->phase != S2_SHARE_ENDING)
         return s2_share_refuse(d, S2_EINVAL, "is not being withdrawn");
-    if (s->scrubbing || wants_scrub(s))
+    if (s->scrubbing || s2_share_wants_scrub(s))
         (void)s2_share_refuse(d, S2_EBUSY, "is being scrubbed");
     if (b) {
         (void)s2_share_refuse(d, S2_EBUSY, "is had by another still");
         if (d)
             d->holder = b->vm;
     }
-    return b || s->scrubbing || wants_scrub(s) ? S2_EBUSY : S2_OK;
+    return b || s->scrubbing || s2_share_wants_scrub(s) ? S2_EBUSY : S2_OK;
 }
 
 enum s2_err s2_share_end_ready(struct s2_ledger *l, uint32_t handle, uint16_t owner, struct s2_detail *d)
@@ -154,7 +154,7 @@ void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back)
  * borrower wrote, waits for the scrub and the reclaim. */
 static bool is_left(const struct s2_share *s)
 {
-    bool is_dirty = !s->pooled && !s->orphaned && wants_scrub(s);
+    bool is_dirty = !s->pooled && s2_share_wants_scrub(s);
 
     return !s->owner_has && s->phase == S2_SHARE_ENDING && !s2_share_holder(s) && !s->scrubbing && !is_dirty;
 }
@@ -213,7 +213,6 @@ bool s2_share_orphan(struct s2_ledger *l, uint16_t owner)
         if (s->phase == S2_SHARE_UNUSED || s->owner != owner)
             continue;
         s2_share_uncharge(s);
-        s->orphaned = true;
         if (s->phase != S2_SHARE_CLOSING)
             s->phase = S2_SHARE_ENDING;
         if (is_left(s))
@@ -237,7 +236,7 @@ bool s2_share_scrub_step(struct s2_ledger *l, uint32_t handle, uint64_t budget)
 
     s2_ledger_lock(l);
     s = s2_share_made(l, handle);
-    left = s && (s->scrubbing || (wants_scrub(s) && !s2_share_holder(s)));
+    left = s && (s->scrubbing || (s2_share_wants_scrub(s) && !s2_share_holder(s)));
     if (!left || s->scrubbing) {
         s2_ledger_unlock(l);
         return left;
@@ -254,8 +253,29 @@ bool s2_share_scrub_step(struct s2_ledger *l, uint32_t handle, uint64_t budget)
     s2_ledger_lock(l);
     s->scrubbing = false;
     s->scrubbed = at + bytes;
-    left = wants_scrub(s);
+    left = s2_share_wants_scrub(s);
     close_if_left(l, s); /* the owner went meanwhile */
     s2_ledger_unlock(l);
     return left;
+}
+
+/* Under the lock: a loan of a chosen place that nobody has, nor the owner an area of. */
+static bool is_left_dirty(const struct s2_share *s, uint16_t owner)
+{
+    return s->phase == S2_SHARE_ENDING && s->owner == owner && !s->owner_has && s2_share_wants_scrub(s) &&
+           !s2_share_holder(s);
+}
+
+bool s2_share_scrub_left(struct s2_ledger *l, uint16_t owner, uint64_t budget)
+{
+    uint32_t handle = 0;
+
+    s2_ledger_lock(l);
+    for (unsigned i = 0; i < l->shares && !handle; i++)
+        if (is_left_dirty(&l->share[i], owner))
+            handle = s2_share_handle_of(l, &l->share[i]);
+    s2_ledger_unlock(l);
+    if (handle)
+        (void)s2_share_scrub_step(l, handle, budget);
+    return handle != 0;
 }

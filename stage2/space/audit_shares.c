@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 /* Shares against the ledger, both ways, under its lock. What each VM shows of them is the matter of its space (check.c). */
+#include "frame/share.h"
 #include "space/audit.h"
 #include "space/inner.h"
 
@@ -22,7 +23,7 @@ const char *s2_audit_shared_entry(const struct s2_ledger *l, const struct s2_led
 bool s2_audit_share_in_use(const struct s2_ledger *l, uint32_t handle)
 {
     const struct s2_share *s = s2_share_of(l, handle);
-    bool in_use = s && (s->scrubbing || s->phase == S2_SHARE_CLOSING);
+    bool in_use = s && (s->scrubbing || s2_share_wants_scrub(s) || s->phase == S2_SHARE_CLOSING);
 
     for (unsigned i = 0; s && i < s->borrowers; i++)
         in_use |= s->borrower[i].state != S2_BORROW_OFFERED;

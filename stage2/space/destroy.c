@@ -52,7 +52,8 @@ bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget)
     left = release_areas(sp, budget ? budget : 1);
     s2_space_unlock(sp);
     /* An operation that came before may still be giving its tables back (s2_op_dispose). */
-    left = left || s2_share_orphan(sp->cfg.ledger, sp->cfg.id);
+    left = left || s2_share_orphan(sp->cfg.ledger, sp->cfg.id) ||
+           s2_share_scrub_left(sp->cfg.ledger, sp->cfg.id, budget ? budget : 1);
     return left || __atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE);
 }
 
@@ -83,8 +84,11 @@ static void give_back(struct s2_space *sp, struct s2_ledger_entry *e)
 
 bool s2_space_disown_step(struct s2_space *sp)
 {
+    enum { FRAMES_AT_ONCE = 64 };
     struct s2_ledger_entry e;
 
+    if (s2_share_scrub_left(sp->cfg.ledger, sp->cfg.id, FRAMES_AT_ONCE))
+        return true;
     for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
         if (e.owner != sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
             continue;

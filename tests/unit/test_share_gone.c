@@ -3,6 +3,8 @@
 /* Spaces that share memory, of which one is taken down: what the others have then, and who sees to the frames. */
 #include "share_world.h"
 
+#include "space/audit.h"
+
 /* The owner goes: frames stay until the last borrower leaves, and then they are free. */
 static void frames_stay_until_the_last_leaves(void **state)
 {
@@ -86,10 +88,67 @@ static void what_was_on_loan_is_given_back_later(void **state)
     share_destroy_space(x, OWNER);
     assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_LENT), KIB(64) / PAGE);
     s2_space_revoke(space_of(x, BORROWER), handle);
+    assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_LENT), KIB(64) / PAGE);
+    assert_true(s2_space_disown_step(&x->w->space)); /* scrubs it */
     assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_OWNED), KIB(64) / PAGE);
     assert_true(s2_space_disown_step(&x->w->space));
     assert_false(s2_space_disown_step(&x->w->space));
     assert_int_equal(x->w->frames.free, x->w->frames.total);
+}
+
+static void lend_a_place(struct share_world *x, uint64_t pa, uint32_t *handle)
+{
+    world_give(x->w, pa, KIB(64), OWNER, S2_RWX);
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), KIB(64), pa, S2_RW)), S2_OK);
+    *handle = share_offer(x, S2_LEND, MIB(256), KIB(64), S2_RW);
+    share_retrieve(x, *handle, BORROWER_IPA, S2_RW);
+    *(unsigned char *)model_ram(x->w->port, pa) = 42;
+    s2_cache_drain(&x->w->space, &x->w->cache);
+}
+
+/* The same, and the owner comes back first: it finds nothing of what the borrower wrote. */
+static void an_owner_comes_back_before_what_it_lent(void **state)
+{
+    struct share_world *x = *state;
+    uint64_t pa = FRAME_BASE + MIB(16);
+    uint32_t handle;
+
+    lend_a_place(x, pa, &handle);
+    share_leave(x, OWNER);
+    s2_space_destroy_begin(&x->w->space);
+    while (s2_space_destroy_step(&x->w->space, 64))
+        ;
+    s2_space_destroy_end(&x->w->space);
+    assert_int_equal(s2_space_init(&x->w->space, &x->w->cfg, &x->d), S2_OK);
+    assert_int_equal(s2_space_relinquish(space_of(x, BORROWER), handle, &x->d), S2_OK);
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), KIB(64), pa, S2_RW)), S2_EPERM);
+    assert_true(s2_audit_share_in_use(&x->w->ledger, handle));
+    while (s2_share_scrub_step(&x->w->ledger, handle, 3))
+        ;
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), KIB(64), pa, S2_RW)), S2_OK);
+    assert_int_equal(*(unsigned char *)model_ram(x->w->port, pa), 0);
+}
+
+/* What was revoked before is scrubbed on the way, in steps. */
+static void what_came_back_is_scrubbed_with_its_owner(void **state)
+{
+    struct share_world *x = *state;
+    uint64_t pa = FRAME_BASE + MIB(16);
+    unsigned steps = 0;
+    uint32_t handle;
+
+    lend_a_place(x, pa, &handle);
+    assert_int_equal(s2_share_end_begin(&x->w->ledger, handle, OWNER, S2_RECLAIM, &x->d), S2_OK);
+    s2_space_revoke(space_of(x, BORROWER), handle);
+    share_leave(x, OWNER);
+    s2_space_destroy_begin(&x->w->space);
+    while (s2_space_destroy_step(&x->w->space, 2))
+        steps += *(unsigned char *)model_ram(x->w->port, pa) == 0;
+    assert_int_equal(steps, KIB(64) / PAGE / 2);
+    s2_space_destroy_end(&x->w->space);
+    assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_OWNED), KIB(64) / PAGE);
+    assert_int_equal(s2_space_init(&x->w->space, &x->w->cfg, &x->d), S2_OK);
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), KIB(64), pa, S2_RW)), S2_OK);
 }
 
 static void dying_spaces_refuse(void **state)
@@ -124,6 +183,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(a_borrower_goes, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(what_was_on_loan_is_given_back_later, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(an_owner_comes_back_before_what_it_lent, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_came_back_is_scrubbed_with_its_owner, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(dying_spaces_refuse, share_setup, share_teardown_rest),
     };
 

@@ -65,14 +65,13 @@ struct s2_share_was {
 
 /* Fields are the library's own. */
 struct s2_share {
-    uint16_t generation; /* part of the handle, so that an old one names nothing */
+    uint16_t generation; /* part of the handle: an old one names nothing, until its record was used 65,536 times */
     uint16_t owner;
     uint8_t kind, phase, borrowers;
     uint8_t rights; /* the ledger's, of all its frames */
     bool pooled;    /* they came from the allocator, and go back there when the owner has no use for them */
     bool touched;   /* a borrower could write there */
     bool scrubbing; /* a step is at work */
-    bool orphaned;  /* the owner's space is being taken down, or gone: who gave it memory scrubs that */
     uint64_t scrubbed, bytes;
     struct s2_share_was was;
     uint64_t owner_has;       /* bytes that the owner has an area for still: mapped, or in wait for what was lent */

@@ -186,7 +186,7 @@ S2_NODISCARD enum s2_err s2_space_relinquish(struct s2_space *sp, uint32_t handl
  * memory through this space, be it dying or not. */
 void s2_space_revoke(struct s2_space *sp, uint32_t handle);
 /* The owner ends it: s2_share_end_begin; then whoever calls revokes each borrower, and s2_space_reclaim closes it: the memory is
- * where it was, as it was. S2_EBUSY while somebody holds it or it is being scrubbed, S2_EEXIST when something else is at its place
+ * where it was, as it was; of a donation that was being scrubbed, a part is zero. S2_EBUSY while somebody holds it or it is being scrubbed, S2_EEXIST when something else is at its place
  * now, else a map's errors; then it stays ending, and may be tried again. */
 S2_NODISCARD enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_detail *d);
 
@@ -207,13 +207,15 @@ void s2_space_load(struct s2_space *sp);
 /* Takes the space down, and ends long work (long.h). After begin every operation and fault is refused; a step frees about
  * `budget` frames or table pages and says whether more is left; end gives back the root and the VMID. Never fail. No vCPU
  * may run. Memory of alloc areas goes back, dirty. Frames and devices that the VM was given for linear areas stay the VM's,
- * mapped nowhere, so that it can be built again on them; who gave them scrubs them. */
+ * mapped nowhere, so that it can be built again on them; who gave them scrubs them. What of them is on loan stays lent: whoever has it
+ * is to be revoked before; else it is the VM's again once it is scrubbed (s2_share_scrub_step), and cannot be mapped before. A space is not
+ * moved between init and end: its shares are charged to it. */
 void s2_space_destroy_begin(struct s2_space *sp);
 bool s2_space_destroy_step(struct s2_space *sp, uint64_t budget);
 void s2_space_destroy_end(struct s2_space *sp);
 /* After the end, for a VM that will not come back: one run of what the ledger still shows as its own is given back, RAM dirty
  * to cfg.frames or those joined with it, devices to nobody. False when nothing was left. What a borrower has on loan still is
- * left when it has let go: then once more. Never fails. */
+ * left when it has let go: then once more, and it is scrubbed first, a part in each step. Never fails. */
 bool s2_space_disown_step(struct s2_space *sp);
 
 /* --- for people and tools ------------------------------------------------------------------------------------------ */
