@@ -9,8 +9,8 @@
  *   beats             says each beat
  *   vcpus=N           1 or 2
  *
- * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, r reset,
- * c reset while the second vCPU strays, o off; others are answered. */
+ * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, s shares a
+ * page of that with VM 1, u takes it back, r reset, c reset while the second vCPU strays, o off; others are answered. */
 #include "lib/calls.h"
 #include "lib/guest.h"
 
@@ -193,6 +193,21 @@ static void give_back(void)
     }
 }
 
+/* In the middle of the first that it was given. */
+static void share(bool shares)
+{
+    static uint64_t handle;
+    struct hv_result a = hv_call(HV_MEMORY, 0, 0, 0);
+    struct hv_result r;
+    if (!shares) {
+        say("takes back: %s\n", hv_reclaim(handle, NULL) == HV_SUCCESS ? "yes" : "no");
+        return;
+    }
+    r = hv_offer(HV_SHARE, a.x1 + a.x2 / 2, GUEST_PAGE, 1, HV_READ);
+    handle = r.x1;
+    say("shares: %s\n", r.error == HV_SUCCESS ? "yes" : "no");
+}
+
 /* PL031: an interrupt of the machine's own, which stays active in the interrupt controller. The clock itself asks for nothing more. */
 static void alarm(void)
 {
@@ -234,6 +249,10 @@ static void obey(int key)
         break;
     case 'b':
         give_back();
+        break;
+    case 's':
+    case 'u':
+        share(key == 's');
         break;
     case 'c':
         life.strays = true;

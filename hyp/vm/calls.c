@@ -3,6 +3,7 @@
 /* The hypervisor's own calls. Each does a bounded piece of work: what takes longer says BUSY and is called again. */
 #include <stdbool.h>
 
+#include "vm/calldesc.h"
 #include "vm/calls.h"
 #include "vm/vm.h"
 
@@ -69,7 +70,7 @@ static enum call_error answer(struct vcpu *v, uint32_t n, const uint64_t *a, uin
     case CALL_MEMORY:
         return memory(vm, a[0], out);
     case CALL_GIVE_BACK:
-        return vm_give_back(vm, a[0], a[1]) == NULL ? CALL_SUCCESS : CALL_NO_ENTRY;
+        return call_error_of(vm_give_back(vm, a[0], a[1]), false);
     default:
         return CALL_NOT_SUPPORTED;
     }

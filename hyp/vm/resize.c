@@ -7,31 +7,38 @@
 #include <cpu/cpu.h>
 #include <stage2/backend.h>
 
-#define PIECE (2ull << 20) /* taken away in one step; what is that large lies aligned to it */
+#define BLOCK (2ull << 20) /* what is that large lies aligned to it */
 
 static bool is_up(const struct vm *vm)
 {
     return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
 }
 
-static struct added *in_state(struct vm *vm, enum added_state state)
+/* What grows or leaves; there is one at most, since vm->steps is about it. */
+static struct added *under_way(struct vm *vm)
 {
     for (unsigned i = 0; i < VM_ADDED; i++)
-        if (vm->added[i].state == state)
+        if (vm->added[i].state == ADDED_GROWING || vm->added[i].state == ADDED_LEAVING)
             return &vm->added[i];
     return NULL;
+}
+
+static struct added *unused(struct vm *vm)
+{
+    for (unsigned i = 0; i < VM_ADDED; i++)
+        if (vm->added[i].state == ADDED_NONE)
+            return &vm->added[i];
+    return NULL;
+}
+
+static uint16_t name_of(const struct vm *vm, const struct added *a)
+{
+    return (uint16_t)(VM_NAME_ADDED + (a - vm->added)); /* none merges with another */
 }
 
 static void begin(struct vm *vm)
 {
     vm_work_begin(vm, WORK_RESIZE, vm->goal);
-}
-
-static void set_state(struct vm *vm, struct added *a, enum added_state state)
-{
-    lock_take(&vm->lock);
-    a->state = state;
-    lock_drop(&vm->lock);
 }
 
 /* --- more --------------------------------------------------------------------------------------------------------- */
@@ -55,7 +62,7 @@ static enum s2_err find_place(struct vm *vm, uint64_t bytes, uint64_t *ipa)
     const struct s2_geometry *g = &vm->space.cfg.geometry;
     const struct s2_ipa_range all = {S2_IPA(0), S2_IPA(s2_ipa_limit(g))};
     const struct manifest_region *boot = &vm->cfg->region[vm->cfg->boot_region];
-    uint64_t hint = boot->ipa + boot->size, align = bytes < PIECE ? s2_granule_bytes(g) : PIECE;
+    uint64_t hint = boot->ipa + boot->size, align = bytes < BLOCK ? s2_granule_bytes(g) : BLOCK;
     bool wrapped = false;
     for (;;) {
         s2_ipa at;
@@ -73,15 +80,17 @@ static enum s2_err find_place(struct vm *vm, uint64_t bytes, uint64_t *ipa)
     }
 }
 
+static const char busy[] = "is being given memory, or gives some back";
+
 /* vm->lock held. */
 static const char *grow(struct vm *vm, uint64_t bytes, uint64_t *ipa)
 {
     struct s2_detail d;
-    struct added *a = in_state(vm, ADDED_NONE);
+    struct added *a = unused(vm);
     if (!is_up(vm))
         return "is not running";
-    if (in_state(vm, ADDED_GROWING) != NULL)
-        return "is being given other memory";
+    if (under_way(vm) != NULL)
+        return busy;
     if (a == NULL)
         return "has been given memory as often as it may";
     if (bytes == 0 || bytes % s2_granule_bytes(&vm->space.cfg.geometry) != 0)
@@ -91,10 +100,10 @@ static const char *grow(struct vm *vm, uint64_t bytes, uint64_t *ipa)
         .range = {S2_IPA(*ipa), S2_IPA(*ipa + bytes)},
         .backend = &s2_backend_alloc,
         .attr = S2_ATTR(S2_RWX | S2_UX),
-        .name = (uint16_t)(VM_NAME_ADDED + (a - vm->added)), /* none merges with another */
+        .name = name_of(vm, a),
     };
     if (err == S2_OK)
-        err = s2_space_map_begin(&vm->space, &vm->populate, &area, &d);
+        err = s2_space_map_begin(&vm->space, &vm->steps, &area, &d);
     if (err != S2_OK)
         return s2_err_phrase(err);
     *a = (struct added){*ipa, bytes, ADDED_GROWING};
@@ -112,16 +121,6 @@ const char *vm_grow(struct vm *vm, uint64_t bytes, uint64_t *ipa)
     return refusal;
 }
 
-static void grow_step(struct vm *vm, struct added *a)
-{
-    if (s2_space_map_step(&vm->populate, CONFIG_POPULATE_STEP))
-        return;
-    s2_space_map_end(&vm->populate);
-    set_state(vm, a, ADDED_THERE);
-    vm_event(vm, EVENT_MEMORY_ADDED);
-    host_print_memory(vm, "has more memory");
-}
-
 /* --- less --------------------------------------------------------------------------------------------------------- */
 
 /* vm->lock held. */
@@ -135,92 +134,117 @@ static struct added *find(struct vm *vm, uint64_t ipa, uint64_t bytes)
     return NULL;
 }
 
-static const char *change(struct vm *vm, uint64_t ipa, uint64_t bytes, enum added_state to)
+/* Nothing but what was added there, or the place where a part of it was before it was donated. */
+static bool is_plain(struct vm *vm, const struct added *a)
 {
-    const char *refusal = NULL;
-    lock_take(&vm->lock);
-    struct added *a = find(vm, ipa, bytes);
-    if (!is_up(vm)) {
-        refusal = "is not running";
-    } else if (a == NULL) {
-        refusal = "was not given that memory at run time";
-    } else {
-        a->state = to;
-        if (to == ADDED_LEAVING)
-            begin(vm);
+    struct s2_area area;
+    s2_ipa at = S2_IPA(a->ipa);
+    uint64_t end = a->ipa + a->bytes;
+    while (at.v < end && s2_space_next(&vm->space, at, &area) && area.range.start.v < end) {
+        if (area.backend != &s2_backend_alloc || area.name != name_of(vm, a))
+            return false;
+        at = area.range.end;
     }
-    lock_drop(&vm->lock);
-    return refusal;
+    return true;
 }
 
-const char *vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes)
+/* Looks when the range is busy, so that no call of the guest's that comes at this moment makes another thing of it: all of it goes,
+ * or nothing. */
+static enum s2_err begin_to_leave(struct vm *vm, struct added *a)
 {
-    const char *refusal = change(vm, ipa, bytes, ADDED_LEAVING);
-    if (refusal == NULL) /* or a guest would disturb that CPU as often as it asks */
+    struct s2_detail d;
+    enum s2_err err = s2_space_unmap_begin(&vm->space, &vm->steps,
+                                           (struct s2_ipa_range){S2_IPA(a->ipa), S2_IPA(a->ipa + a->bytes)}, &d);
+    if (err != S2_OK || is_plain(vm, a))
+        return err;
+    s2_space_unmap_stop(&vm->steps);
+    return S2_EPERM;
+}
+
+/* vm->lock held. */
+static enum s2_err change(struct vm *vm, uint64_t ipa, uint64_t bytes, enum added_state to)
+{
+    struct added *a = find(vm, ipa, bytes);
+    enum s2_err err = S2_OK;
+    if (!is_up(vm))
+        return S2_EDYING;
+    if (a == NULL)
+        return S2_ENOENT;
+    if (to == ADDED_LEAVING)
+        err = under_way(vm) != NULL ? S2_EBUSY : begin_to_leave(vm, a);
+    if (err != S2_OK)
+        return err;
+    a->state = to;
+    if (to == ADDED_LEAVING)
+        begin(vm);
+    return S2_OK;
+}
+
+static enum s2_err change_locked(struct vm *vm, uint64_t ipa, uint64_t bytes, enum added_state to)
+{
+    lock_take(&vm->lock);
+    enum s2_err err = change(vm, ipa, bytes, to);
+    lock_drop(&vm->lock);
+    return err;
+}
+
+enum s2_err vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes)
+{
+    enum s2_err err = change_locked(vm, ipa, bytes, ADDED_LEAVING);
+    if (err == S2_OK) /* or a guest would disturb that CPU as often as it asks */
         cpu_kick(vm->vcpu[0].cpu);
-    return refusal;
+    return err;
 }
 
 const char *vm_shrink(struct vm *vm, uint64_t ipa, uint64_t bytes, bool now)
 {
-    if (now)
-        return vm_give_back(vm, ipa, bytes);
-    const char *refusal = change(vm, ipa, bytes, ADDED_ASKED);
-    if (refusal == NULL)
-        vm_event(vm, EVENT_MEMORY_ASKED);
-    return refusal;
-}
-
-/* Memory that others use, or may, stays what it is. */
-static bool is_plain(struct vm *vm, struct s2_ipa_range range)
-{
-    struct s2_area area;
-    s2_ipa at = range.start;
-    while (at.v < range.end.v && s2_space_next(&vm->space, at, &area) && area.range.start.v <= at.v &&
-           area.backend == &s2_backend_alloc)
-        at = area.range.end;
-    return at.v >= range.end.v;
-}
-
-/* From the end, so that what is left is one piece always. */
-static void shrink_step(struct vm *vm, struct added *a)
-{
-    struct s2_detail d;
-    uint64_t end = a->ipa + a->bytes, start = (end - 1) & ~(PIECE - 1);
-    struct s2_ipa_range range = {S2_IPA(start > a->ipa ? start : a->ipa), S2_IPA(end)};
-    bool gone = is_plain(vm, range) && s2_space_unmap(&vm->space, range, &d) == S2_OK;
-    lock_take(&vm->lock);
-    a->bytes = (gone ? range.start.v : end) - a->ipa;
-    bool ends = !gone || a->bytes == 0;
-    if (ends)
-        a->state = a->bytes == 0 ? ADDED_NONE : ADDED_THERE;
-    /* What it keeps the guest can give back over and over. */
-    bool says = ends && (gone || pace_says(&vm->pace, cpu_ticks(), cpu_ticks_per_second()));
-    lock_drop(&vm->lock);
-    if (ends)
-        vm_event(vm, EVENT_MEMORY_REMOVED);
-    if (says)
-        host_print_memory(vm, gone ? "has less memory" : "keeps memory that it shares");
+    enum s2_err err = now ? vm_give_back(vm, ipa, bytes) : change_locked(vm, ipa, bytes, ADDED_ASKED);
+    switch (err) {
+    case S2_OK:
+        if (!now)
+            vm_event(vm, EVENT_MEMORY_ASKED);
+        return NULL;
+    case S2_EDYING:
+        return "is not running";
+    case S2_ENOENT:
+        return "was not given that memory at run time";
+    case S2_EPERM:
+        return "shares a part of it, or has something else there";
+    case S2_EBUSY:
+        return busy;
+    default:
+        return s2_err_phrase(err);
+    }
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
-bool vm_resize_wanted(const struct vm *vm)
+bool vm_resize_wanted(struct vm *vm)
 {
-    for (unsigned i = 0; i < VM_ADDED; i++)
-        if (vm->added[i].state == ADDED_GROWING || vm->added[i].state == ADDED_LEAVING)
-            return true;
-    return false;
+    return under_way(vm) != NULL;
 }
 
 bool vm_resize_step(struct vm *vm)
 {
-    struct added *grows = in_state(vm, ADDED_GROWING), *leaves = in_state(vm, ADDED_LEAVING);
-    if (grows != NULL)
-        grow_step(vm, grows);
-    else if (leaves != NULL)
-        shrink_step(vm, leaves);
-    return grows != NULL || leaves != NULL;
+    lock_take(&vm->lock);
+    struct added *a = under_way(vm);
+    bool grows = a != NULL && a->state == ADDED_GROWING;
+    lock_drop(&vm->lock);
+    if (a == NULL)
+        return false;
+    if (grows ? s2_space_map_step(&vm->steps, CONFIG_POPULATE_STEP)
+              : s2_space_unmap_step(&vm->steps, CONFIG_POPULATE_STEP))
+        return true;
+    if (grows)
+        s2_space_map_end(&vm->steps);
+    else
+        (void)s2_space_unmap_end(&vm->steps); /* of alloc areas, which refuse nothing */
+    lock_take(&vm->lock);
+    a->state = grows ? ADDED_THERE : ADDED_NONE;
+    lock_drop(&vm->lock);
+    vm_event(vm, grows ? EVENT_MEMORY_ADDED : EVENT_MEMORY_REMOVED);
+    host_print_memory(vm, grows ? "has more memory" : "has less memory");
+    return true;
 }
 
 void vm_resize_forget(struct vm *vm)

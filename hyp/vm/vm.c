@@ -247,10 +247,10 @@ static enum s2_err map(struct vm *vm, const struct s2_area *area, struct s2_deta
     return s2_space_map(&vm->space, area, S2_MAP_NEW, d);
 }
 
-/* Memory that is allocated at once may be large: *stepped, and vm->populate makes it in steps. */
+/* Memory that is allocated at once may be large: *stepped, and vm->steps makes it in steps. */
 static enum s2_err map_stepped(struct vm *vm, const struct s2_area *area, bool *stepped, struct s2_detail *d)
 {
-    enum s2_err err = s2_space_map_begin(&vm->space, &vm->populate, area, d);
+    enum s2_err err = s2_space_map_begin(&vm->space, &vm->steps, area, d);
     *stepped = err == S2_OK;
     return err;
 }
@@ -319,9 +319,9 @@ static enum s2_err build_some(struct vm *vm, struct text *subject, bool *more, s
     if (!vm->has_space)
         return make_space(vm, subject, d);
     if (vm->work_done != 0) {
-        if (s2_space_map_step(&vm->populate, CONFIG_POPULATE_STEP))
+        if (s2_space_map_step(&vm->steps, CONFIG_POPULATE_STEP))
             return S2_OK;
-        s2_space_map_end(&vm->populate);
+        s2_space_map_end(&vm->steps);
         vm->work_done = 0;
         vm->work_part++;
         return S2_OK;

@@ -104,7 +104,7 @@ struct vm {
     void *node_memory;
     struct s2_space space;
     bool has_space;
-    struct s2_long populate; /* of the region that is being built or added */
+    struct s2_long steps; /* of the region that is being built, or of what is added or leaves */
     struct load_plan plan;
 
     struct vgic vgic;
@@ -182,12 +182,14 @@ void vm_cpu_off(struct vcpu *v);
 const char *vm_grow(struct vm *vm, uint64_t bytes, uint64_t *ipa);
 /* Asks the guest to give back what was added there (EVENT_MEMORY_ASKED); `now`: takes it. */
 const char *vm_shrink(struct vm *vm, uint64_t ipa, uint64_t bytes, bool now);
-/* The guest gives it back, or it is taken: in steps, then EVENT_MEMORY_REMOVED. A part of it that is shared, lent or donated stays,
- * and what lies below that. */
-const char *vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes);
+/* The guest gives it back: in steps, then EVENT_MEMORY_REMOVED. All or nothing: S2_EPERM: it shares, lends or donates a part
+ * of it, or has put something else where it donated one; S2_ENOENT: was not added; S2_EBUSY: other steps are under way; S2_EDYING: does not
+ * run; an unmap's. */
+enum s2_err vm_give_back(struct vm *vm, uint64_t ipa, uint64_t bytes);
 /* One step of that, for work.c; true while more is left. */
 bool vm_resize_step(struct vm *vm);
-bool vm_resize_wanted(const struct vm *vm);
+/* pre: vm->lock is held. */
+bool vm_resize_wanted(struct vm *vm);
 /* Nothing of it is there any more. pre: vm->lock is held. */
 void vm_resize_forget(struct vm *vm);
 

@@ -188,15 +188,22 @@ void s2_long_unmap_give_up(struct s2_long *l)
     s2_steps_end(l, &l->space->last);
 }
 
-enum s2_err s2_space_unmap_end(struct s2_long *l)
+void s2_space_unmap_stop(struct s2_long *l)
 {
     struct s2_space *sp = l->space;
 
     if (!sp)
-        return l->refused;
-    (void)s2_space_unmap_step(l, UINT64_MAX);
+        return;
     s2_space_lock(sp);
     give_promises(l, sp);
     s2_steps_end(l, &l->op.gather);
-    return s2_space_leave(&l->op, l->refused);
+    (void)s2_space_leave(&l->op, l->refused);
+}
+
+enum s2_err s2_space_unmap_end(struct s2_long *l)
+{
+    if (l->space)
+        (void)s2_space_unmap_step(l, UINT64_MAX);
+    s2_space_unmap_stop(l);
+    return l->refused;
 }

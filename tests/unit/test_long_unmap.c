@@ -55,6 +55,36 @@ static void the_end_does_what_is_left(void **state)
     world_dismantle(w);
 }
 
+/* Stopped at once, all is as it was; later, what is left is, and is nobody's business any more. */
+static void it_can_stop_anywhere(void **state)
+{
+    (void)state;
+    for (uint64_t steps = 0; steps < 4; steps++) {
+        struct world *w = make_many(&kinds[0]);
+        struct s2_long l;
+
+        state_take(&before, w, MEANING);
+        assert_int_equal(begin_unmap(w, &l), S2_OK);
+        for (uint64_t i = 0; i < steps; i++)
+            assert_true(s2_space_unmap_step(&l, 1));
+        s2_space_unmap_stop(&l);
+        s2_space_unmap_stop(&l);
+        assert_false(s2_space_unmap_step(&l, 1));
+        assert_int_equal(s2_space_unmap_end(&l), S2_OK);
+        world_check(w);
+        assert_true(steps == 0 ? l.done.v == many().start.v : l.done.v > many().start.v && l.done.v < many().end.v);
+        assert_true(guest(w, l.done.v, MODEL_READ).done);
+        if (steps == 0) {
+            state_take(&after, w, MEANING);
+            expect_same(&before, &after, "stopped at once");
+        } else {
+            assert_false(guest(w, l.done.v - PAGE, MODEL_READ).done);
+        }
+        assert_int_equal(unmap(w, l.done.v, many().end.v - l.done.v), S2_OK);
+        world_dismantle(w);
+    }
+}
+
 /* 21 chunks of two pages, nowhere together: so many leaves go, and no chunk is cut but at the end of the range. */
 static void a_step_does_no_more_than_its_budget(void **state)
 {
@@ -319,6 +349,7 @@ int main(void)
         cmocka_unit_test(access_ends_with_the_step_on_every_cpu),
         cmocka_unit_test(faults_go_on_meanwhile),
         cmocka_unit_test(the_range_is_busy),
+        cmocka_unit_test(it_can_stop_anywhere),
         cmocka_unit_test(bad_ranges_are_refused),
         cmocka_unit_test(a_backend_that_changes_its_mind_stops_the_steps),
         cmocka_unit_test(memory_at_a_chosen_place),

@@ -87,5 +87,7 @@ bool s2_space_unmap_step(struct s2_long *l, uint64_t budget);
 /* Does whatever is left. S2_OK, or the code of a backend, not one of the library's own, that refused a piece after it had
  * agreed to the whole; the steps stopped there, and all from `done` on is as it was. */
 enum s2_err s2_space_unmap_end(struct s2_long *l);
+/* Instead of the end: what is done stays done, and all from `done` on as it is. */
+void s2_space_unmap_stop(struct s2_long *l);
 
 #endif
