@@ -10,7 +10,8 @@
  *   vcpus=N           1 or 2
  *
  * Keys: t time, a an alarm of the clock that is taken and never ended, m memory that was added, b gives back all that it was given, s shares a
- * page of that with VM 1, u takes it back, r reset, c reset while the second vCPU strays, o off; others are answered. */
+ * page of that with VM 1, u takes it back, d disables its doorbell or enables it again, r reset, c reset
+ * while the second vCPU strays, o off; others are answered. */
 #include "lib/calls.h"
 #include "lib/guest.h"
 
@@ -25,6 +26,7 @@ static struct {
     volatile uint64_t counted; /* by the second vCPU */
     volatile bool strays;      /* it is to */
     unsigned doorbell;         /* its INTID */
+    bool deaf;                 /* to that */
     uint64_t rings, beats;
     bool says_beats;
 } life;
@@ -249,6 +251,11 @@ static void obey(int key)
         break;
     case 'b':
         give_back();
+        break;
+    case 'd':
+        life.deaf = !life.deaf;
+        (life.deaf ? gic_disable : gic_enable)(life.doorbell);
+        say("doorbell %s\n", life.deaf ? "off" : "on");
         break;
     case 's':
     case 'u':

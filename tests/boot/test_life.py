@@ -161,6 +161,34 @@ def resize(m, first):
     harness.ok(born(m, "a restart forgets it") == first, f"{m.label}: it finds what it found at first")
 
 
+def doorbell(m, first):
+    """What happens while nobody hears it is told later, once: while the guest has it disabled, and while the VM is paused. A restart
+    forgets it."""
+    m.focus(0)
+    m.send("d")
+    m.want(r"^\[one\] doorbell off$", "the doorbell is disabled")
+    order(m, "grow one 2M")
+    told(m, "has more memory", "memory is added meanwhile")
+    m.send("d")
+    m.want(r"^\[one\] doorbell on$", "the doorbell is enabled")
+    ipa = memory(m, "0x10", [("0x200000", "0", "")], "enabled again")
+    order(m, "pause one")
+    told(m, "paused", "paused")
+    for _ in range(2):
+        order(m, f"shrink one {ipa} 2M")
+    order(m, "resume one")
+    told(m, "resumed", "resumed")
+    memory(m, "0x20", [("0x200000", "512", ", asked back")], "resumed")
+    m.send("m")
+    m.want(r"^\[one\] events 0x0, rings 0$", "it is told once")
+    order(m, "pause one")
+    told(m, "paused", "paused")
+    order(m, f"shrink one {ipa} 2M now")
+    told(m, "has less memory", "memory goes meanwhile")
+    order(m, "restart one")
+    harness.ok(born(m, "a restart forgets it") == first, f"{m.label}: it finds what it found at first")
+
+
 def crash(m, first):
     """One vCPU resets the VM while the other one strays: a reset that was begun comes."""
     m.focus(0)
@@ -187,6 +215,7 @@ for image, label in ((harness.IMAGE, "life"), (harness.variant("audit"), "life-a
         start_again(m, state)
         destroy(m, state)
         resize(m, state)
+        doorbell(m, state)
         crash(m, state)
         harness.ok(len(re.findall(r"^\[two\] born", m.text, re.MULTILINE)) == 1, f"{m.label}: the neighbour was born once")
         m.absent(r"[1-9]\d* dirty words$", "nobody found another's bytes at a start")
