@@ -4,6 +4,7 @@
 #include "device/console.h"
 
 #include <libfdt.h>
+#include <string.h>
 
 #include "boot/arm.h"
 #include "boot/boot.h"
@@ -143,20 +144,12 @@ void console_end(void)
     drop();
 }
 
-static size_t length(const char *text)
-{
-    size_t n = 0;
-    while (text[n] != '\0')
-        n++;
-    return n;
-}
-
 void console_puts(const char *text)
 {
     if (console.uart == NULL)
         return;
     take();
-    mux_write(&console.mux, &console.hypervisor, text, length(text));
+    mux_write(&console.mux, &console.hypervisor, text, strlen(text));
     mux_show(&console.mux, &console.hypervisor);
     drop();
 }
@@ -172,7 +165,7 @@ bool console_offer(const char *text, struct outring_share *share)
     console.offered = !may;
     if (may) {
         uint32_t before = console.ring.tail;
-        mux_write(&console.mux, &console.hypervisor, text, length(text));
+        mux_write(&console.mux, &console.hypervisor, text, strlen(text));
         mux_show(&console.mux, &console.hypervisor);
         share->used += console.ring.tail - before;
     }
@@ -326,7 +319,7 @@ void console_line_write(const char *text)
 {
     take();
     if (console.line_open) {
-        mux_write(&console.mux, &console.line, text, length(text));
+        mux_write(&console.mux, &console.line, text, strlen(text));
         mux_show(&console.mux, &console.line);
     }
     drop();

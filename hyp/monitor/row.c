@@ -120,12 +120,18 @@ void row_text(struct row *r, const char *key, unsigned width, const char *value)
     settle(&r->used, before, ROW_BYTES - END_ROOM);
 }
 
-void row_address(struct row *r, const char *key, unsigned width, uint64_t value)
+static void put_amount(struct row *r, const char *key, unsigned width, const char *fmt, uint64_t value,
+                       const char *unit)
 {
     struct text t;
     text_begin(&t);
-    text_add(&t, r->json ? "\"%x\"" : "%x", value);
+    text_add(&t, fmt, value, unit);
     row_field(r, key, width, true, t.s, t.s);
+}
+
+void row_address(struct row *r, const char *key, unsigned width, uint64_t value)
+{
+    put_amount(r, key, width, r->json ? "\"%x\"" : "%x", value, "");
 }
 
 void row_flag(struct row *r, const char *key, unsigned width, bool value)
@@ -140,10 +146,7 @@ void row_no_address(struct row *r, const char *key, unsigned width)
 
 void row_number(struct row *r, const char *key, unsigned width, uint64_t value)
 {
-    struct text t;
-    text_begin(&t);
-    text_add(&t, "%u", value);
-    row_field(r, key, width, true, t.s, t.s);
+    put_amount(r, key, width, "%u", value, "");
 }
 
 const char *row_unit(uint64_t *bytes)
@@ -157,9 +160,6 @@ const char *row_unit(uint64_t *bytes)
 
 void row_size(struct row *r, const char *key, unsigned width, uint64_t bytes)
 {
-    struct text t;
-    text_begin(&t);
     const char *unit = r->json ? "" : row_unit(&bytes);
-    text_add(&t, "%u%s", bytes, unit);
-    row_field(r, key, width, true, t.s, t.s);
+    put_amount(r, key, width, "%u%s", bytes, unit);
 }

@@ -267,7 +267,8 @@ uint64_t vm_exits(const struct vm *vm, enum exit_kind kind)
 
 void vm_print_exits(const struct vm *vm)
 {
-    struct text t = {.used = 0};
+    struct text t;
+    text_begin(&t);
     for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
         if (vm_exits(vm, kind) != 0)
             text_add(&t, " %s %u", vm_exit_name(kind), vm_exits(vm, kind));

@@ -171,7 +171,8 @@ static bool load_tree(struct vm *vm, struct problems *p)
 {
     static uint64_t tree[MANIFEST_DTB_BYTES / sizeof(uint64_t)], scratch[MANIFEST_DTB_BYTES / sizeof(uint64_t)];
     struct s2_detail d = {.err = S2_OK};
-    struct text subject = {.used = 0};
+    struct text subject;
+    text_begin(&subject);
     if (!guestdtb_build(tree, scratch, sizeof(tree), vm->cfg, &vm->plan, &host.machine, p))
         return false;
     d.err = s2_space_copy_in(&vm->space, S2_IPA(vm->plan.dtb.start), tree, sizeof(tree), 0, false, &d);
@@ -221,7 +222,8 @@ static void load_step(struct vm *vm, struct problems *p)
         d.err = s2_space_copy_in(&vm->space, S2_IPA(part->room.start + vm->work_done), part->data + vm->work_done,
                                  (size_t)bytes, 0, !vm->cfg->region[part->region].no_execute, &d);
         if (d.err != S2_OK) {
-            struct text subject = {.used = 0};
+            struct text subject;
+            text_begin(&subject);
             text_add(&subject, "vm %s: %s: ", vm->name, part->what);
             host_explain(p, subject.s, &d);
             give_up(vm);

@@ -34,10 +34,10 @@ static bool test(const uint64_t *map, uint64_t i)
     return map[i / WORD_BITS] >> i % WORD_BITS & 1;
 }
 
-/* n bits from bit `from` of a word. */
+/* n bits, at least one, from bit `from` of a word. */
 static uint64_t mask(uint64_t from, uint64_t n)
 {
-    return (n == WORD_BITS ? UINT64_MAX : (1ull << n) - 1) << from;
+    return UINT64_MAX >> (WORD_BITS - n) << from;
 }
 
 /* --- set up -------------------------------------------------------------------------------------------------------- */
