@@ -144,15 +144,17 @@ def grouped(rows):
     return groups
 
 
-def transfer(rows, line):
+def transfer(rows, op):
+    """In twos, whose words the compiler loads and stores together."""
     out = []
     for feature, members in grouped(rows).items():
         pad = "    "
         if feature != "base":
             out.append(f"    if (features & {guard(feature)}) {{")
             pad = "        "
-        for row in members:
-            out.append(pad + line(row.member(), asm(row.encodings()[0])))
+        for n in range(0, len(members), 2):
+            both = [f"{asm(row.encodings()[0])}, s->{row.member()}" for row in members[n:n + 2]]
+            out.append(f"{pad}SYSREGS_{op}{'2' if len(both) == 2 else ''}({', '.join(both)});")
         if feature != "base":
             out.append("    }")
     return out
@@ -175,7 +177,11 @@ def switch(features, rows, ids):
     del ids
     out = [LICENCE, "#ifndef SYSREGS_SWITCH_H\n#define SYSREGS_SWITCH_H\n\n#include <stddef.h>\n#include <sysregs.h>\n"]
     out.append('#define SYSREGS_READ(reg, to) __asm__ volatile("mrs %0, " #reg : "=r"(to))')
-    out.append('#define SYSREGS_WRITE(reg, from) __asm__ volatile("msr " #reg ", %0" : : "r"(from))\n')
+    out.append('#define SYSREGS_WRITE(reg, from) __asm__ volatile("msr " #reg ", %0" : : "r"(from))')
+    out.append('#define SYSREGS_READ2(reg, to, reg2, to2) \\\n'
+               '    __asm__ volatile("mrs %0, " #reg "\\n\\tmrs %1, " #reg2 : "=r"(to), "=r"(to2))')
+    out.append('#define SYSREGS_WRITE2(reg, from, reg2, from2) \\\n'
+               '    __asm__ volatile("msr " #reg ", %0\\n\\tmsr " #reg2 ", %1" : : "r"(from), "r"(from2))\n')
     out.append("static inline void sysregs_read_ids(struct cpu_ids *ids)\n{")
     for row in rows:
         if row.policy == "id":
@@ -194,12 +200,12 @@ def switch(features, rows, ids):
     switched = [row for row in rows if row.policy in SWITCHED]
     plain = [row for row in switched if not row.policy.endswith("-mmu")]
     out.append("static inline void sysregs_save(struct sysregs *s, uint64_t features)\n{")
-    out += transfer(switched, lambda member, reg: f"SYSREGS_READ({reg}, s->{member});")
+    out += transfer(switched, "READ")
     out.append("}\n\n/* All but the rows `switch-mmu` and `vm-mmu`, and break- and watchpoints. */")
     out.append("static inline void sysregs_restore(const struct sysregs *s, uint64_t features)\n{")
-    out += transfer(plain, lambda member, reg: f"SYSREGS_WRITE({reg}, s->{member});")
+    out += transfer(plain, "WRITE")
     single = [row for row in rows if row.policy == "shadow" and row.feature not in COUNTED]
-    out += transfer(single, lambda member, reg: f"SYSREGS_WRITE({reg}, s->{member});")
+    out += transfer(single, "WRITE")
     out.append("}\n\n/* brps, wrps: number of the last break-, watchpoint. */")
     out.append("static inline void sysregs_restore_debug(const struct sysregs *s, unsigned brps, unsigned wrps)\n{")
     for feature in COUNTED:
