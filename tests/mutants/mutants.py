@@ -24,11 +24,13 @@ import contextlib
 import importlib
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -37,7 +39,8 @@ sys.dont_write_bytecode = True
 
 COPIED = ("Makefile", "Kconfig", "stage2", "hyp", "guest", "tests", "tools")
 SUITE_SECONDS = 120
-BOOT_SECONDS = 150  # one script, to its first failure
+BOOT_SECONDS = 150  # one script, to its first failure; or
+BOOT_TIMES = 3      # so many times what it takes without a mutation, where that is more
 
 
 class Mutation:
@@ -77,16 +80,16 @@ def run(command, seconds, **how):
 
 
 def run_to_failure(command, seconds, env):
-    """A TAP script, ended at its first failure. Whether all was well."""
+    """A TAP script, ended at its first failure. What failed, or None."""
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env,
                              start_new_session=True)
     late = threading.Timer(seconds, lambda: os.killpg(child.pid, 9))
     late.start()
-    well, plan = True, False
+    failure, plan = None, False
     for line in child.stdout:
         plan |= line.startswith("1..")
         if line.startswith("not ok"):
-            well = False
+            failure = line.strip()
             break
     late.cancel()
     if child.poll() is None:
@@ -96,7 +99,7 @@ def run_to_failure(command, seconds, env):
             pass
     child.wait()
     child.stdout.close()
-    return well and plan
+    return failure or (None if plan else "it does not come to its end")
 
 
 def write(path, text):
@@ -128,8 +131,10 @@ class Tree:
     def build_units(self, suites):
         return self.make("unit", "unit_bin=" + " ".join(f"build/host/unit/{s}" for s in suites))
 
-    def build_image(self, build):
-        return self.make("A64=" + os.environ.get("BULKHEAD_ARM64", os.path.join(build, "arm64")), "hyp")
+    def build_images(self, build, targets):
+        """Not optimised as a whole, which would take ten times as long."""
+        a64 = os.environ.get("BULKHEAD_ARM64", os.path.join(build, "arm64"))
+        return self.make("-j2", "A64=" + a64, "lto=", "small=", "link=$(LD) $(ldflags)", *targets)
 
     @contextlib.contextmanager
     def mutated(self, mutation):
@@ -178,25 +183,39 @@ class Boot:
     def __init__(self, directory, chosen, _jobs):
         self.build = os.environ.get("BULKHEAD_BUILD", os.path.join(TOP, "build"))
         self.trees = [Tree(os.path.join(directory, "0"))]
-        status, output = self.trees[0].build_image(self.build)
+        scripts = sorted({s for m in chosen for s in m.suites})
+        status, output = self.trees[0].build_images(self.build, [i for s in scripts for i in self.images(s)])
         if status:
             sys.exit(f"Bail out! the tree does not build\n{output}")
-        for script in sorted({s for m in chosen for s in m.suites}):
-            if not self.passes(self.trees[0], script, 4 * BOOT_SECONDS):
-                sys.exit(f"Bail out! {script} fails without a mutation")
+        self.seconds = {}
+        for script in scripts:
+            began = time.monotonic()
+            failure = self.failure(self.trees[0], script, 6 * BOOT_SECONDS)
+            if failure:
+                sys.exit(f"Bail out! {script} fails without a mutation: {failure}")
+            self.seconds[script] = max(BOOT_SECONDS, BOOT_TIMES * (time.monotonic() - began))
 
-    def passes(self, tree, script, seconds):
+    @staticmethod
+    def images(script):
+        """What to build for it: the hypervisor, and those of other configurations."""
+        with open(os.path.join(TOP, "tests/boot", script), encoding="utf-8") as f:
+            return ["hyp"] + [v + "-image" for v in sorted(set(re.findall(r'harness\.variant\("(\w+)"\)', f.read())))]
+
+    def failure(self, tree, script, seconds):
         env = dict(os.environ, BULKHEAD_BUILD=self.build, PYTHONDONTWRITEBYTECODE="1",
-                   BULKHEAD_IMAGE=os.path.join(tree.top, "build/target/bulkhead.img"))
+                   BULKHEAD_IMAGE=os.path.join(tree.top, "build/target/bulkhead.img"),
+                   BULKHEAD_VARIANTS=os.path.join(tree.top, "build"))
         env.setdefault("BULKHEAD_PATIENCE", "0.4")
         return run_to_failure([sys.executable, os.path.join(tree.top, "tests/boot", script)], seconds, env)
 
     def catcher(self, tree, mutation):
-        status, output = tree.build_image(self.build)
+        status, output = tree.build_images(self.build, [i for s in mutation.suites for i in self.images(s)])
         if status:
             return None, "does not build:\n" + "\n".join(output.splitlines()[-6:])
         for script in mutation.suites:
-            if not self.passes(tree, script, BOOT_SECONDS):
+            failure = self.failure(tree, script, self.seconds[script])
+            if failure:
+                print(f"# {mutation.name}: {failure}", flush=True)
                 return script, None
         return None, None
 
