@@ -55,8 +55,10 @@ static void print_status(void)
 
 static void print_areas(struct vm *vm)
 {
+    bool held = vm_work_hold(); /* or its space may be made anew meanwhile */
     banner_print_columns();
     banner_print_areas(vm);
+    vm_work_release(held);
 }
 #endif
 

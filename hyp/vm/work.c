@@ -199,6 +199,7 @@ static bool launch(struct vm *vm)
         vm->starts++;
         vm->goal = GOAL_STOPPED;
         vm->pausing = 0;
+        /* Behind vgic_reset: a bit that outlived its ring would keep all that follow from ringing. */
         __atomic_store_n(&vm->events, 0, __ATOMIC_RELAXED);
         /* Before sched_add, from which on another CPU may ask for more work. */
         vm->state = VM_RUNNING;
