@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPDX-FileCopyrightText: 2026 The Bulkhead authors */
 
+	.arch	armv8-a+fp+simd
 	.text
 /* void issue_hvc(uint64_t x[6]) and issue_smc: x0 to x5 before the call and after it. */
 	.macro issue name insn
