@@ -15,7 +15,7 @@
 enum { CTRL_C = 3, AHEAD = 1024, ROWS_AT_ONCE = 8 };
 
 static const struct command *const commands[] = {
-    &command_help,  &command_vm, &command_areas, &command_table, &command_frames, &command_ledger, &command_stats,
+    &command_help,   &command_vm, &command_areas, &command_table, &command_frames, &command_ledger, &command_stats,
 #ifdef CONFIG_AUDIT
     &command_audit,
 #endif
