@@ -364,12 +364,26 @@ static void told_once(struct machine *m, const char *what)
     }
 }
 
+/* Every other page of some free memory looks different. */
+static void many_entries(struct machine *m, unsigned rights)
+{
+    enum { PIECES = 100 };
+
+    for (unsigned i = 0; i < PIECES; i++) {
+        struct s2_ledger_entry e = ledger_entry(FREE_PA + (2 * i + 1) * PAGE, PAGE, S2_OWNER_NONE, S2_FREE);
+
+        e.rights = (uint8_t)rights;
+        s2_ledger_set(&m->w->ledger, &e);
+    }
+}
+
 static void structures_while_vms_run(void **state)
 {
     struct machine *m = *state;
     struct s2_frame_region *r = &m->w->frames.region[0];
     struct s2_imap *map = &m->w->ledger.map;
     uint64_t frame = (FREE_PA + 3 * PAGE - FRAME_BASE) / PAGE;
+    struct s2_imap_cursor last;
     unsigned order = 0;
 
     m->busy_caches = true;
@@ -385,6 +399,13 @@ static void structures_while_vms_run(void **state)
     map->root.inner.end[0]++;
     told_once(m, "a child's end is not what its parent says");
     map->root.inner.end[0]--;
+    many_entries(m, S2_RW);
+    assert_int_equal(audit(m, 1), 0);
+    assert_true(s2_imap_seek(map, FRAME_BASE + FRAME_BYTES - 1, &last));
+    last.leaf->order ^= 1;
+    told_once(m, "a leaf's order names a slot twice");
+    last.leaf->order ^= 1;
+    many_entries(m, S2_RWX);
     /* Sums wait until none does. */
     m->w->frames.clean++;
     map->count++;
