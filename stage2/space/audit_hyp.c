@@ -24,7 +24,7 @@ static const char *check_pool(const struct s2_audit *a, struct s2_tpool *p, uint
         if (!sp || sp->table.pool != p)
             continue;
         *sum += sp->table.quota.used;
-        quiet = quiet && !__atomic_load_n(&sp->table.detached, __ATOMIC_RELAXED) && !sp->dying &&
+        quiet = quiet && !__atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE) && !sp->dying &&
                 a->cfg->cached(a->cfg->arg, i, &cached);
     }
     if (*sum != p->pages)

@@ -92,7 +92,7 @@ static void audit_books(struct s2_audit *a, unsigned i, struct s2_space *sp)
     if (frames != sp->frames_held)
         s2_audit_report_count(a, sp->cfg.id, frames, sp->frames_held,
                               "holds other memory than the ledger says it took");
-    if (!__atomic_load_n(&sp->table.detached, __ATOMIC_RELAXED) && a->cfg->cached(a->cfg->arg, i, &cached) &&
+    if (!__atomic_load_n(&sp->table.detached, __ATOMIC_ACQUIRE) && a->cfg->cached(a->cfg->arg, i, &cached) &&
         pages + cached != s2_space_quota(sp).used)
         s2_audit_report_count(a, sp->cfg.id, pages + cached, s2_space_quota(sp).used,
                               "is charged for table pages that it has nowhere");
