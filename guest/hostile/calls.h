@@ -7,8 +7,8 @@
 #include "hostile/hostile.h"
 #include "lib/calls.h"
 
-enum { SECRET_ROUNDS = HV_GIVE_BACK + 1, CALLS_COUNTED }; /* counted with them */
-enum { DESCRIPTOR_BYTES = 32 };                           /* with one borrower */
+enum { SECRET_ROUNDS = HV_GIVE_BACK + 1, HELD_ROUNDS, CALLS_COUNTED }; /* counted with them */
+enum { DESCRIPTOR_BYTES = 32 };                                        /* with one borrower */
 
 /* Words a descriptor of memory of the pool for the accomplice, mostly; and where to put one, which is not always good. */
 void describe(uint64_t at);

@@ -97,6 +97,7 @@ void registers_act(void);
 void interrupts_act(void);
 void power_act(void);
 void handover_act(void);
+void handover_attend(void);
 void invalidations_act(void);
 
 #endif

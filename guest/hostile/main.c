@@ -12,7 +12,7 @@
  *   ways=MASK     of enum way: those alone */
 #include "hostile/calls.h"
 
-enum { REVIVE_STEPS = 32, ALMOST_ALL = 4 };
+enum { REVIVE_STEPS = 32, ALMOST_ALL = 4, ATTENTIVE = 4 };
 
 struct hostile hostile = {
     .play = {0x48000000, 0x40000},
@@ -55,6 +55,8 @@ static void act(void)
         way = (unsigned)(arbitrary() % WAYS);
     while ((ways >> way & 1) == 0);
     acts[way]();
+    if (hostile.self > hostile.peer && (ways >> HANDOVER & 1) != 0 && arbitrary() % ATTENTIVE == 0)
+        handover_attend();
     tally[guest_cpu()].steps++;
 }
 
@@ -97,9 +99,9 @@ static void report(uint64_t seed)
                                            "interrupts", "power", "hand-over", "invalidations"};
     static const char *const what[BREACHES] = {"neighbour's words", "secrets", "stale",
                                                "unscrubbed",        "allowed", "mixed up"};
-    static const char *const calls[CALLS_COUNTED] = {"version",    "share",     "lend",        "donate", "retrieve",
-                                                     "relinquish", "reclaim",   "query",       "ring",   "events",
-                                                     "memory",     "give back", "secrets kept"};
+    static const char *const calls[CALLS_COUNTED] = {
+        "version", "share", "lend",   "donate", "retrieve",  "relinquish",   "reclaim",
+        "query",   "ring",  "events", "memory", "give back", "secrets kept", "held meanwhile"};
     say("# hostile: seed %lu, of vCPU 0 %lu steps\n", seed, tally[0].steps);
     report_sums("did", name, WAYS, tally[0].done);
     report_sums("was stopped", name, WAYS, tally[0].stopped);

@@ -59,7 +59,7 @@ def reports(m):
         return [(vm, {k: int(n) for k, n in re.findall(r"([^,]+) (\d+)(?:, |$)", rest)}) for vm, rest in lines]
 
     did, stopped, answered, got = (told(*t) for t in (("did", "invalidations"), ("was stopped", "invalidations"),
-                                                      ("was answered", "secrets kept"), ("got", "mixed up")))
+                                                      ("was answered", "held meanwhile"), ("got", "mixed up")))
     for title, lines in (("did", did), ("was stopped", stopped), ("was answered", answered)):
         total = collections.Counter()
         for _, numbers in lines:
@@ -68,7 +68,7 @@ def reports(m):
     for vm in ("hostile", "accomplice"):
         mine = [numbers for v, numbers in did if v == vm]
         harness.ok(mine and all(len(n) == WAYS and min(n.values()) > 0 for n in mine), f"{m.label}: {vm} tried each way it knows")
-    for call in ("share", "lend", "retrieve", "relinquish", "reclaim", "secrets kept"):
+    for call in ("share", "lend", "retrieve", "relinquish", "reclaim", "secrets kept", "held meanwhile"):
         harness.ok(sum(n[call] for _, n in answered) > 0, f"{m.label}: {call}: some succeeded")
     bad = [f"{vm}: {numbers}" for vm, numbers in got if any(numbers.values())]
     if not harness.ok(got and not bad, f"{m.label}: they read, kept and mixed up nothing"):
