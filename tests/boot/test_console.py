@@ -307,7 +307,7 @@ def ahead(m):
         m.find(r"^ +0x", PATIENCE)
         m.paste("\x03")
         ask(m, "help")  # behind those that were begun by then
-        listed = len(re.findall(r"^ +0x", m.text[mark:], re.MULTILINE))
+        listed = len(re.findall(r"^ *0x[0-9a-f]+ +0x", m.text[mark:], re.MULTILINE))
         rest = listed % each
         if rest not in (0, each - 1):
             break
