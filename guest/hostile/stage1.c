@@ -91,10 +91,13 @@ static void block(unsigned cpu, unsigned entry)
     access_at(BLOCKS + entry * BLOCK_BYTES + (arbitrary() & 0x1ffff8), RAM);
 }
 
-/* A table in a device, where nothing is, in memory that may be gone, or in itself. */
+/* A table in a device, where nothing is, in memory that may be gone, or in itself: there the CPU must not write, as it does where it
+ * finds what looks like a leaf without its access flag. */
 static void bad_table(unsigned cpu, uint64_t output)
 {
-    uint64_t value;
+    uint64_t value, tcr = READ_REG(tcr_el1);
+    if (is_precious(output) || is_precious(output + GUEST_PAGE - 1))
+        WRITE_REG(tcr_el1, tcr & ~TCR_HA_HD);
     top[cpu][3] = output | TABLE;
     WRITE_REG(ttbr1_el1, output);
     mmu_barrier();
@@ -103,6 +106,7 @@ static void bad_table(unsigned cpu, uint64_t output)
     execute(STAGE1, memory_insn(false), UPPER | (arbitrary() & (512 * GIB - 1)));
     top[cpu][3] = 0;
     WRITE_REG(ttbr1_el1, (uint64_t)top[cpu]);
+    WRITE_REG(tcr_el1, tcr);
     mmu_barrier();
 }
 
