@@ -129,7 +129,7 @@ static void end(struct vm *vm, bool restarts, const char *why)
     if (!restarts)
         print_stopped(vm, why);
     else if (!vm->quiet)
-        print("bulkhead: vm %s: restarting after %lu starts: %s\n", vm->name, (unsigned long)vm->starts, why);
+        print("bulkhead: vm %s: restarting after start %lu: %s\n", vm->name, (unsigned long)vm->starts, why);
     if (!vm->quiet)
         vm_print_exits(vm);
     host_print_memory(vm, "stopped");

@@ -114,8 +114,8 @@ static enum s2_err check_before(struct s2_space *sp, const struct s2_offer *o, s
     enum s2_err err;
 
     s2_space_lock_shared(sp);
-    err = sp->dying ? refuse(d, S2_EDYING, o->range, "is of a space that is being destroyed")
-                    : check_owned(sp, o, &a, d);
+    err =
+        sp->dying ? refuse(d, S2_EDYING, o->range, "is of a space that is being destroyed") : check_owned(sp, o, &a, d);
     s2_space_unlock_shared(sp);
     return err ? err : s2_share_check_offer(o, sp->cfg.id, a.attr.bits, d);
 }
@@ -161,9 +161,7 @@ static struct s2_share_info known(const struct s2_space *sp, uint32_t handle)
 /* With the lock held: what it was before, when the lock was not? A handle may be guessed before there is a share of that name. */
 static bool is_known(const struct s2_space *sp, uint32_t handle, const struct s2_share_info *before)
 {
-    struct s2_share_info now = known(sp, handle);
-
-    return now.bytes && now.bytes == before->bytes && now.was.ipa.v == before->was.ipa.v;
+    return known(sp, handle).bytes == before->bytes;
 }
 
 static enum s2_err unknown(struct s2_detail *d)

@@ -12,7 +12,7 @@ LINES = 2000
 for cpu in ("cortex-a53", "max"):
     with harness.boot("flood", cpu=cpu, smp=2) as m:
         m.want(r"^bulkhead: vm flood: stopped: the guest switched itself off$", "the flood ends", everywhere=True)
-        m.want(r"^bulkhead: vm resets: restarting after \d+ starts: the guest asked for a reset$", "resets are told",
+        m.want(r"^bulkhead: vm resets: restarting after start \d+: the guest asked for a reset$", "resets are told",
                everywhere=True)
         for victim in (0, 1):
             m.want(rf"^\[victim{victim}\] counted to 100$", f"the neighbour on CPU {victim} counts to the end",

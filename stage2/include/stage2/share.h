@@ -15,12 +15,14 @@
  *                     | share, lend, donate     | retrieve                    | relinquish            | unshare            | reclaim
  *                     | owner   anybody else    | borrower  owner, stranger   | borrower  others      | owner     others   | owner      others
  *   FREE, HYP, DEVICE |  -      EPERM           |                    (no share: S2_ENOENT for everybody)
+ *   COLOURED, offering|  EPERM  EPERM           |                    (no share: S2_ENOENT for everybody)
  *   OWNED             |  ok     EPERM           |                    (no share: S2_ENOENT for everybody)
  *   SHARED, offered   |  EPERM  EPERM           |  ok        ENOENT           | ENOENT    ENOENT      | ok        ENOENT   | EINVAL     ENOENT
  *   SHARED, held      |  EPERM  EPERM           |  EEXIST    ENOENT           | ok        ENOENT      | ok (1)    ENOENT   | EINVAL     ENOENT
  *   LENT, offered     |  EPERM  EPERM           |  ok        ENOENT           | ENOENT    ENOENT      | EINVAL    ENOENT   | ok         ENOENT
  *   LENT, held        |  EPERM  EPERM           |  EEXIST    ENOENT           | ok        ENOENT      | EINVAL    ENOENT   | ok (1, 2)  ENOENT
  *   LENT, donated     |  EPERM  EPERM           |  ok (2)    ENOENT           | ENOENT    ENOENT      | EINVAL    ENOENT   | ok         ENOENT
+ *   being taken       |  EPERM  EPERM           |  EBUSY     ENOENT           | ENOENT    ENOENT      | as held   ENOENT   | as held    ENOENT
  *   ending            |  EPERM  EPERM           |  EBUSY     ENOENT           | as before             | ok        ENOENT   | ok         ENOENT
  *   (1) closed only when nobody holds it: S2_EBUSY until then   (2) S2_EBUSY until it is scrubbed: what another could write, or what the donor had
  *
