@@ -143,7 +143,7 @@ static void look_around(void)
 /* Now and then until another vCPU has had the CPU, by the clock: WFE may be no more than a NOP. */
 static void let_the_other(void)
 {
-    uint64_t ms = READ_REG(cntfrq_el0) / 1000, begin = READ_REG(cntvct_el0), last = begin, look = begin;
+    uint64_t ms = READ_REG(cntfrq_el0) / 1000, begin = READ_REG(cntvct_el0), look = begin, last;
     if (arbitrary() % PATIENT_ONE_OF != 0)
         return;
     do {
