@@ -129,6 +129,28 @@ static void add_device(struct walk *w, int node, int depth)
     }
 }
 
+/* PCI Bus Binding to IEEE 1275: an address of three cells, where the parent sees it, a size of two. */
+static void add_windows(struct walk *w, int node, int depth)
+{
+    enum { PCI_ADDRESS = 3, PCI_SIZE = 2 };
+    const struct bus *bus = &w->bus[depth];
+    int parent_cells = w->bus[depth - 1].address_cells, entry = PCI_ADDRESS + parent_cells + PCI_SIZE;
+    if (!is(w->m->fdt, node, "device_type", "pci") || parent_cells < 1 || parent_cells > 2)
+        return;
+    for (int at = 0; (at + entry) * CELL <= bus->ranges_len; at += entry) {
+        uint64_t start = read_cells(bus->ranges, at + PCI_ADDRESS, parent_cells);
+        uint64_t size = read_cells(bus->ranges, at + PCI_ADDRESS + parent_cells, PCI_SIZE);
+        if (!translate(w, depth, &start) || start + size < start)
+            continue;
+        if (w->m->windows == MACHINE_WINDOWS) {
+            problem(w->p, "machine: ", "more than %u windows of bridges; the rest is not known",
+                    (uint64_t)MACHINE_WINDOWS);
+            return;
+        }
+        w->m->window[w->m->windows++] = (struct range){start, start + size};
+    }
+}
+
 static void add_bank(struct walk *w, int node, int depth)
 {
     struct range r;
@@ -181,6 +203,7 @@ static void visit(struct walk *w, int node, int depth)
         w->skip_below = depth;
     } else {
         add_device(w, node, depth);
+        add_windows(w, node, depth);
     }
 }
 

@@ -15,6 +15,7 @@ enum {
     MACHINE_DEVICES = 96,
     MACHINE_CPUS = 64,
     MACHINE_DEVICE_SPIS = 8,
+    MACHINE_WINDOWS = 8,
 };
 
 struct machine_device {
@@ -37,7 +38,7 @@ struct machine_reserved {
 
 struct machine {
     const void *fdt;
-    unsigned banks, reserved, devices, cpus;
+    unsigned banks, reserved, devices, windows, cpus;
     uint64_t mpidr[MACHINE_CPUS];
     const struct s2_caps *caps; /* what all CPUs can do; null: not known */
     unsigned pa_bits;           /* 0: not known */
@@ -45,6 +46,7 @@ struct machine {
     struct range bank[MACHINE_BANKS];
     struct machine_reserved res[MACHINE_RESERVED];
     struct machine_device device[MACHINE_DEVICES];
+    struct range window[MACHINE_WINDOWS]; /* behind a PCI bridge: what it hands on */
     struct range initrd; /* empty: none */
     const char *bootargs;
 };

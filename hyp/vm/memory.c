@@ -58,6 +58,9 @@ static bool enter_devices(struct problems *p)
             if (host.machine.device[i].hypervisor == (pass == 0))
                 ok = ok && enter(pages_around(host.machine.device[i].reg), pass == 0 ? S2_OWNER_HYP : S2_OWNER_NONE,
                                  pass == 0 ? S2_HYP : S2_DEVICE, p);
+    for (unsigned i = 0; i < host.machine.windows;
+         i++) /* nobody is given what lies there, unless a node of its own says what */
+        ok = ok && enter(pages_inside(host.machine.window[i]), S2_OWNER_NONE, S2_DEVICE, p);
     return ok;
 }
 
@@ -168,7 +171,7 @@ static uint64_t mib_of(const struct manifest_vm *v)
 /* What the machine itself enters cuts at most so many pieces. */
 static struct shape_ledger what_is_to_be_in_it(void)
 {
-    enum { OWN = MACHINE_DEVICES + 2 * (MACHINE_RESERVED + MACHINE_BANKS + MANIFEST_POOLS) };
+    enum { OWN = MACHINE_DEVICES + MACHINE_WINDOWS + 2 * (MACHINE_RESERVED + MACHINE_BANKS + MANIFEST_POOLS) };
     struct shape_ledger l = {.own = OWN, .vms = host.manifest.vms};
     for (unsigned i = 0; i < l.vms; i++)
         l.mib += mib_of(&host.manifest.vm[i]);

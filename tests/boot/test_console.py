@@ -176,7 +176,9 @@ DEVICES = (
     (0x9010000, 0x9011000, "device"),  # clock
     (0x9020000, 0x9021000, "device"),  # fw_cfg
     (0xa000000, 0xa004000, "device"),  # virtio
-    (0x4010000000, 0x4020000000, "device"),  # PCIe
+    (0x4010000000, 0x4020000000, "device"),  # PCIe, and what its bridge hands on
+    (0x10000000, 0x3f000000, "device"),
+    (0x8000000000, 0x10000000000, "device"),
 )
 RAM = (0x40000000, 0x80000000)
 TREE, IMAGE_AT, BUNDLE_AT = 0x40000000, 0x40400000, 0x44000000  # where U-Boot puts them
@@ -219,7 +221,7 @@ def refusals(m):
             ("table first x", "x is no number such as 4096, 0x1000, 4K or 2M"),
             ("table first 0x10000000000", "0x10000000000 is beyond the 40 bits that first has"),
             ("ledger x", "x is no number such as 4096, 0x1000, 4K or 2M"),
-            ("ledger 0x30000000", "0x30000000 is nothing that the machine has"),
+            ("ledger 0x3f000000", "0x3f000000 is nothing that the machine has"),
             ("ledger 0xffffffffffffffff", "0xffffffffffffffff is nothing that the machine has"),
             ("frames x", "usage: frames"),
             ("stats x", "usage: stats"),

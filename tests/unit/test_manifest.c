@@ -329,6 +329,29 @@ static void test_interrupts(void **state)
     free(blob);
 }
 
+/* What a PCI bridge hands on is part of the machine; what wraps, or lies behind a bus that does not hand it on, is not. */
+static void test_windows_of_bridges(void **state)
+{
+    (void)state;
+    struct machine h;
+    void *blob = parse_tree(
+        &h, "/dts-v1/; / { #address-cells = <2>; #size-cells = <2>;"
+            " memory@0 { device_type = \"memory\"; reg = <0 0x40000000 0 0x1000>; };"
+            " pcie@10000000 { device_type = \"pci\"; #address-cells = <3>; #size-cells = <2>; reg = <0x40 0x10000000 0 "
+            "0x1000>;"
+            "  ranges = <0x1000000 0 0 0 0x3eff0000 0 0x10000>, <0x3000000 0x80 0 0x80 0 0x80 0>,"
+            "           <0x2000000 0 0 0xffffffff 0xfffff000 0 0x2000>; };"
+            " bus { #address-cells = <1>; #size-cells = <1>; ranges = <0x1000 0 0x51000000 0x2000>;"
+            "  pcie@1000 { device_type = \"pci\"; #address-cells = <3>; #size-cells = <2>; reg = <0x1000 0x1000>;"
+            "   ranges = <0x2000000 0 0 0x2000 0 0x1000>, <0x2000000 0 0 0x9000 0 0x1000>; };"
+            "  other@1000 { #address-cells = <1>; #size-cells = <1>; ranges = <0 0x1000 0x1000>; }; }; };");
+    const struct range wanted[] = {{0x3eff0000, 0x3f000000}, {0x8000000000, 0x10000000000}, {0x51001000, 0x51002000}};
+    assert_int_equal(h.windows, 3);
+    assert_memory_equal(h.window, wanted, sizeof(wanted));
+    assert_int_equal(h.devices, 2); /* their own registers, as ever */
+    free(blob);
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -432,11 +455,22 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_numbers),     cmocka_unit_test(test_everything_read),
-        cmocka_unit_test(test_words),     cmocka_unit_test(test_cpus),        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_places),    cmocka_unit_test(test_amounts),     cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_truncated), cmocka_unit_test(test_root),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_machine),   cmocka_unit_test(test_own_devices), cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_everything_read),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_amounts),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_own_devices),
+        cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_windows_of_bridges),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
