@@ -19,7 +19,7 @@
 #define GICR    0x080a0000ul
 #define UART    GUEST_UART
 #define NOTHING 0x20000000ul
-enum { BEAT_MS = 50, RING_MS = 2000, ADDED = 8, APART = 512, DELAY = 1 };
+enum { BEAT_MS = 50, RING_MS = 2000, ADDED = 8, APART = 512, DELAY = 4096 };
 
 static struct {
     uint64_t seed;

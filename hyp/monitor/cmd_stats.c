@@ -19,7 +19,7 @@ static void row_held(struct row *r, const struct vm *vm)
     row_number(r, "tables_quota", 0, tables->limit);
     row_size(r, "held", 6, vm->has_space ? space->frames_held * S2_FRAME : 0);
     row_size(r, "promised", 0, vm->has_space ? space->frames_promised * S2_FRAME : 0);
-    row_size(r, "shared", 0, vm->has_space ? space->frames_shared * S2_FRAME : 0);
+    row_size(r, "shared", 0, vm->has_space ? __atomic_load_n(&space->frames_shared, __ATOMIC_RELAXED) * S2_FRAME : 0);
     row_size(r, "quota", 6, vm->has_space ? space->cfg.frame_quota * S2_FRAME : 0);
     row_number(r, "nodes", 0, vm->has_space ? vm->nodes.count - vm->nodes.free : 0);
     row_number(r, "nodes_quota", 0, vm->nodes.count);

@@ -21,8 +21,8 @@ enum { CALL_DESC_HEAD = 24, CALL_DESC_EACH = 8, CALL_DESC_MOST = CALL_DESC_HEAD 
 
 /* The size of a descriptor with one borrower or more. */
 bool calldesc_size_ok(uint64_t bytes);
-/* Reads a copy of `bytes`, of that size: an offer of `self`, which is VM number `vm` of `vms`. The range is only looked at as far as numbers
- * go, and of the borrowers only the numbers. */
+/* Reads a copy of `bytes`, of that size: an offer of `self`, which is VM number `vm` of `vms`. The range is only looked at as far as
+ * numbers go, and of the borrowers only the numbers. */
 enum call_error calldesc_read(const void *copy, size_t bytes, enum s2_share_kind kind, unsigned self, unsigned vms,
                               struct s2_offer *out);
 

@@ -125,7 +125,7 @@ static bool beyond_guest(struct vcpu *v, enum serror_blame blame, const char *wh
     if (blame == SERROR_HYPERVISOR)
         panic("an error that is not contained, ESR 0x%lx, while vm %s ran", v->exit.esr, v->vm->name);
     if (blame == SERROR_VM)
-        vm_end(v->vm, what);
+        (void)vm_end(v->vm, what);
     return blame == SERROR_VM;
 }
 
@@ -141,9 +141,10 @@ static void violation(struct vcpu *v, const struct s2_fault *f, const struct s2_
         inject_abort(v, v->exit.far, fetch, f->on_walk);
         return;
     }
-    vm_report_fault(v, f, r);
-    vm_end(v->vm, r->why == S2_NO_MEMORY ? "memory that was promised without cover has run out"
-                                         : "an access that no area allows");
+    /* One report for each run, so that it is paced as ends are: this vCPU is not off yet, and the last to be tells of the end. */
+    if (vm_end(v->vm, r->why == S2_NO_MEMORY ? "memory that was promised without cover has run out"
+                                             : "an access that no area allows"))
+        vm_report_fault(v, f, r);
 }
 
 /* True: the fault is resolved, and the access is made again. */

@@ -37,8 +37,8 @@ bool host_init(struct problems *p);
 /* Opens and checks the bundle and its manifest. False, after a message, when there is nothing to run. */
 bool host_read_bundle(struct problems *p);
 
-/* memory.c: makes the ledger, as large as the VMs' memory asks for, enters RAM and devices into it, and makes an allocator of each named region and one of all other RAM. False,
- * after a message, when there is no room for the books. */
+/* memory.c: makes the ledger, as large as the VMs' memory asks for, enters RAM and devices into it, and makes an allocator of each named
+ * region and one of all other RAM. False, after a message, when there is no room for the books. */
 bool host_make_memory(struct problems *p);
 /* Where that VM's memory comes from. */
 struct s2_frames *host_frames(const struct manifest_vm *v);

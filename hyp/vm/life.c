@@ -177,8 +177,10 @@ static const char *try_end(struct vm *vm, enum vm_goal goal, const char *why)
 static bool turn_back(struct vm *vm)
 {
     bool turns = is_on_the_way(vm) && vm->goal == GOAL_RUNNING;
-    if (turns)
+    if (turns) {
         vm->goal = GOAL_STOPPED;
+        vm->quiet = false;
+    }
     return turns;
 }
 
@@ -195,11 +197,12 @@ const char *vm_stop(struct vm *vm, const char *why)
     return refusal;
 }
 
-void vm_end(struct vm *vm, const char *why)
+bool vm_end(struct vm *vm, const char *why)
 {
     lock_take(&vm->lock);
-    (void)try_end(vm, GOAL_STOPPED, why);
+    bool ends = try_end(vm, GOAL_STOPPED, why) == NULL;
     lock_drop(&vm->lock);
+    return ends;
 }
 
 const char *vm_restart(struct vm *vm, const char *why)
@@ -219,6 +222,9 @@ const char *vm_destroy(struct vm *vm)
     } else if (is_on_the_way(vm)) {
         refusal = vm->goal == GOAL_ABSENT ? whereto(vm) : NULL;
         vm->goal = GOAL_ABSENT;
+        vm->quiet = false;
+        if (vm->why != NULL) /* not said yet */
+            vm->why = "to be destroyed";
     } else if (vm->state == VM_ABSENT) {
         refusal = "is not defined";
     } else {

@@ -47,7 +47,7 @@ struct machine {
     struct machine_reserved res[MACHINE_RESERVED];
     struct machine_device device[MACHINE_DEVICES];
     struct range window[MACHINE_WINDOWS]; /* behind a PCI bridge: what it hands on */
-    struct range initrd; /* empty: none */
+    struct range initrd;                  /* empty: none */
     const char *bootargs;
 };
 

@@ -163,29 +163,37 @@ static bool make_pool(unsigned index, struct problems *p)
     return add_bank(f, pool_range(&host.manifest.pool[index]), p);
 }
 
+static uint64_t ram_mib(void)
+{
+    uint64_t ram = 0;
+    for (unsigned i = 0; i < host.machine.banks; i++)
+        ram += host.machine.bank[i].end - host.machine.bank[i].start;
+    return ram >> MIB_LOG2;
+}
+
+/* It may be allowed more than there is, but not have it. */
 static uint64_t mib_of(const struct manifest_vm *v)
 {
-    return !v->ok ? 0 : (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2);
+    uint64_t mib = !v->ok ? 0 : (manifest_memory(v, true) >> MIB_LOG2) + (v->spare_memory >> MIB_LOG2),
+             most = ram_mib();
+    return mib < most ? mib : most;
 }
 
 /* What the machine itself enters cuts at most so many pieces. */
 static struct shape_ledger what_is_to_be_in_it(void)
 {
-    enum { OWN = MACHINE_DEVICES + MACHINE_WINDOWS + 2 * (MACHINE_RESERVED + MACHINE_BANKS + MANIFEST_POOLS) };
+    enum { OWN = 2 * (MACHINE_DEVICES + MACHINE_WINDOWS + MACHINE_RESERVED + MACHINE_BANKS + MANIFEST_POOLS) };
     struct shape_ledger l = {.own = OWN, .vms = host.manifest.vms};
     for (unsigned i = 0; i < l.vms; i++)
         l.mib += mib_of(&host.manifest.vm[i]);
     return l;
 }
 
-/* VMs may want more memory than there is, of which they can have no more at a time than that. */
+/* Nor may all together. */
 static uint32_t nodes_wanted(struct shape_ledger l)
 {
-    uint64_t ram = 0;
-    for (unsigned i = 0; i < host.machine.banks; i++)
-        ram += host.machine.bank[i].end - host.machine.bank[i].start;
-    if (l.mib > ram >> MIB_LOG2)
-        l.mib = ram >> MIB_LOG2;
+    if (l.mib > ram_mib())
+        l.mib = ram_mib();
     return shape_ledger_nodes(&l);
 }
 

@@ -150,11 +150,11 @@ static int64_t answer(const struct call *c)
     case PSCI_MIGRATE_INFO_TYPE:
         return MIGRATION_NOT_NEEDED;
     case PSCI_SYSTEM_OFF:
-        vm_end(vm, "the guest switched itself off");
+        (void)vm_end(vm, "the guest switched itself off");
         return SUCCESS;
     case PSCI_SYSTEM_RESET:
         if (vm->cfg->stop_on_reset)
-            vm_end(vm, "the guest asked for a reset, and on-reset is \"stop\"");
+            (void)vm_end(vm, "the guest asked for a reset, and on-reset is \"stop\"");
         else
             vm_restart(vm, "the guest asked for a reset");
         return SUCCESS;

@@ -163,9 +163,9 @@ const char *vm_resume(struct vm *vm);
 /* STOPPING, and STOPPED when every vCPU is OFF. Also ends a restart that is under way. why: static text. */
 const char *vm_stop(struct vm *vm, const char *why);
 /* The same for what the VM itself does, on any of its vCPUs: no effect when its run is being ended already. So a reset that one
- * has asked for comes, whatever others do until they are off. */
-void vm_end(struct vm *vm, const char *why);
-/* The same, and then from pristine images again. Not to be told from a first start by the guest. */
+ * has asked for comes, whatever others do until they are off. True: this is how it ends. */
+bool vm_end(struct vm *vm, const char *why);
+/* As vm_stop, and then from pristine images again. Not to be told from a first start by the guest. */
 const char *vm_restart(struct vm *vm, const char *why);
 /* The same, and then all that it held goes back. */
 const char *vm_destroy(struct vm *vm);
@@ -208,7 +208,7 @@ const char *vm_work_name(enum vm_work work); /* ", being loaded"; empty when the
 /* host.c: "bulkhead: vm NAME: STEP; RAM free ..", after each step of its life. */
 void host_print_memory(struct vm *vm, const char *step);
 
-/* What its guest has sent, to the end of the unfinished line, is on its way. */
+/* What its guest has sent, to the end of the unfinished line, is on its way, as far as there is room for last words. */
 void vm_end_output(struct vm *vm);
 
 /* exit.c */

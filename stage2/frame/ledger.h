@@ -85,8 +85,8 @@ void s2_share_give(struct s2_ledger *l, uint32_t handle, uint16_t vm, s2_ipa ipa
 void s2_share_let_go(struct s2_ledger *l, unsigned index, uint16_t vm, uint64_t bytes);
 /* What the shares that are charged there come to, and what it says, in the same moment. */
 uint64_t s2_share_charge(struct s2_ledger *l, const uint64_t *charged, uint64_t *is);
-/* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while one is
- * being taken, scrubbed or closed: again. */
+/* The owner is being taken down: nobody gets at its shares any more, and donations that nobody took are free. True while a
+ * donation is being taken, or a share of any kind scrubbed or closed: again. What somebody has on loan or shares still does not count. */
 bool s2_share_orphan(struct s2_ledger *l, uint16_t owner);
 /* Scrubs a part of what was lent from a chosen place, and came back to an owner who has no area of it any more; scrubbed, it is the
  * owner's again. False: there is none. */

@@ -151,7 +151,7 @@ void s2_share_close(struct s2_ledger *l, uint32_t handle, bool back)
 }
 
 /* Under the lock: nobody has anything of it, and nobody is about to. A loan that would be its owner's at once, with what the
- * borrower wrote, waits for the scrub and the reclaim. */
+ * borrower wrote, waits for the scrub alone. */
 static bool is_left(const struct s2_share *s)
 {
     bool is_dirty = !s->pooled && s2_share_wants_scrub(s);
@@ -218,7 +218,7 @@ bool s2_share_orphan(struct s2_ledger *l, uint16_t owner)
         if (is_left(s))
             close_share(l, s, false);
         else /* at this moment it is being closed, taken, or scrubbed */
-            left |= s->kind == S2_DONATE || s->phase == S2_SHARE_CLOSING;
+            left |= s->kind == S2_DONATE || s->scrubbing || s->phase == S2_SHARE_CLOSING;
     }
     s2_ledger_unlock(l);
     return left;

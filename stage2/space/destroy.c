@@ -87,8 +87,10 @@ bool s2_space_disown_step(struct s2_space *sp)
     enum { FRAMES_AT_ONCE = 64 };
     struct s2_ledger_entry e;
 
-    if (s2_share_scrub_left(sp->cfg.ledger, sp->cfg.id, FRAMES_AT_ONCE))
+    if (s2_share_scrub_left(sp->cfg.ledger, sp->cfg.id, FRAMES_AT_ONCE)) {
+        sp->swept = S2_PA(0); /* it may lie below what went before */
         return true;
+    }
     for (s2_pa at = sp->swept; s2_ledger_next(sp->cfg.ledger, at, &e); at = e.range.end) {
         if (e.owner != sp->cfg.id || (e.state != S2_OWNED && e.state != S2_DEVICE))
             continue;
@@ -96,6 +98,8 @@ bool s2_space_disown_step(struct s2_space *sp)
         give_back(sp, &e);
         return true;
     }
+    if (s2_colours_take_back(sp->cfg.ledger, sp->cfg.id))
+        return true;
     sp->swept = S2_PA(0); /* what a borrower leaves behind later is the next call's */
-    return s2_colours_take_back(sp->cfg.ledger, sp->cfg.id);
+    return false;
 }

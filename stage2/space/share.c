@@ -12,33 +12,6 @@ static enum s2_err refuse(struct s2_detail *d, enum s2_err err, struct s2_ipa_ra
 
 /* --- the owner shares, lends, donates ----------------------------------------------------------------------------------- */
 
-/* Memory of a lazy area that nobody touched yet cannot be shown to anybody. So much of it in one call. */
-enum { CHUNKS_AT_ONCE = 4 };
-
-static enum s2_err populate(struct s2_space *sp, struct s2_ipa_range range, struct s2_detail *d)
-{
-    unsigned fetched = 0;
-    enum s2_err err = S2_OK;
-
-    for (s2_ipa at = range.start; at.v < range.end.v && !err;) {
-        struct s2_area a;
-        struct s2_chunk c = {.range = range};
-        bool lacks;
-
-        s2_space_lock_shared(sp);
-        lacks =
-            !sp->dying && s2_area_set_find(&sp->areas, at, &a) && s2_area_lazy(&a) && !s2_chunk_around(sp, &a, at, &c);
-        s2_space_unlock_shared(sp);
-        if (!lacks)
-            at = c.range.end;
-        else if (fetched++ == CHUNKS_AT_ONCE)
-            err = refuse(d, S2_EBUSY, range, "is being populated");
-        else if ((err = s2_lazy_fetch(sp, at)) != S2_OK)
-            err = refuse(d, err, range, "needs memory that is not there");
-    }
-    return err;
-}
-
 static enum s2_err check_owned(const struct s2_space *sp, const struct s2_offer *o, struct s2_area *a,
                                struct s2_detail *d)
 {
@@ -57,6 +30,48 @@ static enum s2_err check_owned(const struct s2_space *sp, const struct s2_offer 
     if (o->kind == S2_DONATE && a->backend != &s2_backend_alloc)
         return refuse(d, S2_EPERM, r, "is memory at a chosen place");
     return S2_OK;
+}
+
+/* Is it an offer that may be made, and is memory there that nobody touched yet? *c: what there is around `at`, or else all of it. */
+static enum s2_err look(struct s2_space *sp, const struct s2_offer *o, s2_ipa at, bool *lacks, struct s2_chunk *c,
+                        struct s2_detail *d)
+{
+    struct s2_area a;
+    enum s2_err err;
+
+    c->range = o->range;
+    s2_space_lock_shared(sp);
+    err =
+        sp->dying ? refuse(d, S2_EDYING, o->range, "is of a space that is being destroyed") : check_owned(sp, o, &a, d);
+    if (!err)
+        err = s2_share_check_offer(o, sp->cfg.id, a.attr.bits, d);
+    *lacks = !err && s2_area_lazy(&a) && !s2_chunk_around(sp, &a, at, c);
+    s2_space_unlock_shared(sp);
+    return err;
+}
+
+/* Memory of a lazy area that nobody touched yet cannot be shown to anybody. So much of it in one call, and none for an offer that
+ * is wrong by itself, or by the areas as they are. */
+enum { CHUNKS_AT_ONCE = 4 };
+
+static enum s2_err populate(struct s2_space *sp, const struct s2_offer *o, struct s2_detail *d)
+{
+    unsigned fetched = 0;
+    enum s2_err err = S2_OK;
+
+    for (s2_ipa at = o->range.start; at.v < o->range.end.v && !err;) {
+        struct s2_chunk c;
+        bool lacks;
+
+        err = look(sp, o, at, &lacks, &c, d);
+        if (!lacks)
+            at = c.range.end;
+        else if (fetched++ == CHUNKS_AT_ONCE)
+            err = refuse(d, S2_EBUSY, o->range, "is being populated");
+        else if ((err = s2_lazy_fetch(sp, at)) != S2_OK)
+            err = refuse(d, err, o->range, "needs memory that is not there");
+    }
+    return err;
 }
 
 /* All frames of the range, in order. */
@@ -107,27 +122,12 @@ static enum s2_err show(struct s2_space *sp, struct s2_op *op, const struct s2_o
     return s2_area_set_map(&sp->areas, op, &a, S2_MAP_REPLACE);
 }
 
-/* What is refused anyway is to take no memory. */
-static enum s2_err check_before(struct s2_space *sp, const struct s2_offer *o, struct s2_detail *d)
-{
-    struct s2_area a = {.backend = NULL};
-    enum s2_err err;
-
-    s2_space_lock_shared(sp);
-    err =
-        sp->dying ? refuse(d, S2_EDYING, o->range, "is of a space that is being destroyed") : check_owned(sp, o, &a, d);
-    s2_space_unlock_shared(sp);
-    return err ? err : s2_share_check_offer(o, sp->cfg.id, a.attr.bits, d);
-}
-
 enum s2_err s2_space_share(struct s2_space *sp, const struct s2_offer *o, uint32_t *handle, struct s2_detail *d)
 {
-    enum s2_err err = check_before(sp, o, d);
+    enum s2_err err = populate(sp, o, d);
     struct s2_area was = {.backend = NULL};
     struct s2_op op;
 
-    if (!err)
-        err = populate(sp, o->range, d);
     if (err)
         return err;
     err = s2_space_enter(sp, &op, o->range, d);

@@ -3,6 +3,7 @@
 /* Spaces that share memory, of which one is taken down: what the others have then, and who sees to the frames. */
 #include "share_world.h"
 
+#include "frame/ledger.h"
 #include "space/audit.h"
 
 /* The owner goes: frames stay until the last borrower leaves, and then they are free. */
@@ -96,6 +97,40 @@ static void what_was_on_loan_is_given_back_later(void **state)
     assert_int_equal(x->w->frames.free, x->w->frames.total);
 }
 
+/* A share that the borrower only read, which is the owner's when the last one leaves. */
+static void what_was_read_is_given_back_later(void **state)
+{
+    struct share_world *x = *state;
+    uint64_t pa = FRAME_BASE + MIB(16);
+    uint32_t handle;
+
+    world_give(x->w, pa, MIB(2), OWNER, S2_RWX);
+    assert_int_equal(map_new(x->w, area_linear(MIB(256), MIB(2), pa, S2_RW)), S2_OK);
+    handle = share_offer(x, S2_SHARE, MIB(256), KIB(64), S2_R);
+    share_retrieve(x, handle, BORROWER_IPA, S2_R);
+    s2_cache_drain(&x->w->space, &x->w->cache);
+    share_destroy_space(x, OWNER);
+    assert_int_equal(s2_ledger_count(&x->w->ledger, OWNER, S2_SHARED), KIB(64) / PAGE);
+    s2_space_revoke(space_of(x, BORROWER), handle);
+    while (s2_space_disown_step(&x->w->space))
+        ;
+    assert_int_equal(x->w->frames.free, x->w->frames.total);
+}
+
+/* A donor is not gone while any of its shares is at work. */
+static void an_owner_waits_for_who_scrubs(void **state)
+{
+    struct share_world *x = *state;
+    uint32_t handle = share_offer(x, S2_LEND, OWNER_IPA, KIB(64), S2_RW);
+    struct s2_share *s = &x->table[s2_share_index(handle)];
+
+    s->scrubbing = true; /* on another CPU */
+    assert_true(s2_share_orphan(&x->w->ledger, OWNER));
+    s->scrubbing = false;
+    assert_false(s2_share_orphan(&x->w->ledger, OWNER));
+    share_destroy_space(x, OWNER);
+}
+
 static void lend_a_place(struct share_world *x, uint64_t pa, uint32_t *handle)
 {
     world_give(x->w, pa, KIB(64), OWNER, S2_RWX);
@@ -183,6 +218,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_donor_goes_while_its_gift_is_taken, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(a_borrower_goes, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(what_was_on_loan_is_given_back_later, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(what_was_read_is_given_back_later, share_setup, share_teardown_rest),
+        cmocka_unit_test_setup_teardown(an_owner_waits_for_who_scrubs, share_setup, share_teardown_rest),
         cmocka_unit_test_setup_teardown(an_owner_comes_back_before_what_it_lent, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(what_came_back_is_scrubbed_with_its_owner, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(dying_spaces_refuse, share_setup, share_teardown_rest),

@@ -178,6 +178,22 @@ static void what_is_refused_is_not_populated(void **state)
     assert_int_equal(x->w->frames.free, free);
 }
 
+/* It goes, a part in each step, and what goes is not shared. */
+static void what_goes_in_steps_is_busy(void **state)
+{
+    struct share_world *x = *state;
+    struct s2_offer o = offer_to(S2_SHARE, ipa_range(OWNER_IPA, KIB(16)), BORROWER, S2_RW);
+    struct s2_long l;
+    uint32_t handle;
+
+    assert_int_equal(s2_space_unmap_begin(&x->w->space, &l, ipa_range(OWNER_IPA, MIB(2)), &x->d), S2_OK);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_EBUSY);
+    while (s2_space_unmap_step(&l, 64))
+        ;
+    s2_space_unmap_end(&l);
+    assert_int_equal(s2_space_share(&x->w->space, &o, &handle, &x->d), S2_ENOENT);
+}
+
 /* Frames beyond the physical addresses that a VM's descriptors have room for would be others in them. */
 static void frames_out_of_reach(void **state)
 {
@@ -263,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_else_may_be_where_it_comes_back, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(anothers_share_is_in_the_way, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(what_is_refused_is_not_populated, share_setup, share_teardown),
+        cmocka_unit_test_setup_teardown(what_goes_in_steps_is_busy, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(frames_out_of_reach, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(a_guess_of_the_borrowers, share_setup, share_teardown),
         cmocka_unit_test_setup_teardown(a_guess_of_the_owners, share_setup, share_teardown),

@@ -34,6 +34,7 @@ struct s2_audit_config {
     unsigned pools;
     struct s2_vmids *vmids;
     unsigned spaces;
+    /* These two take no lock: an allocator's, a pool's or the ledger's may be held. */
     /* i < spaces, by ascending id; null: there is none now. One that is being destroyed is a space until its end. */
     struct s2_space *(*space)(void *arg, unsigned i);
     /* How many table pages the caches of its vCPUs hold. False: they are in use, and nothing is said of them now. */

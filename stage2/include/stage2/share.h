@@ -24,6 +24,7 @@
  *   LENT, donated     |  EPERM  EPERM           |  ok (2)    ENOENT           | ENOENT    ENOENT      | EINVAL    ENOENT   | ok         ENOENT
  *   being taken       |  EPERM  EPERM           |  EBUSY     ENOENT           | ENOENT    ENOENT      | as held   ENOENT   | as held    ENOENT
  *   ending            |  EPERM  EPERM           |  EBUSY     ENOENT           | as before             | ok        ENOENT   | ok         ENOENT
+ *   being closed      |  EPERM  EPERM           |                    (no share any more: S2_ENOENT for everybody)
  *   (1) closed only when nobody holds it: S2_EBUSY until then   (2) S2_EBUSY until it is scrubbed: what another could write, or what the donor had
  *
  * A borrower is who has that id: it may go, and be made again under it, and the offer is good still, which restarts of a VM want. Whoever
@@ -109,7 +110,8 @@ S2_NODISCARD enum s2_err s2_share_begin(struct s2_ledger *l, uint16_t owner, con
 S2_NODISCARD enum s2_err s2_share_add(struct s2_ledger *l, uint32_t handle, struct s2_pa_range run,
                                       struct s2_detail *d);
 /* Never fails. Pooled frames are the owner's to pay for until they are another's, free, or back, whoever has them meanwhile: *charged
- * has them counted until then, or until the owner is taken down. It changes under the ledger's lock, at any time, by atomic stores; null: nobody counts. */
+ * has them counted until then, or until the owner is taken down. It changes under the ledger's lock, at any time, by atomic stores; null:
+ * nobody counts. */
 void s2_share_commit(struct s2_ledger *l, uint32_t handle, uint64_t *charged);
 void s2_share_drop(struct s2_ledger *l, uint32_t handle); /* all as before begin; never fails */
 
@@ -130,7 +132,8 @@ enum s2_share_end { S2_UNSHARE, S2_RECLAIM, S2_END_ANY };
  * share. Again is fine. */
 S2_NODISCARD enum s2_err s2_share_end_begin(struct s2_ledger *l, uint32_t handle, uint16_t owner, enum s2_share_end how,
                                             struct s2_detail *d);
-/* May it be closed? S2_ENOENT; S2_EINVAL: it was not begun to end; S2_EBUSY: somebody holds it (detail's holder), or it has to be scrubbed first. */
+/* May it be closed? S2_ENOENT; S2_EINVAL: it was not begun to end; S2_EBUSY: somebody holds it (detail's holder), or it has to be scrubbed
+ * first. */
 S2_NODISCARD enum s2_err s2_share_end_ready(struct s2_ledger *l, uint32_t handle, uint16_t owner, struct s2_detail *d);
 /* pre: ready. `back`: the frames are the owner's, as they were; else nobody has them mapped: pooled ones are free, and dirty,
  * others stay the owner's. The record is free. Never fails. The ledger's lock is let go between any few of many runs. */

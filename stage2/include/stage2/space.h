@@ -54,9 +54,8 @@ struct s2_space {
     uint32_t cut_nodes;
     bool cut_ledger;
     uint64_t frames_held, frames_promised;
-    uint64_t
-        frames_shared; /* the allocator's, in shares of this VM's until they are another's, or free (s2_share_commit): under the ledger's lock */
-    struct s2_long *longs; /* long work under way, in ranges that do not meet */
+    uint64_t frames_shared; /* in shares of this VM's; under the ledger's lock (s2_share_commit) */
+    struct s2_long *longs;  /* long work under way, in ranges that do not meet */
     bool promotion_off;
     bool dying;            /* being destroyed: */
     s2_ipa gone;           /* memory and rights of everything below are given back */
@@ -92,7 +91,8 @@ static inline uint64_t s2_table_quota_area(const struct s2_geometry *g, uint64_t
 }
 
 /* Charges the root and the cut reserve to the quota. S2_EINVAL (no port, pool, ... or an id below S2_OWNER_FIRST_VM),
- * S2_ERANGE (the allocator has memory beyond the geometry's physical addresses), S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error nothing is held. */
+ * S2_ERANGE (the allocator has memory beyond the geometry's physical addresses), S2_EUNSUP, S2_EQUOTA, S2_ETABLES, S2_ENODES. On an error
+ * nothing is held. */
 S2_NODISCARD enum s2_err s2_space_init(struct s2_space *sp, const struct s2_space_config *cfg, struct s2_detail *d);
 
 /* --- areas. Errors: area.h's, attr.h's, the reservation's, S2_EDYING, S2_EBUSY (long.h). --------------------------- */
@@ -186,16 +186,16 @@ S2_NODISCARD enum s2_err s2_space_relinquish(struct s2_space *sp, uint32_t handl
  * memory through this space, be it dying or not. */
 void s2_space_revoke(struct s2_space *sp, uint32_t handle);
 /* The owner ends it: s2_share_end_begin; then whoever calls revokes each borrower, and s2_space_reclaim closes it: the memory is
- * where it was, as it was; of a donation that was being scrubbed, a part is zero. S2_EBUSY while somebody holds it or it is being scrubbed, S2_EEXIST when something else is at its place
- * now, else a map's errors; then it stays ending, and may be tried again. */
+ * where it was, as it was; of a donation that was being scrubbed, a part is zero. S2_EBUSY while somebody holds it or it is being
+ * scrubbed, S2_EEXIST when something else is at its place now, else a map's errors; then it stays ending, and may be tried again. */
 S2_NODISCARD enum s2_err s2_space_reclaim(struct s2_space *sp, uint32_t handle, struct s2_detail *d);
 
 /* --- access, context, life ----------------------------------------------------------------------------------------- */
 
 /* Copies through windows, populating lazy memory; every byte must lie in areas that have `need` (S2_R, S2_W; 0: the
- * loader's right, whatever the area allows, but what another lets the VM only read), in frames that are RAM by the ledger. All or nothing as to checks; S2_EPERM,
- * S2_ENOENT. Written memory is cleaned to the point of coherency; `code`: and made visible to instruction fetch. At most
- * one window at a time. */
+ * loader's right, whatever the area allows, but what another lets the VM only read), in frames that are RAM by the ledger. All or nothing
+ * as to checks; S2_EPERM, S2_ENOENT. Written memory is cleaned to the point of coherency; `code`: and made visible to instruction fetch.
+ * At most one window at a time. */
 S2_NODISCARD enum s2_err s2_space_copy_in(struct s2_space *sp, s2_ipa to, const void *from, size_t bytes, uint32_t need,
                                           bool code, struct s2_detail *d);
 S2_NODISCARD enum s2_err s2_space_copy_out(struct s2_space *sp, void *to, s2_ipa from, size_t bytes, uint32_t need,
