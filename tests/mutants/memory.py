@@ -57,7 +57,7 @@ CACHE_COLOURS = [
      "test_coloured_areas"),
     ("colour_undo", COLOURED, "    let_go(ctx, c, S2_STEP_MAP);", "    let_go(ctx, c, S2_STEP_MERGE);", "a map that failed keeps the memory (A5)",
      "test_coloured_areas"),
-    ("colour_disown", DESTROY, "    return s2_colours_take_back(sp->cfg.ledger, sp->cfg.id);", "    return false;",
+    ("colour_disown", DESTROY, "    if (s2_colours_take_back(sp->cfg.ledger, sp->cfg.id))\n        return true;\n", "",
      "a VM that is gone keeps its colours", "test_coloured_areas"),
 ]
 

@@ -39,7 +39,7 @@ def files(*endings):
         listing = []
     if not any(listing):  # an exported tree, or a machine without git
         listing = [os.path.relpath(os.path.join(d, f), TOP) for d, _, fs in os.walk(TOP) for f in fs
-                   if not re.match(r"(build|\.git)(/|$)", os.path.relpath(d, TOP))]
+                   if not re.match(r"(build|\.git|.*__pycache__)(/|$)", os.path.relpath(d, TOP))]
     return [f for f in listing if f and os.path.isfile(os.path.join(TOP, f)) and (not endings or f.endswith(endings))]
 
 
