@@ -36,7 +36,7 @@ static enum s2_err check_owned(const struct s2_space *sp, const struct s2_offer 
 static enum s2_err look(struct s2_space *sp, const struct s2_offer *o, s2_ipa at, bool *lacks, struct s2_chunk *c,
                         struct s2_detail *d)
 {
-    struct s2_area a;
+    struct s2_area a = {.backend = NULL};
     enum s2_err err;
 
     c->range = o->range;
