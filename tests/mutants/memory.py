@@ -35,7 +35,7 @@ CACHE_COLOURS = [
      "test_colours"),
     ("colour_back_clean", COLOURS, "        p->state = S2_COLOUR_DIRTY;\n", "        p->state = S2_COLOUR_UNUSED;\n",
      "what comes back is not scrubbed (O3)", "test_colours"),
-    ("colour_back_mapped", COLOURS, "p->vm == vm && p->mapped == 0)", "p->vm == vm)", "what is mapped is taken back (O1)", "test_colours"),
+    ("colour_back_mapped", COLOURS, "p->vm == vm && p->mapped == 0)", "p->vm == vm)", "what is mapped is taken back (O1)", "test_coloured_areas"),
     ("colour_scrub_all", COLOURS, "s2_min_u64(budget, (p->is.bytes - p->scrubbed) / S2_FRAME)", "(p->is.bytes - p->scrubbed) / S2_FRAME",
      "a step of scrubbing is not bounded", "test_colours"),
     ("colour_scrub_from", COLOURS, "        s2_frames_zero(port, S2_PA(pa.v + (from - run.start.v)), bytes);", "        s2_frames_zero(port, pa, bytes);",
